@@ -1,0 +1,61 @@
+import { OPTION_TABLE, optionsIn } from '../src/options/table.ts';
+
+/** How wide a comment of the example may be. */
+const WIDTH = 96;
+
+/** The example file: every key that a Transientfile can hold, with its help, its default and a value. */
+export function exampleTransientfile(): string {
+  const further = optionsIn('file').filter((name) => name !== 'ssh-command');
+  const options = further.flatMap((name) => {
+    const { help, default: standard, merge, example } = OPTION_TABLE[name];
+    const value = merge === 'append' ? `[${example}]` : example;
+    const known = standard === undefined ? '' : ` [default: ${JSON.stringify(standard)}]`;
+    return ['', ...comment(`${help}${known}`), `# ${name} = ${value}`];
+  });
+  return [
+    '#:schema ./schemas/transientfile.schema.json',
+    ...comment('Every key of a Transientfile. Relative paths are relative to this file.'),
+    '',
+    '[project]',
+    ...comment('Running VMs are called NAME-VM [default: the name of the directory].'),
+    'name = "shop"',
+    '',
+    ...comment('Options for every VM of this file; any key of a VM table but "image" and "depends-on".'),
+    '[defaults]',
+    'memory = "512M"',
+    '',
+    ...comment('Images by name. A name that the backend already holds is used from there.'),
+    '[images.base]',
+    ...comment('PROTOCOL=SOURCE, what follows NAME, in an image spec.'),
+    'source = "file=./base.qcow2"',
+    ...comment('SHA-256 sum of what is downloaded, as sha256sum prints it; anything else is refused.'),
+    `# sha256 = "${'0123456789abcdef'.repeat(4)}"`,
+    '',
+    '[vms.db]',
+    'image = "base"',
+    '',
+    '[vms.web]',
+    ...comment('A name from [images], or an image spec: NAME or NAME,PROTOCOL=SOURCE.'),
+    'image = "base"',
+    ...comment('VMs of this file that must be ready (answer ssh) before this one boots.'),
+    'depends-on = ["db"]',
+    ...comment(
+      'A command makes the run end with its exit code; a VM with neither command nor console is a service.',
+    ),
+    'ssh-command = "uname -a"',
+    '',
+    ...comment('All further options of a VM, each with an example:'),
+    ...options,
+    '',
+  ].join('\n');
+}
+
+function comment(text: string): string[] {
+  const lines = [''];
+  for (const word of text.split(' ')) {
+    const last = lines.length - 1;
+    if (`${lines[last]} ${word}`.length > WIDTH) lines.push(word);
+    else lines[last] = [lines[last], word].filter(Boolean).join(' ');
+  }
+  return lines.map((line) => `# ${line}`);
+}

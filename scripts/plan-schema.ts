@@ -1,0 +1,89 @@
+// The published form of `transient plan --json`; the types of src/plan/step.ts are what it must agree with.
+import * as z from 'zod';
+import type { Plan, Step } from '../src/plan/step.ts';
+
+const strings = z.array(z.string());
+
+const image = z.strictObject({
+  name: z.string(),
+  backend: z.string(),
+  source: z.strictObject({ protocol: z.enum(['file', 'http', 'vagrant']), location: z.string() }).optional(),
+  sha256: z.string().optional(),
+});
+
+const ssh = z.strictObject({
+  user: z.string(),
+  program: z.string(),
+  timeout: z.number(),
+  options: strings,
+  port: z.int().optional(),
+  netDriver: z.string(),
+});
+
+const machine = z.strictObject({
+  program: z.string(),
+  memory: z.string(),
+  cpus: z.int(),
+  accel: z.enum(['auto', 'kvm', 'tcg']),
+  virtioScsi: z.boolean(),
+  qmpTimeout: z.number(),
+  qemuArgs: strings,
+});
+
+const ending = z.union([
+  z.strictObject({ kind: z.literal('at-once') }),
+  z.strictObject({ kind: z.literal('orderly'), timeout: z.number() }),
+]);
+
+const base = {
+  id: z.string(),
+  title: z.string(),
+  needs: strings,
+  after: strings,
+  undoes: z.string().optional(),
+};
+const ofVm = { ...base, vm: z.string() };
+
+const steps: Record<Step['kind'], z.ZodType> = {
+  'image.retrieve': z.strictObject({ kind: z.literal('image.retrieve'), ...base, image }),
+  'image.remove': z.strictObject({
+    kind: z.literal('image.remove'),
+    ...base,
+    image: z.string(),
+    backend: z.string(),
+    vmstore: z.string(),
+    force: z.boolean(),
+  }),
+  'machine.boot': z.strictObject({
+    kind: z.literal('machine.boot'),
+    ...ofVm,
+    instance: z.string(),
+    images: z.array(image),
+    machine,
+    ssh: ssh.optional(),
+    console: z.boolean(),
+    showSerial: z.boolean(),
+  }),
+  'machine.console': z.strictObject({ kind: z.literal('machine.console'), ...ofVm }),
+  'machine.stop': z.strictObject({ kind: z.literal('machine.stop'), ...ofVm, ending }),
+  'machine.hold': z.strictObject({ kind: z.literal('machine.hold'), ...base, vms: strings }),
+  'guest.ready': z.strictObject({ kind: z.literal('guest.ready'), ...ofVm, ssh, forSession: z.boolean() }),
+  'guest.leave': z.strictObject({ kind: z.literal('guest.leave'), ...ofVm }),
+  'guest.run': z.strictObject({
+    kind: z.literal('guest.run'),
+    ...ofVm,
+    ssh,
+    command: z.string(),
+    ownsTerminal: z.boolean(),
+  }),
+  'guest.console': z.strictObject({ kind: z.literal('guest.console'), ...ofVm, ssh }),
+};
+
+/** What `plan --json` prints. */
+export const planSchema: z.ZodType = z.strictObject({
+  version: z.literal(1),
+  steps: z.array(z.union(Object.values(steps))),
+  foreground: strings,
+  exitFrom: strings,
+  keepGoing: z.boolean().optional(),
+} satisfies Record<keyof Plan | 'version', z.ZodType>);

@@ -1,0 +1,82 @@
+import type { Stores } from '../../config/resolve.ts';
+import { absoluteImage, environmentLayer, mergeLayers, storesOf } from '../../config/resolve.ts';
+import type { ImageNeed } from '../../config/vm-spec.ts';
+import { parseImageRef } from '../../options/option.ts';
+import { planPull, planRemove } from '../../plan/images.ts';
+import type { Problem, Result } from '../../problem.ts';
+import { all, failed, ok } from '../../problem.ts';
+import type { CommandDef, Invocation } from '../command.ts';
+
+function stores({ environment, workingDirectory, flags }: Invocation): Stores {
+  return storesOf(mergeLayers([environmentLayer(environment, workingDirectory), flags]).values, environment);
+}
+
+/** `image ls`: what the backend holds. */
+export const imageLs: CommandDef = {
+  name: 'image ls',
+  operands: '',
+  scope: 'everywhere',
+  help: 'list the images of the backend',
+  switches: [{ flags: '--json', help: 'as JSON: an array of { name, virtualSize, realSize, added }' }],
+  takesQemuArguments: false,
+  intend: (invocation) => {
+    const { backend } = stores(invocation);
+    const json = invocation.switches['json'] === true;
+    return Promise.resolve(ok({ kind: 'images' as const, backend, json }));
+  },
+};
+
+/** `image pull SPEC…`: retrieve images without running anything. */
+export const imagePull: CommandDef = {
+  name: 'image pull',
+  operands: '<spec...>',
+  scope: 'everywhere',
+  help: 'retrieve images into the backend: NAME,PROTOCOL=SOURCE, or USER/BOX:VERSION',
+  switches: [],
+  takesQemuArguments: false,
+  intend: (invocation) => {
+    const { backend } = stores(invocation);
+    const needs = all(invocation.operands.map((spec) => needOf(spec, backend, invocation.workingDirectory)));
+    const once = needs.ok ? unique(needs.value) : needs;
+    return Promise.resolve(once.ok ? ok({ kind: 'perform' as const, plan: planPull(once.value) }) : once);
+  },
+};
+
+/** `image rm NAME…`: remove images. */
+export const imageRm: CommandDef = {
+  name: 'image rm',
+  operands: '<name...>',
+  scope: 'everywhere',
+  help: 'remove images from the backend; refused while a VM uses one',
+  switches: [{ flags: '-f, --force', help: 'remove also what a VM uses; it will not start any more' }],
+  takesQemuArguments: false,
+  intend: (invocation) => {
+    const { backend, vmstore } = stores(invocation);
+    const names = [...new Set(invocation.operands)];
+    const plan = planRemove(names, backend, vmstore, invocation.switches['force'] === true);
+    return Promise.resolve(ok({ kind: 'perform' as const, plan }));
+  },
+};
+
+function needOf(spec: string, backend: string, workingDirectory: string): Result<ImageNeed> {
+  const ref = parseImageRef(absoluteImage(spec, workingDirectory));
+  if (typeof ref !== 'string') return ok({ ...ref, backend });
+  return failed({
+    reason: 'usage',
+    message: `SPEC ${spec} ${ref}`,
+    where: { kind: 'flag', flag: 'SPEC', value: spec },
+  });
+}
+
+/** The same image named twice is one; one name for two images is a mistake. */
+function unique(needs: readonly ImageNeed[]): Result<ImageNeed[]> {
+  const byName = new Map(needs.map((need) => [need.name, need]));
+  const problems = needs.flatMap((need): Problem[] => {
+    const other = byName.get(need.name);
+    if (other?.source?.location === need.source?.location) return [];
+    const where = { kind: 'flag' as const, flag: 'SPEC', value: need.name };
+    const sources = [need, other].map((one) => one?.source?.location ?? 'none').join(' and ');
+    return [{ reason: 'conflict', message: `image "${need.name}" has two sources: ${sources}`, where }];
+  });
+  return problems.length > 0 ? failed(...problems) : ok([...byName.values()]);
+}

@@ -1,0 +1,21 @@
+import { ok } from '../../problem.ts';
+import { type CommandDef, planForm } from '../command.ts';
+import { FILE_SWITCH, planProject } from './project.ts';
+
+/** `plan [VM…]`: what `up` would do. */
+export const plan: CommandDef = {
+  name: 'plan',
+  operands: '[vm...]',
+  scope: 'plan',
+  help: 'print what "up" would do, and do nothing',
+  switches: [
+    FILE_SWITCH,
+    { flags: '--json', help: 'as JSON (schemas/plan.schema.json)' },
+    { flags: '--dot', help: 'as a graph for Graphviz' },
+  ],
+  takesQemuArguments: true,
+  intend: async (invocation) => {
+    const planned = await planProject(invocation);
+    return planned.ok ? ok({ kind: planForm(invocation.switches), plan: planned.value }) : planned;
+  },
+};

@@ -1,0 +1,18 @@
+import { ok } from '../../problem.ts';
+import { type CommandDef, PLAN_SWITCHES } from '../command.ts';
+import { FILE_SWITCH, planProject } from './project.ts';
+
+/** `up [VM…]`: the whole plan of a project. */
+export const up: CommandDef = {
+  name: 'up',
+  operands: '[vm...]',
+  scope: 'up',
+  help: 'run the VMs of the Transientfile, or those named and what they depend on',
+  switches: [FILE_SWITCH, ...PLAN_SWITCHES],
+  takesQemuArguments: true,
+  intend: async (invocation) => {
+    const plan = await planProject(invocation);
+    if (!plan.ok) return plan;
+    return ok({ kind: invocation.switches['plan'] === true ? 'tree' : 'perform', plan: plan.value });
+  },
+};

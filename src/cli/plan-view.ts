@@ -1,0 +1,134 @@
+import type { Plan, Step, StepId } from '../plan/step.ts';
+import type { PlanForm } from './command.ts';
+
+/** Version of the JSON form; it changes when a reader of an older one could misread it. */
+const JSON_VERSION = 1;
+
+/** A plan as text in the form that was asked for, with a final newline. */
+export function planText(plan: Plan, form: PlanForm): string {
+  switch (form) {
+    case 'json':
+      return `${JSON.stringify({ version: JSON_VERSION, ...plan }, undefined, 2)}\n`;
+    case 'dot':
+      return dot(plan);
+    case 'tree':
+      return tree(plan);
+  }
+}
+
+interface Branch {
+  readonly title: string;
+  readonly steps: readonly Step[];
+}
+
+function tree(plan: Plan): string {
+  const branches = branchesOf(plan);
+  const vms = new Set(plan.steps.flatMap(({ vm }) => (vm === undefined ? [] : [vm])));
+  const lines = branches.flatMap((branch, index) => branchLines(branch, plan, index === branches.length - 1));
+  const width = Math.max(...lines.map(([left]) => left.length));
+  const body = lines.map(([left, right]) => (right ? `${left.padEnd(width)}   ${right}` : left));
+  const heading = `Plan: ${counted(vms.size, 'VM')}, ${counted(plan.steps.length, 'step')}`;
+  return `${[heading, ...body].join('\n')}\n`;
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+/** Steps that serve several VMs stand alone, before or after the VMs, as the plan has them. */
+function branchesOf({ steps }: Plan): Branch[] {
+  const branches = new Map<string, Step[]>();
+  for (const step of steps) {
+    const key = step.vm === undefined ? `step ${step.id}` : `vm ${step.vm}`;
+    branches.set(key, [...(branches.get(key) ?? []), step]);
+  }
+  return [...branches].map(([key, own]) => ({ title: key.replace(/^\w+ /, ''), steps: own }));
+}
+
+/** Pairs of a line's tree half and the edges that it has to steps of other branches. */
+function branchLines({ title, steps }: Branch, plan: Plan, last: boolean): [string, string][] {
+  const [only] = steps;
+  const knot = last ? '└─' : '├─';
+  if (only !== undefined && only.vm === undefined)
+    return [[`${knot} ${described(only, plan)}`, edges(only, plan)]];
+  const stem = last ? '  ' : '│ ';
+  return [
+    [`${knot} ${title}`, ''],
+    ...steps.map((step, index): [string, string] => {
+      const inner = index === steps.length - 1 ? '└─' : '├─';
+      return [`${stem} ${inner} ${described(step, plan)}`, edges(step, plan)];
+    }),
+  ];
+}
+
+function described(step: Step, plan: Plan): string {
+  const facts = factsOf(step);
+  const terminal = plan.foreground.includes(step.id) ? 'owns the terminal' : '';
+  const inBrackets = [facts, terminal].filter(Boolean).join('; ');
+  return `${step.title}${inBrackets ? ` (${inBrackets})` : ''}`;
+}
+
+function factsOf(step: Step): string {
+  switch (step.kind) {
+    case 'image.retrieve': {
+      const { source } = step.image;
+      return source === undefined ? 'must be in the backend' : `${source.protocol}: ${source.location}`;
+    }
+    case 'image.remove':
+      return step.backend;
+    case 'machine.boot': {
+      const { memory, cpus } = step.machine;
+      return `${memory}, ${counted(cpus, 'CPU')}, ${step.images.map(({ name }) => name).join(' + ')}, writes discarded`;
+    }
+    case 'guest.ready':
+      return `as ${step.ssh.user}, within ${step.ssh.timeout} s`;
+    case 'machine.stop':
+      return step.ending.kind === 'at-once'
+        ? 'at once, nothing is kept'
+        : `orderly, within ${step.ending.timeout} s`;
+    case 'machine.console':
+      return 'of QEMU';
+    case 'guest.console':
+      return 'over ssh';
+    case 'guest.run':
+    case 'guest.leave':
+    case 'machine.hold':
+      return '';
+  }
+}
+
+/** What a step waits for beyond the step before it in its own VM. */
+function edges(step: Step, { steps }: Plan): string {
+  const vmOf = new Map(steps.map(({ id, vm }) => [id, vm]));
+  const foreign = (ids: readonly StepId[]): StepId[] =>
+    ids.filter((id) => step.vm === undefined || vmOf.get(id) !== step.vm);
+  const needs = foreign(step.needs);
+  const after = foreign(step.after);
+  return [
+    needs.length > 0 ? `needs ${needs.join(', ')}` : '',
+    after.length > 0 ? `after ${after.join(', ')}` : '',
+  ]
+    .filter(Boolean)
+    .join('; ');
+}
+
+function dot(plan: Plan): string {
+  const vms = [...new Set(plan.steps.flatMap(({ vm }) => (vm === undefined ? [] : [vm])))];
+  const node = (step: Step): string => `${quote(step.id)} [label=${quote(described(step, plan))}];`;
+  const clusters = vms.map((vm, index) => {
+    const nodes = plan.steps.filter((step) => step.vm === vm).map((step) => `    ${node(step)}`);
+    return [`  subgraph cluster_${index} {`, `    label=${quote(vm)};`, ...nodes, '  }'].join('\n');
+  });
+  const shared = plan.steps.filter(({ vm }) => vm === undefined).map((step) => `  ${node(step)}`);
+  const arrows = plan.steps.flatMap((step) => [
+    ...step.needs.map((id) => `  ${quote(id)} -> ${quote(step.id)};`),
+    ...step.after.map((id) => `  ${quote(id)} -> ${quote(step.id)} [style=dashed];`),
+    ...(step.undoes === undefined ? [] : [`  ${quote(step.undoes)} -> ${quote(step.id)} [style=dotted];`]),
+  ]);
+  const head = ['digraph plan {', '  rankdir=LR;', '  node [shape=box, style=rounded];'];
+  return `${[...head, ...shared, ...clusters, ...arrows, '}'].join('\n')}\n`;
+}
+
+function quote(text: string): string {
+  return `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
+}

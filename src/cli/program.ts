@@ -1,0 +1,176 @@
+import { Command, CommanderError } from 'commander';
+import type { Environment } from '../config/resolve.ts';
+import { addFlags, flagLayer, type RawFlags } from '../options/flags.ts';
+import type { Problem, Result } from '../problem.ts';
+import { failed, ok } from '../problem.ts';
+import type { CommandDef, Invocation, Switch } from './command.ts';
+import { imageLs, imagePull, imageRm } from './commands/image.ts';
+import { plan } from './commands/plan.ts';
+import { run } from './commands/run.ts';
+import { up } from './commands/up.ts';
+
+/** Every command there is, in the order of the help. */
+export const COMMANDS: readonly CommandDef[] = [up, plan, run, imageLs, imagePull, imageRm];
+
+/** A command line, understood: a command with its invocation, or help that was asked for. */
+export type Parsed =
+  | {
+      readonly kind: 'command';
+      readonly def: CommandDef;
+      readonly invocation: Invocation;
+      readonly verbose: number;
+    }
+  | { readonly kind: 'help'; readonly text: string };
+
+/** What the process was started with. */
+export interface ProcessFacts {
+  /** The arguments after the program's name. */
+  readonly argv: readonly string[];
+  readonly environment: Environment;
+  readonly workingDirectory: string;
+}
+
+interface Chosen {
+  readonly def: CommandDef;
+  readonly operands: readonly string[];
+  /** Operands that the command has no place for. */
+  readonly excess: readonly string[];
+  readonly flags: RawFlags;
+  readonly switches: Readonly<Record<string, unknown>>;
+}
+
+/** Reads a command line; everything after the first "--" is for QEMU. */
+export function parseCommandLine(facts: ProcessFacts): Result<Parsed> {
+  const dashes = facts.argv.indexOf('--');
+  const ours = dashes < 0 ? facts.argv : facts.argv.slice(0, dashes);
+  const qemuArguments = dashes < 0 ? [] : facts.argv.slice(dashes + 1);
+  const takesThem = COMMANDS.some(
+    ({ name, takesQemuArguments }) => takesQemuArguments && ours.includes(name),
+  );
+  // to the other commands "--" says, as everywhere, that no flags follow
+  const chosen = choose(takesThem ? ours : facts.argv);
+  if (!chosen.ok) return chosen;
+  if ('text' in chosen.value) return ok({ kind: 'help', text: chosen.value.text });
+  const { def, operands, excess, flags, switches } = chosen.value;
+  if (excess.length > 0) return failed(unrecognized(excess.join(' '), 'see transient --help'));
+  const layer = flagLayer(
+    def.scope,
+    flags,
+    def.takesQemuArguments ? qemuArguments : [],
+    facts.workingDirectory,
+  );
+  if (!layer.ok) return layer;
+  const { environment, workingDirectory } = facts;
+  const invocation = { operands, flags: layer.value, switches, environment, workingDirectory };
+  return ok({ kind: 'command', def, invocation, verbose: layer.value.values.verbose ?? 0 });
+}
+
+function choose(argv: readonly string[]): Result<Chosen | { text: string }> {
+  let chosen: Chosen | undefined;
+  let printed = '';
+  const print = (text: string): void => void (printed += text);
+  const program = buildProgram((choice) => (chosen = choice), print);
+  try {
+    program.parse(argv, { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.code === 'commander.helpDisplayed') return ok({ text: printed });
+    return failed(usageProblem(error, printed));
+  }
+  return chosen === undefined ? failed(usageProblem(undefined, printed)) : ok(chosen);
+}
+
+function buildProgram(onChoice: (chosen: Chosen) => void, print: (text: string) => void): Command {
+  const program = configured(new Command('transient'), print)
+    .description('Short-lived QEMU virtual machines for testing and development.')
+    .usage('[options] COMMAND')
+    .enablePositionalOptions()
+    .option('--version', 'print the version')
+    .helpCommand(false);
+  const globalFlags = addFlags(program, 'everywhere');
+  for (const def of COMMANDS) {
+    const { parent, name } = placeOf(def, program, print);
+    const command = configured(parent.command(`${name} ${def.operands}`), print).description(def.help);
+    const flags = addFlags(command, def.scope);
+    for (const own of def.switches) command.option(own.flags, own.help);
+    if (def.takesQemuArguments) command.usage(`[options] ${def.operands} [-- QEMU-ARGUMENT...]`);
+    command.action(() => {
+      const merged = joined(globalFlags(), flags());
+      const { registeredArguments: known } = command;
+      const excess = known.at(-1)?.variadic === true ? [] : command.args.slice(known.length);
+      onChoice({
+        excess,
+        def,
+        operands: command.args,
+        flags: merged,
+        switches: switchesOf(command, def.switches),
+      });
+    });
+  }
+  return program;
+}
+
+/** A command of two words stands below a command that only holds it and its like. */
+function placeOf(
+  { name }: CommandDef,
+  program: Command,
+  print: (text: string) => void,
+): { parent: Command; name: string } {
+  const [group = '', member] = name.split(' ');
+  if (member === undefined) return { parent: program, name };
+  const known = program.commands.find((command) => command.name() === group);
+  const parent =
+    known ?? configured(program.command(group), print).description(`work with ${group}s`).helpCommand(false);
+  return { parent, name: member };
+}
+
+function configured(command: Command, print: (text: string) => void): Command {
+  return (
+    command
+      .exitOverride()
+      // told by ourselves, with what they are
+      .allowExcessArguments(true)
+      .showSuggestionAfterError(true)
+      .configureOutput({ writeOut: print, writeErr: print })
+      .helpOption('-h, --help', 'show this help')
+  );
+}
+
+/** Flags before the command's name and after it: the later wins, and `-v` counts on. */
+function joined(before: RawFlags, after: RawFlags): RawFlags {
+  const verbose = Number(before.verbose ?? 0) + Number(after.verbose ?? 0);
+  return { ...before, ...after, ...(verbose > 0 ? { verbose: Math.min(verbose, 2) } : {}) };
+}
+
+function switchesOf(command: Command, own: readonly Switch[]): Record<string, unknown> {
+  const typed = command.opts<Record<string, unknown>>();
+  const names = own.map(({ flags }) => /--([\w-]+)/.exec(flags)?.[1] ?? flags);
+  return Object.fromEntries(names.filter((name) => name in typed).map((name) => [name, typed[name]]));
+}
+
+/** commander's refusal in our words; "unrecognized arguments" is what scripts look for. */
+function usageProblem(error: CommanderError | undefined, printed: string): Problem {
+  const message = error?.message.replace(/^error: /, '') ?? '';
+  const suggestion = /\(Did you mean (?:one of )?(.*?)\?\)/s.exec(message)?.[1];
+  const hint = suggestion === undefined ? 'see transient --help' : `did you mean ${suggestion}?`;
+  const unknown = /^unknown option '(.*?)'/.exec(message)?.[1];
+  switch (error?.code) {
+    case 'commander.unknownOption':
+      return unrecognized(unknown ?? message, hint);
+    case 'commander.unknownCommand':
+      return usage(`there is no command ${/'(.*?)'/.exec(message)?.[0] ?? ''}`, hint);
+    case 'commander.help':
+    case undefined:
+      return { ...usage('say what to do: a command is missing'), details: printed.trimEnd().split('\n') };
+    default:
+      return usage(message.split('\n')[0] ?? message, hint);
+  }
+}
+
+function unrecognized(what: string, hint?: string): Problem {
+  return usage(`unrecognized arguments: ${what}`, hint);
+}
+
+function usage(message: string, hint?: string): Problem {
+  return { reason: 'usage', message, where: { kind: 'flag', flag: '' }, ...(hint ? { hint } : {}) };
+}

@@ -1,0 +1,30 @@
+import { dirname, resolve } from 'node:path';
+import * as z from 'zod';
+import { dotted, problemsOf } from '../options/issues.ts';
+import type { Layer } from '../options/layer.ts';
+import { optionShape, optionValues } from '../options/schema.ts';
+import type { Result } from '../problem.ts';
+import { failed, ok } from '../problem.ts';
+import { readDocument } from './document.ts';
+import { inFile, placed } from './placement.ts';
+
+/** Reads the file of `--config`: the options of one VM at the top of a TOML file. */
+export async function loadOptionsFile(path: string, workingDirectory: string): Promise<Result<Layer>> {
+  const document = readDocument(resolve(workingDirectory, path), path);
+  if (!document.ok) return document;
+  const shape = optionShape('file');
+  const checked = z.strictObject(shape).safeParse(document.value.data, { reportInput: true });
+  if (!checked.success) {
+    const problems = problemsOf(checked.error, {
+      name: dotted,
+      where: (at, on) => inFile(document.value, at, on),
+      keys: () => Object.keys(shape),
+    });
+    return failed(...(await placed(problems, document.value)));
+  }
+  return ok({
+    values: optionValues(checked.data),
+    where: (name, index) => inFile(document.value, [name, ...(index === undefined ? [] : [index])], 'value'),
+    base: dirname(resolve(workingDirectory, path)),
+  });
+}

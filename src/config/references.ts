@@ -1,0 +1,117 @@
+import { didYouMean } from '../options/issues.ts';
+import type { Problem } from '../problem.ts';
+import type { Document } from './document.ts';
+import { inFile } from './placement.ts';
+
+/** The names that a file gives and uses, as far as they can be read: other parts of it may be wrong. */
+interface Names {
+  readonly images: readonly string[];
+  readonly vms: readonly VmNames[];
+}
+
+interface VmNames {
+  readonly name: string;
+  readonly image: string | undefined;
+  readonly dependsOn: readonly string[];
+}
+
+/** Every reference of a document that leads nowhere or in a circle, also when other things are wrong with it. */
+export function brokenReferences(document: Document): Problem[] {
+  const names = namesIn(document);
+  return [
+    ...noVm(document, names),
+    ...names.vms.flatMap((vm) => [...unknownImage(document, names, vm), ...unknownVms(document, names, vm)]),
+    ...circles(document, names),
+  ];
+}
+
+function namesIn({ data }: Document): Names {
+  return {
+    images: Object.keys(table(data['images'])),
+    vms: Object.entries(table(data['vms'])).map(([name, said]) => {
+      const { image, 'depends-on': dependsOn } = table(said);
+      return {
+        name,
+        image: typeof image === 'string' ? image : undefined,
+        dependsOn: Array.isArray(dependsOn) ? dependsOn.filter((item) => typeof item === 'string') : [],
+      };
+    }),
+  };
+}
+
+function table(value: unknown): Readonly<Record<string, unknown>> {
+  const isTable = typeof value === 'object' && value !== null && !Array.isArray(value);
+  return isTable ? (value as Record<string, unknown>) : {};
+}
+
+function noVm(document: Document, { vms }: Names): Problem[] {
+  const said = document.data['vms'];
+  if (vms.length > 0 || typeof said !== 'object' || Array.isArray(said)) return [];
+  return [
+    {
+      reason: 'missing-key',
+      message: 'the file names no VM',
+      where: inFile(document, ['vms'], 'key'),
+      hint: 'add a table such as [vms.test] with a key "image"',
+    },
+  ];
+}
+
+/** A bare name beside `[images]` that looks like one of them is a misspelling, not an image of the backend. */
+function unknownImage(document: Document, { images }: Names, { name, image }: VmNames): Problem[] {
+  if (image === undefined || images.includes(image) || image.includes(',')) return [];
+  const hint = didYouMean(image, images);
+  if (hint === undefined) return [];
+  const where = inFile(document, ['vms', name, 'image'], 'value');
+  return [{ reason: 'unknown-reference', message: `there is no image "${image}" in [images]`, where, hint }];
+}
+
+function unknownVms(document: Document, { vms }: Names, { name, dependsOn }: VmNames): Problem[] {
+  const others = vms.map((vm) => vm.name).filter((other) => other !== name);
+  return dependsOn.flatMap((dependency, index): Problem[] => {
+    const where = inFile(document, ['vms', name, 'depends-on', index], 'value');
+    if (dependency === name) return [{ reason: 'cycle', message: `VM "${name}" depends on itself`, where }];
+    if (others.includes(dependency)) return [];
+    const hint = didYouMean(dependency, others) ?? `other VMs of this file: ${others.join(', ') || 'none'}`;
+    return [{ reason: 'unknown-reference', message: `there is no VM "${dependency}"`, where, hint }];
+  });
+}
+
+/** Dependencies that lead back to where they began; each circle is told once, at its first VM in the file. */
+function circles(document: Document, { vms }: Names): Problem[] {
+  // a VM that depends on itself was told already
+  const edges = new Map(
+    vms.map(({ name, dependsOn }) => [name, dependsOn.filter((other) => other !== name)]),
+  );
+  const finished = new Set<string>();
+  return vms.flatMap(({ name }): Problem[] => {
+    const circle = circleFrom(name, edges, finished, []);
+    if (circle === undefined) return [];
+    const [first = name] = circle;
+    return [
+      {
+        reason: 'cycle',
+        message: `VMs depend on each other in a circle: ${[...circle, first].join(' → ')}`,
+        where: inFile(document, ['vms', first, 'depends-on'], 'value'),
+      },
+    ];
+  });
+}
+
+function circleFrom(
+  vm: string,
+  edges: ReadonlyMap<string, readonly string[]>,
+  finished: Set<string>,
+  trail: readonly string[],
+): readonly string[] | undefined {
+  if (trail.includes(vm)) return trail.slice(trail.indexOf(vm));
+  if (finished.has(vm)) return undefined;
+  for (const next of edges.get(vm) ?? []) {
+    const circle = circleFrom(next, edges, finished, [...trail, vm]);
+    if (circle === undefined) continue;
+    circle.forEach((member) => finished.add(member));
+    return circle;
+  }
+  finished.add(vm);
+  return undefined;
+}

@@ -1,0 +1,197 @@
+import { existsSync } from 'node:fs';
+import { basename, dirname, join, relative, resolve } from 'node:path';
+import * as z from 'zod';
+import { didYouMean, dotted, problemsOf, type Subject } from '../options/issues.ts';
+import type { Layer } from '../options/layer.ts';
+import { imageSource, imageSpec } from '../options/option.ts';
+import { optionShape, optionValues } from '../options/schema.ts';
+import type { KeyPath, Problem, Result } from '../problem.ts';
+import { failed, ok } from '../problem.ts';
+import type { Document } from './document.ts';
+import { readDocument } from './document.ts';
+import { inFile, placed } from './placement.ts';
+import { brokenReferences } from './references.ts';
+
+/** Name of the file that a project checks in. */
+export const TRANSIENTFILE = 'Transientfile.toml';
+
+/** A VM as the file says it: its image (a key of `[images]` or an image spec), its options, what it waits for. */
+export interface VmEntry {
+  readonly name: string;
+  readonly image: string;
+  readonly dependsOn: readonly string[];
+  readonly layer: Layer;
+}
+
+/** An image as the file says it: the `PROTOCOL=SOURCE` that follows its name in an image spec, and its sum. */
+export interface ImageEntry {
+  readonly source: string;
+  readonly sha256?: string | undefined;
+}
+
+/** A checked Transientfile; every reference in it leads somewhere. */
+export interface Transientfile {
+  readonly document: Document;
+  readonly base: string;
+  readonly project: string;
+  readonly defaults: Layer;
+  readonly images: ReadonlyMap<string, ImageEntry>;
+  readonly vms: readonly VmEntry[];
+}
+
+const name = z.string().regex(/^[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$/, {
+  error: 'must begin and end with a letter or digit and hold only letters, digits, ".", "_" and "-"',
+});
+
+const imageName = z
+  .string()
+  .refine((value) => value !== '' && value !== '.' && value !== '..' && !value.includes(','), {
+    error: 'must be an image name without a comma',
+  });
+
+const SHAPES = {
+  project: z.strictObject({
+    name: name
+      .optional()
+      .describe('name of the project, part of the name of its running VMs [default: the directory]'),
+  }),
+  image: z.strictObject({
+    source: imageSource.describe('where the image comes from, as in an image spec: PROTOCOL=SOURCE'),
+    sha256: z
+      .string()
+      .regex(/^[0-9a-fA-F]{64}$/, { error: 'must be a SHA-256 sum: 64 hexadecimal digits' })
+      .optional()
+      .describe('SHA-256 sum of what is downloaded, as sha256sum prints it'),
+  }),
+  vm: z.strictObject({
+    image: imageSpec.describe('a name from [images], or an image spec: NAME or NAME,PROTOCOL=SOURCE'),
+    'depends-on': z
+      .array(name)
+      .optional()
+      .describe('VMs of this file that must be ready (answer ssh) before this one boots'),
+    ...optionShape('file'),
+  }),
+  defaults: z.strictObject(optionShape('file')),
+};
+
+/** The whole file; its JSON Schema is published for editors. */
+export const transientfileSchema = z.strictObject({
+  project: SHAPES.project.optional().describe('the project'),
+  defaults: SHAPES.defaults.optional().describe('options for every VM of this file'),
+  images: z.record(imageName, SHAPES.image).optional().describe('images by name'),
+  vms: z.record(name, SHAPES.vm).describe('the VMs by name'),
+});
+
+/** The nearest Transientfile from a directory upwards, or the one that was named. */
+export function findTransientfile(directory: string, named?: string): Result<string> {
+  if (named !== undefined) return ok(resolve(directory, named));
+  for (let at = resolve(directory); ; at = dirname(at)) {
+    const candidate = join(at, TRANSIENTFILE);
+    if (existsSync(candidate)) return ok(candidate);
+    if (at === dirname(at)) break;
+  }
+  return failed({
+    reason: 'unreadable',
+    message: `no ${TRANSIENTFILE} in ${directory} or any directory above it`,
+    hint: 'write one, name one with --file, or use "transient run IMAGE"',
+  });
+}
+
+/** Reads and checks a Transientfile; all that is wrong with it comes back at once, placed in its text. */
+export async function loadTransientfile(
+  path: string,
+  workingDirectory: string,
+): Promise<Result<Transientfile>> {
+  const shown = relative(workingDirectory, path);
+  const document = readDocument(path, shown.startsWith('..') ? path : shown);
+  if (!document.ok) return document;
+  const checked = checkTransientfile(document.value, dirname(path));
+  return checked.ok ? checked : failed(...(await placed(checked.problems, document.value)));
+}
+
+/** Checks a parsed document; the problems know their key path, not yet their line. */
+export function checkTransientfile(document: Document, base: string): Result<Transientfile> {
+  const checked = transientfileSchema.safeParse(document.data, { reportInput: true });
+  const problems = [
+    ...(checked.success ? [] : problemsOf(checked.error, subjectIn(document))),
+    ...brokenReferences(document),
+  ];
+  if (!checked.success || problems.length > 0) return failed(...problems);
+  const { project, defaults, images = {}, vms } = checked.data;
+  return ok({
+    document,
+    base,
+    project: project?.name ?? projectNameFrom(base),
+    defaults: layerIn(document, base, ['defaults'], defaults ?? {}),
+    images: new Map(Object.entries(images)),
+    vms: Object.entries(vms).map(([key, vm]) => ({
+      name: key,
+      image: vm.image,
+      dependsOn: vm['depends-on'] ?? [],
+      layer: layerIn(document, base, ['vms', key], vm),
+    })),
+  });
+}
+
+/** The named VMs and all that they depend on, in the order of the file; all of them when none is named. */
+export function selectVms(file: Transientfile, names: readonly string[]): Result<VmEntry[]> {
+  const known = new Map(file.vms.map((vm) => [vm.name, vm]));
+  const problems = names
+    .filter((given) => !known.has(given))
+    .map((given) => unknownVm(given, [...known.keys()]));
+  if (problems.length > 0) return failed(...problems);
+  const selected = new Set<string>();
+  const select = (vm: string): void => {
+    if (selected.has(vm)) return;
+    selected.add(vm);
+    known.get(vm)?.dependsOn.forEach(select);
+  };
+  (names.length > 0 ? names : [...known.keys()]).forEach(select);
+  return ok(file.vms.filter((vm) => selected.has(vm.name)));
+}
+
+function unknownVm(given: string, known: readonly string[]): Problem {
+  return {
+    reason: 'usage',
+    message: `there is no VM "${given}" in the file`,
+    where: { kind: 'flag', flag: 'VM', value: given },
+    hint: didYouMean(given, known) ?? `VMs of the file: ${known.join(', ')}`,
+  };
+}
+
+function projectNameFrom(base: string): string {
+  const cleaned = basename(base)
+    .replaceAll(/[^A-Za-z0-9_.-]+/g, '-')
+    .replaceAll(/^[^A-Za-z0-9]+|[^A-Za-z0-9]+$/g, '');
+  return cleaned.slice(0, 63) || 'project';
+}
+
+function layerIn(
+  document: Document,
+  base: string,
+  path: KeyPath,
+  table: Readonly<Record<string, unknown>>,
+): Layer {
+  return {
+    values: optionValues(table),
+    where: (option, index) =>
+      inFile(document, [...path, option, ...(index === undefined ? [] : [index])], 'value'),
+    base,
+  };
+}
+
+function subjectIn(document: Document): Subject {
+  return {
+    name: dotted,
+    where: (path, on) => inFile(document, path, on),
+    keys: (path) => Object.keys(shapeAt(path)),
+  };
+}
+
+function shapeAt([table, , ...rest]: KeyPath): Record<string, unknown> {
+  if (table === undefined) return transientfileSchema.shape;
+  if (rest.length > 0) return {};
+  if (table === 'vms') return SHAPES.vm.shape;
+  if (table === 'images') return SHAPES.image.shape;
+  return table === 'project' ? SHAPES.project.shape : SHAPES.defaults.shape;
+}

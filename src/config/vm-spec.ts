@@ -1,0 +1,57 @@
+import type { ImageSource } from '../options/option.ts';
+
+/** An image that a VM needs: its name, the backend it belongs in, and its source with an absolute path. */
+export interface ImageNeed {
+  readonly name: string;
+  readonly backend: string;
+  readonly source?: ImageSource;
+  /** Sum that the bytes of the source must have, in hexadecimal. */
+  readonly sha256?: string;
+}
+
+/** What the user is connected to while the VM runs. */
+export type Connection =
+  | { readonly kind: 'qemu-console' }
+  | { readonly kind: 'ssh-console'; readonly serial: boolean }
+  | { readonly kind: 'ssh-command'; readonly command: string; readonly serial: boolean }
+  | { readonly kind: 'service' };
+
+/** How the guest is reached over ssh. Times are in seconds. */
+export interface SshSpec {
+  readonly user: string;
+  readonly program: string;
+  readonly timeout: number;
+  readonly options: readonly string[];
+  /** Port of the host; the kernel picks one when it is undefined. */
+  readonly port?: number;
+  readonly netDriver: string;
+}
+
+/** What QEMU is told. Times are in seconds. */
+export interface MachineSpec {
+  readonly program: string;
+  readonly memory: string;
+  readonly cpus: number;
+  readonly accel: 'auto' | 'kvm' | 'tcg';
+  readonly virtioScsi: boolean;
+  readonly qmpTimeout: number;
+  readonly qemuArgs: readonly string[];
+}
+
+/** How the VM ends: at once when nothing of it is kept, else by asking the guest and waiting. */
+export type Ending = { readonly kind: 'at-once' } | { readonly kind: 'orderly'; readonly timeout: number };
+
+/** One VM, final and read-only: nothing that a default could still fill, no relative path. */
+export interface VmSpec {
+  /** Its name in the file, or the one that the command line implies. */
+  readonly name: string;
+  /** What it is called while it runs. */
+  readonly instance: string;
+  readonly images: readonly [ImageNeed, ...ImageNeed[]];
+  readonly connection: Connection;
+  readonly ssh?: SshSpec;
+  readonly machine: MachineSpec;
+  readonly ending: Ending;
+  /** VMs that must be ready before this one boots. */
+  readonly dependsOn: readonly string[];
+}

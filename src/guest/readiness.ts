@@ -1,0 +1,77 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Socket } from 'node:net';
+import type { SshSpec } from '../config/vm-spec.ts';
+import type { Machine, MachineEnd } from '../plan/contract.ts';
+import { TransientError } from '../problem.ts';
+import { awaitGreeting } from './greeting.ts';
+
+/**
+ * Tries once to log in, the first time on the connection that the guest greeted. Returns the guest's refusal where it
+ * has one; rejects only when the signal is aborted.
+ */
+export type LoginTry = (signal: AbortSignal, greeted?: Socket) => Promise<string | undefined>;
+
+/** Time between two logins while a guest answers and still refuses them, in milliseconds. */
+const LOGIN_INTERVAL = 300;
+
+/** Waits until a login succeeds; returns QEMU's end when that comes first. */
+export async function awaitReady(
+  machine: Machine,
+  ssh: SshSpec,
+  tryLogin: LoginTry,
+  signal: AbortSignal,
+): Promise<MachineEnd | undefined> {
+  const over = new AbortController();
+  const until = AbortSignal.any([signal, over.signal]);
+  try {
+    const ready = awaitLogin(machine, ssh, tryLogin, until).then(() => undefined);
+    return await Promise.race([machine.ended, ready]);
+  } finally {
+    over.abort();
+  }
+}
+
+async function awaitLogin(
+  machine: Machine,
+  ssh: SshSpec,
+  tryLogin: LoginTry,
+  signal: AbortSignal,
+): Promise<void> {
+  const late = AbortSignal.timeout(ssh.timeout * 1000);
+  const until = AbortSignal.any([signal, late]);
+  let refused: string | undefined;
+  try {
+    const greeted = await awaitGreeting(sshPortOf(machine), until);
+    refused = await tryLogin(until, greeted);
+    while (refused !== undefined) {
+      await delay(LOGIN_INTERVAL, undefined, { signal: until });
+      refused = await tryLogin(until);
+    }
+  } catch (error) {
+    if (!late.aborted || signal.aborted) throw error;
+    throw noLogin(ssh, refused, await machine.serialTail());
+  }
+}
+
+/** The port of a machine that has an ssh card; to ask it of another is a mistake of the plan. */
+export function sshPortOf({ sshPort }: Machine): number {
+  if (sshPort === undefined) throw new Error('a VM without an ssh card is to be reached over ssh');
+  return sshPort;
+}
+
+function noLogin(ssh: SshSpec, refused: string | undefined, serial: readonly string[]): TransientError {
+  const message =
+    refused === undefined
+      ? `the guest did not offer ssh within ${ssh.timeout} s`
+      : `the guest offers ssh, but did not let user "${ssh.user}" in within ${ssh.timeout} s: ${refused}`;
+  const hint =
+    refused === undefined
+      ? 'give it more time with --ssh-timeout, or look at its console: run it without ssh, or with --ssh-with-serial'
+      : 'name another user with --ssh-user; the guest must know the public Vagrant key or a key of your agent';
+  return new TransientError({ reason: 'guest', message, hint, details: serialDetails(serial) });
+}
+
+function serialDetails(serial: readonly string[]): string[] {
+  if (serial.length === 0) return ['its serial console said nothing'];
+  return ['the last lines of its serial console:', ...serial.map((line) => `  ${line}`)];
+}

@@ -1,0 +1,49 @@
+import type { Socket } from 'node:net';
+import { connect } from 'node:net';
+import type { Client, ConnectConfig } from 'ssh2';
+import { trace } from '../host/trace.ts';
+import { VAGRANT_PRIVATE_KEY } from './vagrant-key.ts';
+
+/** How long one login may take, in milliseconds: the handshake alone takes seconds in a guest that is busy booting. */
+const LOGIN_PATIENCE = 20_000;
+
+/** Where and as whom to log in. */
+export interface Login {
+  readonly port: number;
+  readonly user: string;
+  /** A connection to that port which was made already. */
+  readonly socket?: Socket;
+}
+
+/** Logs in once with our own ssh, by the Vagrant key or the user's agent. The caller ends the connection. */
+export async function login({ port, user, socket }: Login, signal: AbortSignal): Promise<Client> {
+  const ssh2 = await import('ssh2');
+  signal.throwIfAborted();
+  const client = new ssh2.default.Client();
+  const agent = process.env['SSH_AUTH_SOCK'];
+  const config: ConnectConfig = {
+    // a handshake is small messages to and fro, each of which would wait for the acknowledgement of the last
+    sock: socket ?? connect({ port, host: '127.0.0.1', noDelay: true }),
+    username: user,
+    privateKey: VAGRANT_PRIVATE_KEY,
+    readyTimeout: LOGIN_PATIENCE,
+    ...(agent ? { agent } : {}),
+    debug: (line) => trace('debug', () => `ssh: ${line}`),
+  };
+  return new Promise((resolve, reject) => {
+    const abort = (): void => {
+      client.destroy();
+      reject(signal.reason as Error);
+    };
+    signal.addEventListener('abort', abort, { once: true });
+    client.on('ready', () => {
+      signal.removeEventListener('abort', abort);
+      resolve(client);
+    });
+    client.on('error', (error) => {
+      signal.removeEventListener('abort', abort);
+      reject(error);
+    });
+    client.connect(config);
+  });
+}

@@ -1,0 +1,96 @@
+import { constants } from 'node:fs';
+import { chmod, lstat, mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { TransientError, systemMessage } from '../problem.ts';
+import type { Lock } from './lock.ts';
+import { lockFile } from './lock.ts';
+
+/** This process's own place for keys, logs and sockets: private, and gone when the process is. */
+export interface RunDirectory {
+  readonly path: string;
+  remove: () => Promise<void>;
+}
+
+/** A directory that was not yet locked when its maker died is swept after this time, in milliseconds. */
+const NEWBORN = 60_000;
+
+const LOCK = 'lock';
+
+/**
+ * Makes the run directory of this process below `XDG_RUNTIME_DIR`, or below `/tmp/transient-UID` where there is
+ * none, and removes those of processes that died without doing so.
+ */
+export async function openRunDirectory(environment: NodeJS.ProcessEnv): Promise<RunDirectory> {
+  const base = await privateBase(environment);
+  await sweep(base);
+  const newborn = await mkdtemp(join(base, 'new-'));
+  const lock = await lockFile(join(newborn, LOCK));
+  const path = join(base, basename(newborn).replace('new-', `run-${process.pid}-`));
+  await rename(newborn, path);
+  return { path, remove: () => remove(path, lock) };
+}
+
+/** Out of the sight of other processes first: one that sweeps would make the lock file anew while we remove it. */
+async function remove(path: string, lock: Lock | undefined): Promise<void> {
+  const gone = join(dirname(path), basename(path).replace('run-', 'gone-'));
+  await rename(path, gone).catch(() => undefined);
+  await rm(gone, { recursive: true, force: true, maxRetries: 3 }).catch(() => undefined);
+  await lock?.release();
+}
+
+async function privateBase(environment: NodeJS.ProcessEnv): Promise<string> {
+  const runtime = environment['XDG_RUNTIME_DIR'];
+  if (runtime) await refuseForeign(runtime, 'XDG_RUNTIME_DIR', stat);
+  const base = runtime ? join(runtime, 'transient') : join(tmpdir(), `transient-${process.getuid?.() ?? 0}`);
+  try {
+    await mkdir(base, { mode: 0o700 });
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw unusable(base, systemMessage(cause), cause);
+  }
+  // in a shared /tmp anybody can be there first: a link or a directory of another user is not ours to use
+  await refuseForeign(base, 'the runtime directory', lstat);
+  await chmod(base, 0o700);
+  return base;
+}
+
+async function refuseForeign(path: string, what: string, look: typeof lstat): Promise<void> {
+  const found = await look(path).catch((cause: unknown) => {
+    throw unusable(path, `${what}: ${systemMessage(cause)}`, cause);
+  });
+  if (!found.isDirectory()) throw unusable(path, `${what} is not a directory`);
+  const us = process.getuid?.();
+  if (us !== undefined && found.uid !== us) {
+    throw unusable(path, `${what} belongs to user ${found.uid}, and we are user ${us}`);
+  }
+  if (us !== 0 && (found.mode & constants.S_IWUSR) === 0) throw unusable(path, `${what} is not writable`);
+}
+
+function unusable(path: string, why: string, cause?: unknown): TransientError {
+  return new TransientError(
+    {
+      reason: 'host',
+      message: `cannot use the runtime directory ${path}: ${why}`,
+      hint: 'set XDG_RUNTIME_DIR to a directory that only you can use, or unset it',
+    },
+    { cause },
+  );
+}
+
+/** Removes what lies in the directories of processes that are gone: their lock is free. */
+async function sweep(base: string): Promise<void> {
+  const names = await readdir(base);
+  await Promise.all(names.map((name) => sweepOne(join(base, name))));
+}
+
+async function sweepOne(path: string): Promise<void> {
+  const name = basename(path);
+  if (name.startsWith('new-')) {
+    const found = await stat(path).catch(() => undefined);
+    if (found && Date.now() - found.mtimeMs > NEWBORN) await rm(path, { recursive: true, force: true });
+  } else if (name.startsWith('run-')) {
+    const lock = await lockFile(join(path, LOCK), { wait: false }).catch(() => undefined);
+    if (lock) await remove(path, lock);
+  } else if (name.startsWith('gone-'))
+    await rm(path, { recursive: true, force: true }).catch(() => undefined);
+}

@@ -1,0 +1,138 @@
+import { constants } from 'node:fs';
+import { copyFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ImageNeed } from '../config/vm-spec.ts';
+import { imagePath } from '../host/paths.ts';
+import { findProgram } from '../host/process.ts';
+import { formatImageSource } from '../options/option.ts';
+import type { Executor, Executors, StepContext } from '../plan/contract.ts';
+import { TransientError } from '../problem.ts';
+import type { Fetched } from './fetch.ts';
+import { fetchDisk, isFaultOfImage } from './fetch.ts';
+import { identifyDisk, notUsable } from './format.ts';
+import { checkOrigin, forgetOrigin, recordOrigin } from './origin.ts';
+import { convertToQcow2, inspectImage, isWholeQcow2 } from './qemu-img.ts';
+import type { WorkingImage } from './store.ts';
+import { isStored, openWorkingImage, sweepBackend } from './store.ts';
+import { vmsBackedBy } from './users.ts';
+
+/** Executors of the steps that concern images. */
+export function imageExecutors(): Pick<Executors, 'image.retrieve' | 'image.remove'> {
+  const swept = new Map<string, Promise<void>>();
+  const sweepOnce = (backend: string): Promise<void> => {
+    const known = swept.get(backend) ?? sweepBackend(backend);
+    swept.set(backend, known);
+    return known;
+  };
+  const retrieve: Executor<'image.retrieve'> = async ({ image }, context) => {
+    if (await isUsable(image)) return undefined;
+    await sweepOnce(image.backend);
+    return retrieveMissing(image, context);
+  };
+  return { 'image.retrieve': retrieve, 'image.remove': remove };
+}
+
+async function retrieveMissing(image: ImageNeed, context: StepContext): Promise<undefined> {
+  context.note(`Unable to find image '${image.name}' in backend`);
+  if (image.source === undefined) throw noSource(image);
+  // told now, not after a long download
+  await findProgram('qemu-img', 'it is in the package qemu-utils (Debian), qemu-img (Fedora, Arch)');
+  const working = await openWorkingImage(image.backend, image.name, context.signal);
+  let keepDownload = true;
+  try {
+    // another process may have made it while we waited
+    if (!(await isUsable(image))) await make(image, image.source, working, context);
+    keepDownload = false;
+  } finally {
+    await working.close({ download: keepDownload });
+  }
+  return undefined;
+}
+
+/** Whether the image is there and the one that is meant. */
+async function isUsable(image: ImageNeed): Promise<boolean> {
+  if (!(await isStored(image.backend, image.name))) return false;
+  await checkOrigin(image);
+  return true;
+}
+
+async function make(
+  image: ImageNeed,
+  source: NonNullable<ImageNeed['source']>,
+  working: WorkingImage,
+  context: StepContext,
+): Promise<void> {
+  const fetched = await fetchDisk(source, image.sha256, working, context);
+  const file = await asQcow2(fetched, working, context).catch(async (error: unknown) => {
+    // a download that holds no usable disk is of no use to another attempt
+    if (isFaultOfImage(error)) await rm(working.download, { force: true });
+    throw error;
+  });
+  // before the image is there: a record without its image does no harm, an image without its record would
+  await recordOrigin(image, { source: formatImageSource(source), sha256: fetched.sha256 });
+  await working.commit(file);
+}
+
+/** A file of ours that is a qcow2: what came as one is not rewritten. */
+async function asQcow2(fetched: Fetched, working: WorkingImage, context: StepContext): Promise<string> {
+  const { path, owned, shown } = fetched;
+  const format = await identifyDisk(path, shown);
+  const target = join(working.directory, 'image');
+  if (format === 'qcow2') {
+    await refuseBroken(path, shown, context);
+    if (owned) return path;
+    await copyFile(path, target, constants.COPYFILE_FICLONE);
+    return target;
+  }
+  const { virtualSize } = await inspectImage(path, format, context.signal);
+  await convertToQcow2({ path, format }, target, context.signal, (fraction) =>
+    context.progress({ phase: 'converting', done: fraction * virtualSize, total: virtualSize }),
+  );
+  return target;
+}
+
+async function refuseBroken(path: string, shown: string, { signal }: StepContext): Promise<void> {
+  if (await isWholeQcow2(path, signal)) return;
+  throw notUsable(shown, 'it is broken or was cut off', 'look at it with qemu-img check');
+}
+
+function noSource({ name }: ImageNeed): TransientError {
+  if (/^[^/]+\/[^/:]+$/.test(name)) {
+    return new TransientError({
+      reason: 'image',
+      message: `Unable to find image '${name}' in backend; as a vagrant box it needs a version`,
+      hint: `write it as ${name}:VERSION`,
+    });
+  }
+  return new TransientError({
+    reason: 'image',
+    message: `Unable to find image '${name}' in backend, and no source is given for it`,
+    hint: `say where it comes from, e.g. ${name},file=PATH or ${name},http=URL; a vagrant box is USER/BOX:VERSION`,
+  });
+}
+
+const remove: Executor<'image.remove'> = async ({ backend, image, vmstore, force }, context) => {
+  if (!(await isStored(backend, image))) {
+    throw new TransientError({
+      reason: 'image',
+      message: `there is no image '${image}' in the backend ${backend}`,
+    });
+  }
+  const users = await vmsBackedBy(imagePath(backend, image), vmstore);
+  if (users.length > 0) {
+    const message = `Backend '${image}' is in use by ${users.map((vm) => `'${vm}'`).join(', ')}`;
+    if (!force) {
+      const hint = 'remove these VMs first, or say --force, which leaves them without their disk';
+      throw new TransientError({ reason: 'image', message, hint });
+    }
+    context.warn({
+      reason: 'image',
+      message,
+      hint: 'it is removed all the same: they will not start any more',
+    });
+  }
+  // in this order: what is retrieved again meanwhile keeps its record
+  await forgetOrigin(backend, image);
+  await rm(imagePath(backend, image), { force: true });
+  return undefined;
+};

@@ -1,0 +1,76 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import * as z from 'zod';
+import type { ImageNeed } from '../config/vm-spec.ts';
+import { formatImageSource } from '../options/option.ts';
+import { encodeName } from '../host/paths.ts';
+import { TransientError } from '../problem.ts';
+
+/** Directory of a backend that holds where its images came from. */
+const ORIGIN = '.origin';
+
+/** Where an image came from: its source as an image spec says it, and the SHA-256 of the bytes that came. */
+const originSchema = z.object({ source: z.string(), sha256: z.string() });
+
+export type Origin = z.infer<typeof originSchema>;
+
+export async function recordOrigin({ backend, name }: ImageNeed, origin: Origin): Promise<void> {
+  await mkdir(join(backend, ORIGIN), { recursive: true });
+  await writeFile(originPath(backend, name), `${JSON.stringify(origin)}\n`);
+}
+
+export async function forgetOrigin(backend: string, name: string): Promise<void> {
+  await rm(originPath(backend, name), { force: true });
+}
+
+/**
+ * Refuses a stored image that is not the one that is asked for. One without a record (the Python made it), and a need
+ * without a source, are taken as they are. A file that was moved, or lies in another checkout of the same project, is
+ * the same source while its bytes are.
+ */
+export async function checkOrigin(need: ImageNeed): Promise<void> {
+  const origin = await readOrigin(need.backend, need.name);
+  const wanted = need.source && formatImageSource(need.source);
+  if (origin === undefined) return;
+  if (wanted !== undefined && wanted !== origin.source) {
+    if (await isSameFile(need, origin)) return recordOrigin(need, { ...origin, source: wanted });
+    throw mismatch(need, `it came from ${origin.source}, and ${wanted} is asked for`);
+  }
+  if (need.sha256 !== undefined && need.sha256 !== origin.sha256) {
+    throw mismatch(need, `its sha256 is ${origin.sha256}, and ${need.sha256} is asked for`);
+  }
+}
+
+async function isSameFile({ source, sha256 }: ImageNeed, origin: Origin): Promise<boolean> {
+  if (source?.protocol !== 'file' || !origin.source.startsWith('file=')) return false;
+  if (sha256 !== undefined && sha256 !== origin.sha256) return false;
+  const hash = createHash('sha256');
+  const readable = await pipeline(createReadStream(source.location), hash).then(
+    () => true,
+    () => false,
+  );
+  return readable && hash.digest('hex') === origin.sha256;
+}
+
+async function readOrigin(backend: string, name: string): Promise<Origin | undefined> {
+  try {
+    return originSchema.safeParse(JSON.parse(await readFile(originPath(backend, name), 'utf8'))).data;
+  } catch {
+    return undefined;
+  }
+}
+
+function originPath(backend: string, name: string): string {
+  return join(backend, ORIGIN, `${encodeName(name)}.json`);
+}
+
+function mismatch({ name, backend }: ImageNeed, why: string): TransientError {
+  return new TransientError({
+    reason: 'image',
+    message: `the backend ${backend} holds another image by the name '${name}': ${why}`,
+    hint: `give yours another name, or remove that one: transient image rm ${name}`,
+  });
+}

@@ -1,0 +1,85 @@
+import { createReadStream } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
+import { open, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import * as z from 'zod';
+
+/** What is kept beside a partial download, to tell whether it may be continued. */
+const stateSchema = z.object({ url: z.string(), validator: z.string().optional() });
+
+/**
+ * The bytes of a download as they came, kept so that another attempt, also of another process after this one was
+ * killed, goes on where this one ended. The caller holds the lock of the image.
+ */
+export class PartialDownload {
+  readonly path: string;
+  readonly #url: string;
+  #size: number;
+  #validator: string | undefined;
+  #file: FileHandle | undefined;
+
+  private constructor(path: string, url: string, size: number, validator: string | undefined) {
+    this.path = path;
+    this.#url = url;
+    this.#size = size;
+    this.#validator = validator;
+  }
+
+  /** Opens what an earlier attempt left of the same URL, or begins with nothing. */
+  static async open(path: string, url: string): Promise<PartialDownload> {
+    const state = await readState(`${path}.json`);
+    const size = (await stat(path).catch(() => undefined))?.size ?? 0;
+    const usable = state?.url === url && state.validator !== undefined && size > 0;
+    const partial = new PartialDownload(path, url, usable ? size : 0, usable ? state.validator : undefined);
+    if (!usable) await partial.clear();
+    return partial;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** What the server said of the file that was begun: an ETag or a date, for If-Range. */
+  get validator(): string | undefined {
+    return this.#validator;
+  }
+
+  /** Takes note of what the server says of the file whose bytes will follow. */
+  async begin(validator: string | undefined): Promise<void> {
+    if (this.#size > 0) return;
+    this.#validator = validator;
+    await writeFile(`${this.path}.json`, JSON.stringify({ url: this.#url, validator }));
+  }
+
+  async append(chunk: Buffer): Promise<void> {
+    this.#file ??= await open(this.path, 'a', 0o600);
+    await this.#file.writeFile(chunk);
+    this.#size += chunk.length;
+  }
+
+  /** The bytes that are there already. */
+  async *read(): AsyncGenerator<Buffer> {
+    if (this.#size === 0) return;
+    for await (const chunk of createReadStream(this.path, { highWaterMark: 1 << 20 })) yield chunk as Buffer;
+  }
+
+  async clear(): Promise<void> {
+    await this.close();
+    await rm(this.path, { force: true });
+    await rm(`${this.path}.json`, { force: true });
+    this.#size = 0;
+    this.#validator = undefined;
+  }
+
+  async close(): Promise<void> {
+    await this.#file?.close();
+    this.#file = undefined;
+  }
+}
+
+async function readState(path: string): Promise<z.infer<typeof stateSchema> | undefined> {
+  try {
+    return stateSchema.safeParse(JSON.parse(await readFile(path, 'utf8'))).data;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,175 @@
+import { readFile } from 'node:fs/promises';
+import { arch } from 'node:os';
+import { dirname, isAbsolute, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import * as z from 'zod';
+import { TransientError, systemMessage } from '../../problem.ts';
+import type { HttpTimes } from './http.ts';
+import { fetchText } from './http.ts';
+
+/** The server that Vagrant asks when `VAGRANT_SERVER_URL` names no other. */
+const DEFAULT_SERVER = 'https://vagrantcloud.com';
+
+/** Largest metadata of a box that is read, in bytes: popular boxes have hundreds of versions. */
+const METADATA_LIMIT = 16 << 20;
+
+/** Providers whose boxes hold a disk that QEMU runs, the better first. */
+const PROVIDERS = ['libvirt', 'qemu'];
+
+const CHECKSUMS = ['md5', 'sha1', 'sha256', 'sha384', 'sha512'] as const;
+
+/** A box's metadata (Vagrant, box metadata format), as far as we use it. */
+const metadataSchema = z.object({
+  versions: z.array(
+    z.object({
+      version: z.coerce.string(),
+      providers: z
+        .array(
+          z.object({
+            name: z.string(),
+            url: z.string(),
+            checksum: z.string().nullish(),
+            checksum_type: z.string().nullish(),
+            architecture: z.string().nullish(),
+          }),
+        )
+        .default([]),
+    }),
+  ),
+});
+
+type Provider = z.infer<typeof metadataSchema>['versions'][number]['providers'][number];
+
+/** A box that was found: where its archive is, and the sum that it must have. */
+export interface Box {
+  readonly title: string;
+  /** `http(s)://…`, or an absolute path. */
+  readonly location: string;
+  readonly checksum?: { readonly algorithm: (typeof CHECKSUMS)[number]; readonly digest: string };
+}
+
+/** Finds a box: `USER/BOX:VERSION` at a registry, or `CATALOG:VERSION` in a catalogue's URL or file. */
+export async function findBox(
+  location: string,
+  environment: Readonly<Record<string, string | undefined>>,
+  times: HttpTimes,
+  signal: AbortSignal,
+): Promise<Box> {
+  const { box, version } = parseBox(location);
+  const catalog = catalogOf(box, environment);
+  const text = await readCatalog(box, catalog, times, signal);
+  const provider = providerIn(parseMetadata(text, catalog), box, version);
+  return {
+    title: `${box}:${version}`,
+    location: absoluteUrl(provider.url, catalog),
+    ...checksumOf(provider, box),
+  };
+}
+
+function parseBox(location: string): { box: string; version: string } {
+  const [, box, version] = /^(.+):([^:/]+)$/.exec(location) ?? [];
+  if (box !== undefined && version !== undefined) return { box, version };
+  throw problem(`the vagrant box '${location}' needs a version`, `write it as ${location}:VERSION`);
+}
+
+/** The address of a box's metadata: what Vagrant 2.4 asks a registry for, or what was named itself. */
+function catalogOf(box: string, environment: Readonly<Record<string, string | undefined>>): string {
+  if (/^https?:\/\//.test(box) || isAbsolute(box)) return box;
+  const server = (environment['VAGRANT_SERVER_URL'] ?? DEFAULT_SERVER).replace(/\/+$/, '');
+  const [user = '', name = '', ...rest] = box.split('/');
+  if (user === '' || name === '' || rest.length > 0)
+    throw problem(`'${box}' is not the name of a vagrant box`, 'it is USER/BOX');
+  return `${server}/api/v2/vagrant/${encodeURIComponent(user)}/${encodeURIComponent(name)}`;
+}
+
+async function readCatalog(
+  box: string,
+  catalog: string,
+  times: HttpTimes,
+  signal: AbortSignal,
+): Promise<string> {
+  if (/^https?:/.test(catalog)) {
+    return fetchText(catalog, METADATA_LIMIT, times, signal).catch((error: unknown) => {
+      if (!isNotFound(error)) throw error;
+      throw problem(
+        `there is no vagrant box '${box}' at ${catalog}`,
+        'look whether its name is right and the server (VAGRANT_SERVER_URL) has it',
+      );
+    });
+  }
+  return readFile(catalog, 'utf8').catch((cause: unknown) => {
+    throw problem(`cannot read the box catalogue ${catalog}: ${systemMessage(cause)}`, undefined, cause);
+  });
+}
+
+function isNotFound(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return cause instanceof Error && 'status' in cause && cause.status === 404;
+}
+
+function parseMetadata(text: string, catalog: string): z.infer<typeof metadataSchema> {
+  try {
+    const parsed = metadataSchema.safeParse(JSON.parse(text));
+    if (parsed.success) return parsed.data;
+  } catch {
+    // told below
+  }
+  throw problem(`what ${catalog} says is not the metadata of a vagrant box`);
+}
+
+function providerIn({ versions }: z.infer<typeof metadataSchema>, box: string, version: string): Provider {
+  const found =
+    versions.find((one) => one.version === version) ?? versions.find((one) => `v${one.version}` === version);
+  if (found === undefined) {
+    const known = versions.map((one) => one.version).slice(0, 30);
+    throw problem(
+      `the vagrant box '${box}' has no version '${version}'`,
+      `it has: ${known.join(', ') || 'none'}`,
+    );
+  }
+  const [best] = PROVIDERS.flatMap((name) =>
+    byArchitecture(found.providers.filter((one) => one.name === name)),
+  );
+  if (best !== undefined) return best;
+  const offered = found.providers.map(({ name, architecture }) =>
+    architecture ? `${name} (${architecture})` : name,
+  );
+  throw problem(
+    `the vagrant box '${box}:${version}' is not there for QEMU on ${hostArchitecture()}`,
+    `needed is the provider ${PROVIDERS.join(' or ')}; it has: ${offered.join(', ') || 'none'}`,
+  );
+}
+
+/** Those for this host first, then those that do not say; another architecture's never. */
+function byArchitecture(providers: readonly Provider[]): Provider[] {
+  const ours = providers.filter(({ architecture }) => architecture === hostArchitecture());
+  return [...ours, ...providers.filter(({ architecture }) => !architecture || architecture === 'unknown')];
+}
+
+/** The host's architecture by the name that box metadata has for it. */
+function hostArchitecture(): string {
+  const names: Readonly<Record<string, string>> = { x64: 'amd64', ia32: 'i386' };
+  return names[arch()] ?? arch();
+}
+
+function absoluteUrl(url: string, catalog: string): string {
+  if (/^https?:\/\//.test(catalog)) {
+    const absolute = new URL(url, catalog);
+    if (absolute.protocol === 'http:' || absolute.protocol === 'https:') return absolute.href;
+    throw problem(`the metadata at ${catalog} leads to ${url}, which is not on the network`);
+  }
+  if (/^https?:\/\//.test(url)) return url;
+  return url.startsWith('file:') ? fileURLToPath(url) : resolve(dirname(catalog), url);
+}
+
+function checksumOf({ checksum, checksum_type: type }: Provider, box: string): Pick<Box, 'checksum'> {
+  if (!checksum || !type) return {};
+  const algorithm = CHECKSUMS.find((known) => known === type.toLowerCase().replace('-', ''));
+  if (algorithm === undefined)
+    throw problem(`the checksum of the vagrant box '${box}' is of an unknown kind: ${type}`);
+  return { checksum: { algorithm, digest: checksum.toLowerCase() } };
+}
+
+function problem(message: string, hint?: string, cause?: unknown): TransientError {
+  return new TransientError({ reason: 'image', message, ...(hint ? { hint } : {}) }, { cause });
+}

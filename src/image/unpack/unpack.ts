@@ -1,0 +1,71 @@
+import { join } from 'node:path';
+import { isTar, unpackBox, type BoxDisk } from './box.ts';
+import { Compression } from './compression.ts';
+import { Space } from './space.ts';
+import { writeSparse } from './sparse-file.ts';
+
+/** How many bytes tell what a file is: a tar has its magic at byte 257. */
+const HEAD = 512;
+
+/**
+ * Reads a source to its end and writes the disks that it holds below `directory`: decompressed, taken out of a box,
+ * or both, in one pass. Undefined where the source is no container: then it is itself the disk.
+ */
+export async function unpack(
+  source: AsyncIterable<Buffer>,
+  directory: string,
+): Promise<BoxDisk[] | undefined> {
+  const outer = await peek(source);
+  const compression = Compression.of(outer.head);
+  if (compression === undefined && !isTar(outer.head)) {
+    await drain(outer.bytes);
+    return undefined;
+  }
+  const space = await Space.in(directory);
+  const disk = { name: 'disk', path: join(directory, 'disk') };
+  if (compression && (await isPlainDisk(compression, outer.head))) {
+    await compression.writeTo(disk.path, outer.bytes, space);
+    return [disk];
+  }
+  const inner = compression ? await peek(compression.plain(outer.bytes)) : outer;
+  if (isTar(inner.head)) return unpackBox(inner.bytes, inner.head, directory, space);
+  await writeSparse(inner.bytes, disk.path, space);
+  return [disk];
+}
+
+/** Whether a compressed file is known from its beginning to hold a disk and no box, and can be written directly. */
+async function isPlainDisk(compression: Compression, head: Buffer): Promise<boolean> {
+  if (!(await compression.writes())) return false;
+  const inside = await compression.plainHead(head, HEAD);
+  return inside.length >= HEAD && !isTar(inside);
+}
+
+async function drain(bytes: AsyncIterable<Buffer>): Promise<void> {
+  const iterator = bytes[Symbol.asyncIterator]();
+  while ((await iterator.next()).done !== true);
+}
+
+/** The first bytes of a stream, and the whole of it from the first byte on. */
+async function peek(source: AsyncIterable<Buffer>): Promise<{ head: Buffer; bytes: AsyncIterable<Buffer> }> {
+  const iterator = source[Symbol.asyncIterator]();
+  let head: Buffer = Buffer.alloc(0);
+  while (head.length < HEAD) {
+    const next = await iterator.next();
+    if (next.done === true) break;
+    head = Buffer.concat([head, next.value]);
+  }
+  return { head, bytes: continued(head, iterator) };
+}
+
+async function* continued(head: Buffer, iterator: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
+  try {
+    if (head.length > 0) yield head;
+    for (;;) {
+      const next = await iterator.next();
+      if (next.done === true) return;
+      yield next.value;
+    }
+  } finally {
+    await iterator.return?.();
+  }
+}

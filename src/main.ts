@@ -1,0 +1,133 @@
+#!/usr/bin/env node
+import type { ImagesIntent, Intent } from './cli/command.ts';
+import { exitCodeOf, looksOf, reportProblems, type Looks } from './cli/report.ts';
+import type { Plan } from './plan/step.ts';
+import { problemOf, type Problem } from './problem.ts';
+import type { RunSignals } from './run/runner.ts';
+
+declare const TRANSIENT_VERSION: string;
+
+/** How long a run may still take after its second signal, in milliseconds. */
+const KILL_GRACE = 5000;
+
+const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
+
+async function main(argv: readonly string[]): Promise<number> {
+  if (argv.length === 1 && argv[0] === '--version') return print(`transient ${TRANSIENT_VERSION}\n`);
+  const looks = looksOf(process.stderr, process.env);
+  const { parseCommandLine } = await import('./cli/program.ts');
+  const parsed = parseCommandLine({ argv, environment: process.env, workingDirectory: process.cwd() });
+  if (!parsed.ok) return refuse(parsed.problems, looks);
+  if (parsed.value.kind === 'help') return print(parsed.value.text);
+  const { def, invocation, verbose } = parsed.value;
+  if (verbose > 0) await traceToStderr(verbose);
+  const intent = await def.intend(invocation);
+  // a live screen and trace lines would write over each other
+  return intent.ok
+    ? fulfil(intent.value, { ...looks, live: looks.live && verbose === 0 })
+    : refuse(intent.problems, looks);
+}
+
+function print(text: string): number {
+  process.stdout.write(text);
+  return 0;
+}
+
+function refuse(problems: readonly Problem[], looks: Looks): number {
+  reportProblems(problems, looks);
+  return exitCodeOf(problems);
+}
+
+async function fulfil(intent: Intent, looks: Looks): Promise<number> {
+  if (intent.kind === 'images') return showImages(intent);
+  const { kind, plan } = intent;
+  if (kind === 'perform') return perform(plan, looks);
+  const { planText } = await import('./cli/plan-view.ts');
+  return print(planText(plan, kind));
+}
+
+async function showImages({ backend, json }: ImagesIntent): Promise<number> {
+  const [{ imageRows }, { imagesText }] = await Promise.all([
+    import('./image/list.ts'),
+    import('./cli/report.ts'),
+  ]);
+  return print(imagesText(await imageRows(backend), json));
+}
+
+/** Wires the executors together and runs the plan; what is loaded here is not needed to read or show one. */
+async function perform(plan: Plan, looks: Looks): Promise<number> {
+  const signals = listenForSignals();
+  const [
+    { runPlan },
+    { listrView },
+    { openRunDirectory },
+    { imageExecutors },
+    { qemuRoom },
+    { guestExecutors },
+  ] = await Promise.all([
+    import('./run/runner.ts'),
+    import('./run/listr-view.ts'),
+    import('./host/run-directory.ts'),
+    import('./image/executor.ts'),
+    import('./qemu/executor.ts'),
+    import('./guest/executor.ts'),
+  ]);
+  const directory = await openRunDirectory(process.env);
+  try {
+    const qemu = qemuRoom(directory.path);
+    const executors = { ...imageExecutors(), ...qemu.executors, ...guestExecutors(qemu.find) };
+    const commands = plan.steps.filter((step) => step.kind === 'guest.run' && !step.ownsTerminal);
+    // output of guests that arrives beside our own lines would tear a live screen apart
+    const result = await runPlan(
+      plan,
+      executors,
+      signals,
+      listrView({ ...looks, live: looks.live && commands.length === 0 }),
+    );
+    reportProblems(result.problems, looks);
+    return result.exitCode;
+  } finally {
+    await directory.remove();
+  }
+}
+
+/** The only listeners for signals: the first ends the run in order, the second at once. */
+function listenForSignals(): RunSignals {
+  const abort = new AbortController();
+  const kill = new AbortController();
+  let exitCode: number | undefined;
+  for (const [signal, code] of Object.entries(SIGNALS)) {
+    process.on(signal, () => {
+      exitCode ??= code;
+      if (abort.signal.aborted) endSoon(kill, exitCode);
+      abort.abort();
+    });
+  }
+  return { abort: abort.signal, kill: kill.signal, exitCode: () => exitCode };
+}
+
+/** After the second signal nothing may hold us up: what we started dies with us in any case. */
+function endSoon(kill: AbortController, exitCode: number): void {
+  if (kill.signal.aborted) process.exit(exitCode);
+  kill.abort();
+  setTimeout(() => process.exit(exitCode), KILL_GRACE).unref();
+}
+
+async function traceToStderr(verbose: number): Promise<void> {
+  const { onTrace } = await import('./host/trace.ts');
+  onTrace(({ level, text }) => {
+    if (level === 'debug' && verbose < 2) return;
+    process.stderr.write(`${new Date().toISOString()} ${level.toUpperCase()} ${text}\n`);
+  });
+}
+
+// a reader that went away (head, a closed terminal) is no reason to fail, nor to leave a machine running
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+
+main(process.argv.slice(2)).then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    reportProblems([problemOf(error)], looksOf(process.stderr, process.env));
+    process.exit(1);
+  },
+);

@@ -1,0 +1,91 @@
+import type { Command } from 'commander';
+import { Option } from 'commander';
+import * as z from 'zod';
+import type { Problem, Result } from '../problem.ts';
+import { failed, ok } from '../problem.ts';
+import { problemsOf } from './issues.ts';
+import type { Layer } from './layer.ts';
+import type { OptionDef, Scope } from './option.ts';
+import { optionShape, optionValues } from './schema.ts';
+import type { OptionName } from './table.ts';
+import { OPTION_TABLE, optionsIn } from './table.ts';
+
+/** What commander collected: option names of the table with the texts as they were typed. */
+export type RawFlags = Readonly<Partial<Record<OptionName, unknown>>>;
+
+/** Declares the flags of a scope on a command; call what it returns after parsing to read what was typed. */
+export function addFlags(command: Command, scope: Scope): () => RawFlags {
+  const flags = optionsIn(scope).filter((name) => name !== 'qemu-args');
+  const declared = flags.map((name) => ({ name, option: commanderOption(name) }));
+  const counts = new Map<OptionName, number>();
+  for (const { name, option } of declared) {
+    command.addOption(option);
+    if (OPTION_TABLE[name].counted === true) {
+      command.on(`option:${name}`, () => counts.set(name, (counts.get(name) ?? 0) + 1));
+    }
+  }
+  return () => {
+    const typed = command.opts<Record<string, unknown>>();
+    const values = declared.map(({ name, option }) => [
+      name,
+      counts.get(name) ?? typed[option.attributeName()],
+    ]);
+    return Object.fromEntries(values.filter(([, value]) => value !== undefined)) as RawFlags;
+  };
+}
+
+function commanderOption(name: OptionName): Option {
+  const def = OPTION_TABLE[name];
+  const flags = [...(def.alias ? [def.alias] : []), `--${name}`].join(', ');
+  const created = new Option(def.placeholder ? `${flags} <${def.placeholder}>` : flags, helpOf(def));
+  // commander reads --no-x as "x is false"; the table means an option of its own with that name
+  created.negate = false;
+  return def.merge === 'append' ? created.argParser(append) : created;
+}
+
+function helpOf(def: OptionDef): string {
+  const shown =
+    def.default === undefined || def.placeholder === undefined
+      ? ''
+      : ` [default: ${def.default as string | number}]`;
+  return `${def.help}${shown}${def.merge === 'append' ? ' (repeatable)' : ''}`;
+}
+
+function append(text: string, previous: readonly string[] | undefined): string[] {
+  return [...(previous ?? []), text];
+}
+
+/** Checks the flags of a scope and makes them a layer; `base` is the working directory. */
+export function flagLayer(
+  scope: Scope,
+  raw: RawFlags,
+  qemuArgs: readonly string[],
+  base: string,
+): Result<Layer> {
+  const schema = z.strictObject(optionShape(scope));
+  const values = Object.fromEntries(
+    Object.entries(raw).map(([name, value]) => [name, fromText(OPTION_TABLE[name as OptionName], value)]),
+  );
+  const checked = schema.safeParse(values, { reportInput: true });
+  if (!checked.success) return failed(...flagProblems(checked.error));
+  const said = optionValues(checked.data);
+  return ok({
+    values: qemuArgs.length > 0 ? { ...said, 'qemu-args': qemuArgs } : said,
+    where: (name) => ({ kind: 'flag', flag: name === 'qemu-args' ? '--' : `--${name}` }),
+    base,
+  });
+}
+
+/** A flag's text as the TOML value it stands for: digits are a number where the option wants one. */
+function fromText(def: OptionDef, value: unknown): unknown {
+  if (typeof value !== 'string' || !/^-?\d+(\.\d+)?$/.test(value)) return value;
+  return def.type.safeParse(value).success ? value : Number(value);
+}
+
+function flagProblems(error: z.ZodError): Problem[] {
+  return problemsOf(error, {
+    name: ([name]) => `--${String(name)}`,
+    where: ([name]) => ({ kind: 'flag', flag: `--${String(name)}` }),
+    keys: () => [],
+  });
+}

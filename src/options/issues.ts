@@ -1,0 +1,139 @@
+import damerauLevenshtein from 'damerau-levenshtein';
+import type * as z from 'zod';
+import type { KeyPath, Problem, Where } from '../problem.ts';
+
+/** How the reader of a zod error names and finds the value at a path. */
+export interface Subject {
+  name: (path: KeyPath) => string;
+  where: (path: KeyPath, on: 'key' | 'value') => Where;
+  /** The keys that are allowed in the table at a path; the nearest is offered for an unknown one. */
+  keys: (path: KeyPath) => readonly string[];
+}
+
+/** More keys than these are not listed in a hint. */
+const MOST_LISTED = 8;
+
+/** zod's issues as problems in our words, one for each thing that is wrong. */
+export function problemsOf(error: z.ZodError, subject: Subject): Problem[] {
+  return error.issues.flatMap((issue) => problemsOfIssue(issue, subject));
+}
+
+function problemsOfIssue(issue: z.core.$ZodIssue, subject: Subject): Problem[] {
+  const path = issue.path.filter((part) => typeof part !== 'symbol');
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => unknownKey([...path, key], subject));
+  }
+  if (issue.code === 'invalid_type' && issue.input === undefined) return [missingKey(path, subject)];
+  return [
+    {
+      reason: 'invalid-value',
+      message: `${subject.name(path)} ${requirement(issue)}${actual(issue)}`,
+      where: subject.where(path, issue.code === 'invalid_key' ? 'key' : 'value'),
+      ...hintOf(issue),
+    },
+  ];
+}
+
+function unknownKey(path: KeyPath, subject: Subject): Problem {
+  const key = String(path.at(-1));
+  const parent = path.slice(0, -1);
+  const table = parent.length === 0 ? 'the file' : `[${subject.name(parent)}]`;
+  const known = subject.keys(parent);
+  return {
+    reason: 'unknown-key',
+    message: `unknown key "${key}" in ${table}`,
+    where: subject.where(path, 'key'),
+    hint: didYouMean(key, known) ?? knownHere(known),
+  };
+}
+
+function knownHere(known: readonly string[]): string {
+  if (known.length > MOST_LISTED) return 'Transientfile.example.toml shows every key there is';
+  return `known here: ${[...known].sort().join(', ')}`;
+}
+
+function missingKey(path: KeyPath, subject: Subject): Problem {
+  const parent = path.slice(0, -1);
+  return {
+    reason: 'missing-key',
+    message:
+      parent.length === 0
+        ? `the file needs a table [${String(path.at(-1))}]`
+        : `[${subject.name(parent)}] needs a key "${String(path.at(-1))}"`,
+    where: subject.where(parent, 'key'),
+  };
+}
+
+function requirement(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return `must be ${article(issue.expected)}`;
+    case 'too_big':
+      return `must be at most ${String(issue.maximum)}`;
+    case 'too_small':
+      return issue.origin === 'string' ? 'must not be empty' : `must be at least ${String(issue.minimum)}`;
+    case 'invalid_value':
+      return `must be one of ${issue.values.map((value) => JSON.stringify(value)).join(', ')}`;
+    case 'invalid_key':
+      return issue.issues[0]?.message ?? issue.message;
+    default:
+      return issue.message;
+  }
+}
+
+const TYPE_NAMES: Readonly<Record<string, string>> = {
+  string: 'a string',
+  number: 'a number',
+  int: 'a whole number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'a table',
+  record: 'a table',
+};
+
+function article(type: string): string {
+  return TYPE_NAMES[type] ?? type;
+}
+
+function actual(issue: z.core.$ZodIssue): string {
+  const { input } = issue;
+  // a key that is wrong was just named, and a custom message tells of the value itself
+  if (input === '' || issue.code === 'invalid_key' || issue.code === 'custom') return '';
+  return `, got ${shown(input)}`;
+}
+
+function shown(value: unknown): string {
+  if (Array.isArray(value)) return 'a list';
+  if (value instanceof Date) return 'a date';
+  if (typeof value === 'object') return 'a table';
+  const text = JSON.stringify(value);
+  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
+}
+
+function hintOf(issue: z.core.$ZodIssue): { hint?: string } {
+  if (issue.code !== 'invalid_value' || typeof issue.input !== 'string') return {};
+  const hint = didYouMean(issue.input, issue.values.map(String));
+  return hint === undefined ? {} : { hint };
+}
+
+/** "did you mean …?" where a known word is near to the given one. */
+export function didYouMean(given: string, known: readonly string[]): string | undefined {
+  const ranked = known
+    .map((word) => ({
+      word,
+      distance: damerauLevenshtein(given.toLowerCase(), word.toLowerCase()).steps,
+      alike: word.startsWith(given.slice(0, 1)),
+    }))
+    // people seldom miss the first letter
+    .sort((a, b) => a.distance - b.distance || Number(b.alike) - Number(a.alike));
+  const [nearest] = ranked;
+  if (nearest === undefined || nearest.distance > Math.max(1, given.length / 3)) return undefined;
+  return `did you mean "${nearest.word}"?`;
+}
+
+/** A key path as a person writes it; an item of a list is counted from 1. */
+export function dotted(path: KeyPath): string {
+  const last = path.at(-1);
+  if (typeof last === 'number') return `item ${last + 1} of ${dotted(path.slice(0, -1))}`;
+  return path.map((part) => (/^[\w-]+$/.test(String(part)) ? String(part) : JSON.stringify(part))).join('.');
+}

@@ -1,0 +1,27 @@
+import * as z from 'zod';
+import type { Scope } from './option.ts';
+import type { OptionName, OptionValues } from './table.ts';
+import { OPTION_TABLE, optionsIn } from './table.ts';
+
+type OptionShape = Record<string, z.ZodOptional>;
+
+/**
+ * The keys of a scope as the shape of a zod object, all optional and without defaults: a layer must tell
+ * what was said from what was not.
+ */
+export function optionShape(scope: Scope): OptionShape {
+  return Object.fromEntries(optionsIn(scope).map((name) => [name, valueSchema(name).optional()]));
+}
+
+/** The schema of an option's whole value: its type, or a list of it. */
+function valueSchema(name: OptionName): z.ZodType {
+  const { type, merge, help: description, default: standard } = OPTION_TABLE[name];
+  const value = merge === 'append' ? z.array(type) : type;
+  return value.meta({ description, ...(standard === undefined ? {} : { default: standard }) });
+}
+
+/** The part of a checked object that is options; what else it holds is left out. */
+export function optionValues(checked: Readonly<Record<string, unknown>>): Partial<OptionValues> {
+  const said = Object.entries(checked).filter(([key, value]) => key in OPTION_TABLE && value !== undefined);
+  return Object.fromEntries(said);
+}

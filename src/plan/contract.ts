@@ -1,0 +1,57 @@
+import type { Problem } from '../problem.ts';
+import type { StepKind, StepOf } from './step.ts';
+
+/** How far a long piece of work is; amounts in bytes. */
+export interface Progress {
+  readonly done: number;
+  readonly total?: number;
+  /** What is being done, where a step has several phases. */
+  readonly phase?: string;
+}
+
+/** What the runner gives to an executor besides the step. */
+export interface StepContext {
+  /** Aborted when the step must end: by the first failure or signal; for an undo step only by the second. */
+  readonly signal: AbortSignal;
+  readonly progress: (progress: Progress) => void;
+  /** A line that stays on the screen. */
+  readonly note: (line: string) => void;
+  readonly warn: (problem: Problem) => void;
+}
+
+/** What a step that went well has to say: the exit code of what ran in it, or that there was nothing left to do. */
+export interface StepResult {
+  readonly exitCode?: number;
+  /** The machine ended by itself and in order; what needs it is passed over without a failure. */
+  readonly ended?: boolean;
+}
+
+export type Executor<K extends StepKind> = (
+  step: StepOf<K>,
+  context: StepContext,
+) => Promise<StepResult | undefined>;
+
+/** One executor for each kind of step. */
+export type Executors = { readonly [K in StepKind]: Executor<K> };
+
+/** How a machine came to its end: in order, or with what went wrong in QEMU's own words. */
+export interface MachineEnd {
+  readonly problem: Problem | undefined;
+}
+
+/** One live QEMU. */
+export interface Machine {
+  readonly pid: number;
+  /** Port of 127.0.0.1 that leads to the guest's ssh. */
+  readonly sshPort: number | undefined;
+  /** Directory of this machine's own files, private and removed when it is stopped. */
+  readonly directory: string;
+  readonly ended: Promise<MachineEnd>;
+  /** The last lines of the serial console so far. */
+  readonly serialTail: () => Promise<readonly string[]>;
+  /** Stops showing the serial output to the user. */
+  readonly hideSerial: () => void;
+}
+
+/** Finds the running machine of a VM. */
+export type FindMachine = (vm: string) => Machine;

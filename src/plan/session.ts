@@ -1,0 +1,176 @@
+import type { Connection, ImageNeed, SshSpec, VmSpec } from '../config/vm-spec.ts';
+import { ordered } from './graph.ts';
+import { retrieval } from './images.ts';
+import type { Plan, Step, StepId } from './step.ts';
+
+/** The whole plan for some VMs: their images, each VM's session, and every stop beside its boot. */
+export function planSession(specs: readonly VmSpec[]): Plan {
+  const images = retrievals(specs);
+  const work = new Map(specs.map((spec) => [spec.name, workOf(spec, specs.length === 1)]));
+  const hold = holdFor(specs);
+  const steps = specs.flatMap((spec) => {
+    const own = work.get(spec.name) ?? [];
+    return [bootOf(spec, specs), ...own, stopOf(spec, specs, work, hold)];
+  });
+  return {
+    steps: ordered([...images, ...steps, ...hold]),
+    foreground: specs.flatMap((spec) => foregroundOf(spec, specs.length === 1)),
+    exitFrom: [...work.values()].flat().flatMap((step) => (isUserStep(step) ? [step.id] : [])),
+  };
+}
+
+/** VMs with a backend of their own can have another image by the same name. */
+function imageStepId({ name, backend }: ImageNeed, specs: readonly VmSpec[]): StepId {
+  const namesakes = specs.flatMap((spec) => spec.images.filter((image) => image.name === name));
+  const alone = namesakes.every((image) => image.backend === backend);
+  return alone ? `image/${name}` : `image/${name}@${backend}`;
+}
+
+/** One retrieval for each image, however many VMs need it. */
+function retrievals(specs: readonly VmSpec[]): Step[] {
+  const all = specs.flatMap((spec) => spec.images);
+  const needs = new Map(all.map((image) => [imageStepId(image, specs), image] as const));
+  return [...needs].map(([id, image]) => retrieval(id, image));
+}
+
+function bootOf(spec: VmSpec, specs: readonly VmSpec[]): Step {
+  const { name: vm, connection } = spec;
+  const images = new Set(spec.images.map((image) => imageStepId(image, specs)));
+  return {
+    id: `${vm}/boot`,
+    kind: 'machine.boot',
+    vm,
+    title: 'Boot',
+    needs: [...images, ...spec.dependsOn.map((other) => `${other}/ready`)],
+    after: [],
+    instance: spec.instance,
+    images: spec.images,
+    machine: spec.machine,
+    ...(spec.ssh ? { ssh: spec.ssh } : {}),
+    console: connection.kind === 'qemu-console',
+    showSerial: 'serial' in connection && connection.serial,
+  };
+}
+
+/** What happens in a VM between its boot and its stop. */
+function workOf(spec: VmSpec, alone: boolean): Step[] {
+  const { name: vm, connection, ssh } = spec;
+  const boot = `${vm}/boot`;
+  if (connection.kind === 'qemu-console' || ssh === undefined) {
+    return [{ id: `${vm}/console`, kind: 'machine.console', vm, title: 'Console', needs: [boot], after: [] }];
+  }
+  const ready: Step = {
+    id: `${vm}/ready`,
+    kind: 'guest.ready',
+    vm,
+    title: 'Wait for ssh',
+    needs: [boot],
+    after: [],
+    ssh,
+    forSession: connection.kind !== 'service',
+  };
+  const session = sessionOf(vm, connection, ssh, alone);
+  return session === undefined ? [ready] : [ready, session, leaveOf(vm, ready.id, session.id)];
+}
+
+/** The session that the user asked for; a service has none. */
+function sessionOf(vm: string, connection: Connection, ssh: SshSpec, alone: boolean): Step | undefined {
+  const onReady = { vm, needs: [`${vm}/ready`], after: [], ssh };
+  switch (connection.kind) {
+    case 'ssh-console':
+      return { ...onReady, id: `${vm}/console`, kind: 'guest.console', title: 'Console' };
+    case 'ssh-command': {
+      const { command } = connection;
+      const ownsTerminal = alone || connection.serial;
+      return {
+        ...onReady,
+        id: `${vm}/run`,
+        kind: 'guest.run',
+        title: titleOf(command),
+        command,
+        ownsTerminal,
+      };
+    }
+    case 'service':
+    case 'qemu-console':
+      return undefined;
+  }
+}
+
+function leaveOf(vm: string, ready: StepId, session: StepId): Step {
+  return {
+    id: `${vm}/leave`,
+    kind: 'guest.leave',
+    vm,
+    title: 'Log out',
+    needs: [],
+    after: [session],
+    undoes: ready,
+  };
+}
+
+function titleOf(command: string): string {
+  const [line = ''] = command.trim().split('\n');
+  const shown = line.slice(0, 60).trimEnd();
+  return `Run ${shown}${shown.length < command.trim().length ? ' …' : ''}`;
+}
+
+/** Whether the step is what the user asked the VM for; its exit code is theirs. */
+function isUserStep(step: Step): boolean {
+  return step.kind === 'guest.run' || step.kind === 'guest.console' || step.kind === 'machine.console';
+}
+
+/** Where no VM has anything to run, the services themselves are what the user wants. */
+function holdFor(specs: readonly VmSpec[]): Step[] {
+  if (!specs.every(({ connection }) => connection.kind === 'service')) return [];
+  const vms = specs.map((spec) => spec.name);
+  const needs = vms.map((vm) => `${vm}/ready`);
+  return [
+    { id: 'hold', kind: 'machine.hold', title: 'Services run until you interrupt', needs, after: [], vms },
+  ];
+}
+
+/** A VM stops after its own work and after those that depend on it; a service after all work of the others. */
+function stopOf(
+  spec: VmSpec,
+  specs: readonly VmSpec[],
+  work: ReadonlyMap<string, readonly Step[]>,
+  hold: readonly Step[],
+): Step {
+  const { name: vm, ending } = spec;
+  const own = (work.get(vm) ?? []).map((step) => step.id);
+  const dependents = specs.filter((other) => other.dependsOn.includes(vm)).map((other) => other.name);
+  const served = spec.connection.kind === 'service' ? userStepsOf(work, dependents) : [];
+  return {
+    id: `${vm}/stop`,
+    kind: 'machine.stop',
+    vm,
+    title: 'Stop',
+    needs: [],
+    after: [...own, ...dependents.map((other) => `${other}/stop`), ...served, ...hold.map((step) => step.id)],
+    undoes: `${vm}/boot`,
+    ending,
+  };
+}
+
+/** What the user asked of the other VMs; a dependent's stop comes after its own work already. */
+function userStepsOf(work: ReadonlyMap<string, readonly Step[]>, dependents: readonly string[]): StepId[] {
+  const others = [...work].filter(([vm]) => !dependents.includes(vm));
+  return others.flatMap(([, steps]) => steps.filter(isUserStep).map((step) => step.id));
+}
+
+/** The steps of a VM that own the terminal: from the boot where its output is shown, else only the session. */
+function foregroundOf({ name, connection, ssh }: VmSpec, alone: boolean): StepId[] {
+  const booted = [`${name}/boot`, ...(ssh && connection.kind !== 'qemu-console' ? [`${name}/ready`] : [])];
+  switch (connection.kind) {
+    case 'service':
+      return [];
+    case 'qemu-console':
+      return [...booted, `${name}/console`];
+    case 'ssh-console':
+      return [...(connection.serial ? booted : []), `${name}/console`];
+    case 'ssh-command':
+      if (connection.serial) return [...booted, `${name}/run`];
+      return alone ? [`${name}/run`] : [];
+  }
+}

@@ -1,0 +1,113 @@
+import type { Ending, ImageNeed, MachineSpec, SshSpec } from '../config/vm-spec.ts';
+
+/** Names a step within its plan: `VM/what` or `image/NAME`. */
+export type StepId = string;
+
+/** What every step has. */
+interface StepBase<K extends string> {
+  readonly id: StepId;
+  readonly kind: K;
+  /** The VM it belongs to; steps without one serve several. */
+  readonly vm?: string;
+  readonly title: string;
+  /** Steps that must be done before this one starts; if one is not, this one is skipped. */
+  readonly needs: readonly StepId[];
+  /** Steps that must have settled, however they ended, before this one starts. */
+  readonly after: readonly StepId[];
+  /** The step whose acquisition this one gives back: it runs exactly when that one began. */
+  readonly undoes?: StepId;
+}
+
+/** Have an image in its backend. */
+export interface RetrieveImage extends StepBase<'image.retrieve'> {
+  readonly image: ImageNeed;
+}
+
+/** Take an image out of its backend; refused while a VM of the store is an overlay of it, unless forced. */
+export interface RemoveImage extends StepBase<'image.remove'> {
+  readonly image: string;
+  readonly backend: string;
+  readonly vmstore: string;
+  readonly force: boolean;
+}
+
+/** Start QEMU on the images; writes go to a snapshot in memory. `console` gives QEMU our terminal. */
+export interface BootMachine extends StepBase<'machine.boot'> {
+  readonly vm: string;
+  readonly instance: string;
+  readonly images: readonly ImageNeed[];
+  readonly machine: MachineSpec;
+  readonly ssh?: SshSpec;
+  readonly console: boolean;
+  /** Show the serial output on stderr until the guest is ready. */
+  readonly showSerial: boolean;
+}
+
+/** Leave the terminal to QEMU until it exits. */
+export interface WatchConsole extends StepBase<'machine.console'> {
+  readonly vm: string;
+}
+
+/** Stop the machine and remove what it left. */
+export interface StopMachine extends StepBase<'machine.stop'> {
+  readonly vm: string;
+  readonly ending: Ending;
+}
+
+/** Keep services running until the user interrupts or all of them have ended. */
+export interface HoldServices extends StepBase<'machine.hold'> {
+  readonly vms: readonly string[];
+}
+
+/** Wait until the guest accepts an ssh login. */
+export interface AwaitGuest extends StepBase<'guest.ready'> {
+  readonly vm: string;
+  readonly ssh: SshSpec;
+  /** A session of the user's ssh program follows, and shares this login. */
+  readonly forSession: boolean;
+}
+
+/** Give up what a login holds open. */
+export interface LeaveGuest extends StepBase<'guest.leave'> {
+  readonly vm: string;
+}
+
+/** Run one command in the guest. `ownsTerminal`: our stdin is its stdin. */
+export interface RunCommand extends StepBase<'guest.run'> {
+  readonly vm: string;
+  readonly ssh: SshSpec;
+  readonly command: string;
+  readonly ownsTerminal: boolean;
+}
+
+/** Open an interactive ssh session. */
+export interface OpenConsole extends StepBase<'guest.console'> {
+  readonly vm: string;
+  readonly ssh: SshSpec;
+}
+
+export type Step =
+  | RetrieveImage
+  | RemoveImage
+  | BootMachine
+  | WatchConsole
+  | StopMachine
+  | HoldServices
+  | AwaitGuest
+  | LeaveGuest
+  | RunCommand
+  | OpenConsole;
+
+export type StepKind = Step['kind'];
+export type StepOf<K extends StepKind> = Extract<Step, { kind: K }>;
+
+/** What will be done: inert and printable. Steps stand in an order in which each comes after what it waits for. */
+export interface Plan {
+  readonly steps: readonly Step[];
+  /** Steps that own the terminal while they run. */
+  readonly foreground: readonly StepId[];
+  /** Steps whose exit code becomes ours; the first that is not 0 counts. */
+  readonly exitFrom: readonly StepId[];
+  /** A failure does not end what does not need the step that failed. */
+  readonly keepGoing?: boolean;
+}

@@ -1,0 +1,138 @@
+/** What kind of thing went wrong; closed, so that a reader of `--json` or a test can rely on it. */
+export type Reason =
+  | 'usage'
+  | 'unreadable'
+  | 'syntax'
+  | 'unknown-key'
+  | 'missing-key'
+  | 'invalid-value'
+  | 'unknown-reference'
+  | 'cycle'
+  | 'conflict'
+  | 'missing-program'
+  | 'program-failed'
+  | 'image'
+  | 'machine'
+  | 'guest'
+  | 'host'
+  | 'internal';
+
+/** The keys and list indexes that lead to a value of a TOML document. */
+export type KeyPath = readonly (string | number)[];
+
+/**
+ * The place in what the user wrote that a problem is about. In a file it is first known by its key path
+ * (`on: 'key'` means the key itself, not its value); `config/placement.ts` adds the position for people.
+ * Lines and columns count from 1, columns in UTF-16 units.
+ */
+export type Where =
+  | { kind: 'file'; file: string; path?: KeyPath; on?: 'key' | 'value'; position?: Position }
+  | { kind: 'flag'; flag: string; value?: string }
+  | { kind: 'env'; name: string }
+  | { kind: 'vm'; vm: string };
+
+/** A stretch of one line of a file, and that line. */
+export interface Position {
+  line: number;
+  column: number;
+  length: number;
+  text: string;
+}
+
+/** One thing that is wrong: what, where, and what would be right. */
+export interface Problem {
+  reason: Reason;
+  message: string;
+  where?: Where;
+  hint?: string;
+  /** Further lines that show the cause as another program told it: QEMU's words, the end of a serial log. */
+  details?: readonly string[];
+}
+
+/** An expected failure as a value: everything up to the plan returns all of its problems at once. */
+export type Result<T> = { ok: true; value: T } | { ok: false; problems: readonly Problem[] };
+
+export function ok<T>(value: T): Result<T> {
+  return { ok: true, value };
+}
+
+export function failed(...problems: readonly Problem[]): Result<never> {
+  return { ok: false, problems };
+}
+
+/** Joins results: all values in order, or the problems of all of them. */
+export function all<T>(results: readonly Result<T>[]): Result<T[]> {
+  const problems = results.flatMap((result) => (result.ok ? [] : result.problems));
+  if (problems.length > 0) return { ok: false, problems };
+  return ok(results.flatMap((result) => (result.ok ? [result.value] : [])));
+}
+
+/** The one error that effects throw: a problem on its way to the runner or to `main`. */
+export class TransientError extends Error {
+  readonly problem: Problem;
+
+  constructor(problem: Problem, options?: ErrorOptions) {
+    super(problem.message, options);
+    this.name = 'TransientError';
+    this.problem = problem;
+  }
+}
+
+/** Any thrown value as a problem. What is not a {@link TransientError} is a fault of ours and says so. */
+export function problemOf(thrown: unknown): Problem {
+  if (thrown instanceof TransientError) return thrown.problem;
+  if (isSystemError(thrown) && HOST_FAULTS.has(thrown.code)) return hostProblem(thrown);
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  return {
+    reason: 'internal',
+    message: `internal error: ${message}`,
+    hint: 'this is a bug in transient; run again with -vv and report what it prints',
+    ...(thrown instanceof Error && thrown.stack ? { details: thrown.stack.split('\n').slice(1) } : {}),
+  };
+}
+
+/** Faults of the host that no program can foresee, and that are none of ours. */
+const HOST_FAULTS = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'EPERM', 'EIO', 'EMFILE', 'ENFILE']);
+
+function hostProblem(error: SystemError): Problem {
+  const place = error.path === undefined ? '' : ` (${error.path})`;
+  return { reason: 'host', message: `${systemMessage(error)}${place}` };
+}
+
+/** A failed system call, as Node throws it. */
+interface SystemError extends Error {
+  readonly code: string;
+  readonly syscall: string;
+  readonly path?: string;
+}
+
+export function isSystemError(thrown: unknown): thrown is SystemError {
+  return thrown instanceof Error && 'syscall' in thrown && errorCode(thrown) !== undefined;
+}
+
+/** The code of a failed system call (`ENOENT`, `EACCES`…), or undefined. */
+export function errorCode(thrown: unknown): string | undefined {
+  if (typeof thrown !== 'object' || thrown === null || !('code' in thrown)) return undefined;
+  return typeof thrown.code === 'string' ? thrown.code : undefined;
+}
+
+/** A failed system call in the words a user reads, without the call's name and path. */
+export function systemMessage(thrown: unknown): string {
+  switch (errorCode(thrown)) {
+    case 'ENOENT':
+      return 'no such file or directory';
+    case 'EACCES':
+    case 'EPERM':
+      return 'permission denied';
+    case 'ENOSPC':
+      return 'no space left on the disk';
+    case 'EISDIR':
+      return 'it is a directory';
+    case 'ENOTDIR':
+      return 'a part of the path is not a directory';
+    case 'EROFS':
+      return 'the filesystem is read-only';
+    default:
+      return thrown instanceof Error ? thrown.message : String(thrown);
+  }
+}

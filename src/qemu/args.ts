@@ -1,0 +1,136 @@
+import type { MachineSpec } from '../config/vm-spec.ts';
+
+/** Descriptors of the child on which QEMU finds its control connection. */
+export const QMP_DESCRIPTOR = 3;
+
+/** One disk of the VM; always a qcow2 file. */
+export interface Disk {
+  readonly path: string;
+}
+
+/** Everything that QEMU's command line is made from. */
+export interface QemuFacts {
+  readonly name: string;
+  readonly machine: MachineSpec;
+  readonly accel: 'kvm' | 'tcg';
+  readonly disks: readonly Disk[];
+  /** Writes go to a temporary file that QEMU removes. */
+  readonly snapshot: boolean;
+  readonly network?: { readonly driver: string; readonly port: number | undefined };
+  readonly serial: SerialFacts;
+}
+
+/** Where the serial console goes: to our terminal with QEMU's monitor behind ^A c, or only to the log. */
+export interface SerialFacts {
+  readonly log: string;
+  readonly onTerminal: boolean;
+  /** A graphical display is there to show QEMU's window on. */
+  readonly display: boolean;
+}
+
+/** The arguments for QEMU; what the user says after "--" comes last and displaces ours where both say the same. */
+export function qemuArguments(facts: QemuFacts): string[] {
+  const { machine } = facts;
+  const own = userSays(machine.qemuArgs);
+  return [
+    ...['-name', escaped(facts.name)],
+    ...(own('accel') ? [] : ['-accel', facts.accel === 'tcg' ? 'tcg,thread=multi' : 'kvm']),
+    ...(own('cpu') || own('accel') ? [] : cpuArguments(facts)),
+    ...(own('memory') ? [] : ['-m', machine.memory]),
+    ...(own('cpus') ? [] : ['-smp', String(machine.cpus)]),
+    ...(facts.snapshot ? ['-snapshot'] : []),
+    ...diskArguments(facts),
+    ...networkArguments(facts),
+    ...serialArguments(facts, own),
+    ...['-chardev', `socket,id=qmp,fd=${QMP_DESCRIPTOR}`, '-mon', 'chardev=qmp,mode=control'],
+    ...machine.qemuArgs,
+  ];
+}
+
+/** The architecture of the guests that a QEMU program runs, by QEMU's name for it. */
+export function guestArchitecture(program: string): string {
+  return /qemu-system-([\w]+)$/.exec(program)?.[1] ?? 'x86_64';
+}
+
+type Subject = 'accel' | 'cpu' | 'memory' | 'cpus' | 'display' | 'serial' | 'monitor';
+
+const SUBJECTS: Readonly<Record<Subject, RegExp>> = {
+  accel: /^-(accel|enable-kvm|no-kvm)$/,
+  cpu: /^-cpu$/,
+  memory: /^-m$/,
+  cpus: /^-smp$/,
+  display: /^-(display|nographic|curses|sdl|gtk|vnc|spice|full-screen)$/,
+  serial: /^-serial$/,
+  monitor: /^-(monitor|mon|qmp|qmp-pretty)$/,
+};
+
+/** What the user's own arguments are about; QEMU takes them with one dash or two. */
+function userSays(args: readonly string[]): (subject: Subject) => boolean {
+  const flags = args.filter((argument) => argument.startsWith('-')).map((flag) => flag.replace(/^--/, '-'));
+  const machineAccel = args.some((value, index) => {
+    const flag = args[index - 1] ?? '';
+    return /^--?(machine|M)$/.test(flag) && /(^|,)accel=/.test(value);
+  });
+  return (subject) =>
+    (subject === 'accel' && machineAccel) || flags.some((flag) => SUBJECTS[subject].test(flag));
+}
+
+/** Guests of today (x86-64-v2 and up) do not start on QEMU's default processor. */
+function cpuArguments({ accel, machine }: QemuFacts): string[] {
+  const known = ['x86_64', 'i386', 'aarch64', 'arm'].includes(guestArchitecture(machine.program));
+  return known ? ['-cpu', accel === 'kvm' ? 'host' : 'max'] : [];
+}
+
+function diskArguments({ machine, disks }: QemuFacts): string[] {
+  if (!machine.virtioScsi)
+    return disks.flatMap(({ path }) => ['-drive', `file=${escaped(path)},format=qcow2`]);
+  return [
+    ...['-device', 'virtio-scsi-pci,id=scsi'],
+    ...disks.flatMap(({ path }, index) => [
+      ...['-drive', `file=${escaped(path)},format=qcow2,if=none,id=disk${index}`],
+      ...['-device', `scsi-hd,drive=disk${index},bus=scsi.0,bootindex=${index}`],
+    ]),
+  ];
+}
+
+/** The ssh card; port 0 lets the kernel pick, and QMP tells which. Without the boot ROM the BIOS is quicker. */
+function networkArguments({ network }: QemuFacts): string[] {
+  if (network === undefined) return [];
+  const rom = hasBootRom(network.driver) ? ',romfile=' : '';
+  return [
+    ...['-netdev', `user,id=ssh,hostfwd=tcp:127.0.0.1:${network.port ?? 0}-:22`],
+    ...['-device', `${network.driver},netdev=ssh${rom}`],
+  ];
+}
+
+function hasBootRom(driver: string): boolean {
+  return !/^usb-|^ne2k_isa$|-(device|ccw|nontransitional-device)$/.test(driver);
+}
+
+/** The serial console is always kept in a log, unless the user's own arguments say where it goes. */
+function serialArguments({ serial }: QemuFacts, own: (subject: Subject) => boolean): string[] {
+  if (own('serial')) return own('display') || !windowless(serial) ? [] : ['-display', 'none'];
+  const log = `logfile=${escaped(serial.log)},logappend=off`;
+  if (serial.onTerminal && (windowless(serial) || own('display'))) {
+    // signal=off: ^C is for the guest
+    return [
+      ...(own('display') ? [] : ['-nographic']),
+      ...['-chardev', `stdio,id=console,mux=on,signal=off,${log}`, '-serial', 'chardev:console'],
+      ...(own('monitor') ? [] : ['-mon', 'chardev=console,mode=readline']),
+    ];
+  }
+  return [
+    ...(own('display') || serial.onTerminal ? [] : ['-display', 'none']),
+    ...['-chardev', `null,id=console,${log}`, '-serial', 'chardev:console'],
+    ...(own('monitor') ? [] : ['-monitor', 'none']),
+  ];
+}
+
+function windowless({ onTerminal, display }: SerialFacts): boolean {
+  return !onTerminal || !display;
+}
+
+/** A comma ends a value in QEMU's option syntax unless it is doubled. */
+function escaped(value: string): string {
+  return value.replaceAll(',', ',,');
+}

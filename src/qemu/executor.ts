@@ -1,0 +1,213 @@
+import { accessSync, constants, statfsSync } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { whyNoKvm } from '../host/kvm.ts';
+import { imagePath } from '../host/paths.ts';
+import { findProgram } from '../host/process.ts';
+import { trace } from '../host/trace.ts';
+import type { Executor, Executors, Machine, MachineEnd, StepContext } from '../plan/contract.ts';
+import type { BootMachine } from '../plan/step.ts';
+import type { Problem } from '../problem.ts';
+import { TransientError, systemMessage } from '../problem.ts';
+import { guestArchitecture, qemuArguments } from './args.ts';
+import { Qemu, answerOrEnd, endOf, launch } from './machine.ts';
+import { followSerial, serialTail } from './serial.ts';
+
+type QemuKind = 'machine.boot' | 'machine.console' | 'machine.stop' | 'machine.hold';
+
+/** The executors of QEMU's steps, and the machines that run through them. */
+export interface QemuRoom {
+  readonly executors: Pick<Executors, QemuKind>;
+  readonly find: (vm: string) => Machine;
+}
+
+/** A machine that was booted and not yet stopped; `qemu` is missing where QEMU ended at once. */
+interface Running {
+  readonly directory: string;
+  machine?: Machine;
+  qemu?: Qemu;
+}
+
+/** `runDirectory` is the private directory of this process. */
+export function qemuRoom(runDirectory: string): QemuRoom {
+  const running = new Map<string, Running>();
+  let count = 0;
+  const find = (vm: string): Machine => {
+    const machine = running.get(vm)?.machine;
+    if (machine === undefined) throw new Error(`no machine runs for VM ${vm}`);
+    return machine;
+  };
+
+  const boot: Executor<'machine.boot'> = async (step, context) => {
+    await findProgram(
+      step.machine.program,
+      'QEMU is in the package qemu-system-x86 (Debian), qemu-system-x86 (Fedora) or qemu-full (Arch)',
+    );
+    await refuseTakenPort(step);
+    // a short name: sockets lie in it, whose paths are limited
+    const directory = join(runDirectory, String(++count));
+    await mkdir(directory, { mode: 0o700 });
+    const entry: Running = { directory };
+    running.set(step.vm, entry);
+    const log = join(directory, 'serial.log');
+    context.note('Finished preparation. Starting virtual machine');
+    const started = await launch(launchOf(step, log, context), context.signal);
+    if (!(started instanceof Qemu)) return afterEnd(await endOf(step.machine.program, started, log));
+    entry.qemu = started;
+    const ended = started.exited.then((exit) => endOf(step.machine.program, exit, log));
+    const sshPort = step.ssh ? await answerOrEnd(started.sshPort(), ended) : undefined;
+    if (typeof sshPort === 'object') return afterEnd(sshPort);
+    entry.machine = {
+      pid: started.pid,
+      sshPort,
+      directory,
+      ended,
+      serialTail: () => serialTail(log),
+      hideSerial: step.showSerial ? followSerial(log, process.stderr) : () => undefined,
+    };
+    trace(
+      'info',
+      () => `VM ${step.vm}: QEMU is process ${started.pid}, ssh on port ${entry.machine?.sshPort ?? 'none'}`,
+    );
+    return undefined;
+  };
+
+  const console: Executor<'machine.console'> = async ({ vm }, { signal }) => {
+    return afterEnd(await unlessAborted(find(vm).ended, signal));
+  };
+
+  const hold: Executor<'machine.hold'> = async ({ vms }, { signal, note }) => {
+    note('All services are ready; ^C ends them');
+    const ends = vms.map(async (vm) => {
+      const { problem } = await find(vm).ended;
+      if (problem) throw new TransientError({ ...problem, where: { kind: 'vm', vm } });
+    });
+    await unlessAborted(Promise.all(ends), signal);
+    return undefined;
+  };
+
+  const stop: Executor<'machine.stop'> = async ({ vm, ending }, context) => {
+    const entry = running.get(vm);
+    if (entry === undefined) return undefined;
+    running.delete(vm);
+    entry.machine?.hideSerial();
+    if (ending.kind === 'at-once') await entry.qemu?.quit();
+    else if (!((await entry.qemu?.powerDown(ending.timeout, context.signal)) ?? true))
+      context.warn(tooSlow(vm, ending.timeout));
+    await rm(entry.directory, { recursive: true, force: true });
+    return undefined;
+  };
+
+  return {
+    executors: {
+      'machine.boot': boot,
+      'machine.console': console,
+      'machine.stop': stop,
+      'machine.hold': hold,
+    },
+    find,
+  };
+}
+
+function tooSlow(vm: string, timeout: number): Problem {
+  return {
+    reason: 'machine',
+    message: `the guest did not shut down within ${timeout} s and was terminated`,
+    where: { kind: 'vm', vm },
+    hint: 'give it more time with --shutdown-timeout',
+  };
+}
+
+/** A machine that ended by itself: nothing is left to do for what needs it, or it failed. */
+function afterEnd({ problem }: MachineEnd): { ended: true } {
+  if (problem) throw new TransientError(problem);
+  return { ended: true };
+}
+
+function launchOf(step: BootMachine, log: string, context: StepContext): Parameters<typeof launch>[0] {
+  const { machine, ssh } = step;
+  const args = qemuArguments({
+    name: step.instance,
+    machine,
+    accel: chooseAccel(step, context),
+    disks: step.images.map(({ backend, name }) => ({ path: imagePath(backend, name) })),
+    snapshot: true,
+    ...(ssh ? { network: { driver: ssh.netDriver, port: ssh.port } } : {}),
+    serial: { log, onTerminal: step.console, display: hasDisplay() },
+  });
+  return {
+    program: machine.program,
+    args,
+    onTerminal: step.console,
+    temporary: snapshotDirectory(),
+    qmpTimeout: machine.qmpTimeout,
+  };
+}
+
+function hasDisplay(): boolean {
+  return Boolean(process.env['DISPLAY'] ?? process.env['WAYLAND_DISPLAY']);
+}
+
+function chooseAccel({ machine, vm }: BootMachine, { warn }: StepContext): 'kvm' | 'tcg' {
+  if (machine.accel !== 'auto') return machine.accel;
+  const why = whyNoKvm(guestArchitecture(machine.program));
+  if (why === undefined) return 'kvm';
+  trace('info', () => `VM ${vm}: software emulation: ${why}`);
+  warn({
+    reason: 'host',
+    message: `no KVM, the VM runs in software emulation and will be slow: ${why}`,
+    hint: 'say --accel tcg to accept that without a warning',
+  });
+  return 'tcg';
+}
+
+/** `-snapshot` writes where TMPDIR says; memory is the right place for what nobody will keep. */
+function snapshotDirectory(): string {
+  const TMPFS_MAGIC = 0x01021994;
+  try {
+    accessSync('/dev/shm', constants.W_OK);
+    if (statfsSync('/dev/shm').type === TMPFS_MAGIC) return '/dev/shm';
+  } catch {
+    // a host without it: the ordinary temporary directory has to do
+  }
+  return tmpdir();
+}
+
+/** QEMU's own message about a port in use names neither the option nor the way out. */
+async function refuseTakenPort({ ssh }: BootMachine): Promise<void> {
+  const port = ssh?.port;
+  if (port === undefined) return;
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ port, host: '127.0.0.1', exclusive: true }, resolve);
+  }).catch((cause: unknown) => {
+    const why =
+      (cause as NodeJS.ErrnoException).code === 'EADDRINUSE' ? 'it is in use' : systemMessage(cause);
+    throw new TransientError(
+      {
+        reason: 'conflict',
+        message: `cannot use port ${port} of 127.0.0.1 for ssh: ${why}`,
+        hint: 'choose another with --ssh-port, or leave it out: a free one is picked',
+      },
+      { cause },
+    );
+  });
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+}
+
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  let abort = (): void => undefined;
+  const aborted = new Promise<never>((_resolve, reject) => {
+    abort = () => reject(signal.reason as Error);
+    signal.addEventListener('abort', abort);
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}

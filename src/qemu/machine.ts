@@ -1,0 +1,187 @@
+import type { Duplex } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Child, Exit } from '../host/process.ts';
+import { startChild } from '../host/process.ts';
+import { trace } from '../host/trace.ts';
+import type { MachineEnd } from '../plan/contract.ts';
+import { QMP_DESCRIPTOR } from './args.ts';
+import type { Qmp } from './qmp.ts';
+import { openQmp } from './qmp.ts';
+import { serialTail } from './serial.ts';
+
+/** How long QEMU may take to end after SIGTERM before it is killed, in milliseconds. */
+const TERMINATE_DELAY = 3000;
+
+/** How QEMU is started. */
+export interface Launch {
+  readonly program: string;
+  readonly args: readonly string[];
+  /** QEMU reads and writes our terminal. */
+  readonly onTerminal: boolean;
+  /** Where `-snapshot` writes. */
+  readonly temporary: string;
+  /** Seconds to wait for the control connection. */
+  readonly qmpTimeout: number;
+}
+
+/** How the process of QEMU came to its end, with its own last words on stderr. */
+export interface QemuExit extends Exit {
+  readonly message: string;
+}
+
+/** A QEMU that runs, or has run, under our hands. */
+export class Qemu {
+  readonly pid: number;
+  readonly exited: Promise<QemuExit>;
+  readonly #child: Child;
+  readonly #qmp: Qmp;
+  #over = false;
+
+  constructor(child: Child, exited: Promise<QemuExit>, qmp: Qmp) {
+    this.pid = child.pid;
+    this.exited = exited;
+    this.#child = child;
+    this.#qmp = qmp;
+    void exited.then(() => (this.#over = true));
+  }
+
+  /** The port of the host that slirp forwards to the guest's port 22. */
+  async sshPort(): Promise<number | undefined> {
+    const said = await this.#qmp.human('info usernet');
+    const port = /TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s+\S+\s+22\b/.exec(said)?.[1];
+    return port === undefined ? undefined : Number(port);
+  }
+
+  /**
+   * Asks the guest to power off and waits, then terminates QEMU. Returns whether the guest did it in time.
+   * An aborted signal ends the wait.
+   */
+  async powerDown(seconds: number, signal: AbortSignal): Promise<boolean> {
+    if (this.#over) return true;
+    // the guest's end is the answer that counts
+    void this.#qmp.execute('system_powerdown').catch(() => undefined);
+    const inTime = await this.#endsWithin(seconds * 1000, signal);
+    if (signal.aborted) await this.quit();
+    else if (!inTime) await this.terminate();
+    return inTime || signal.aborted;
+  }
+
+  /** Ends QEMU without asking the guest: nothing that it wrote is of use to anyone. */
+  async quit(): Promise<void> {
+    if (this.#over) return;
+    this.#child.kill('SIGKILL');
+    await this.exited;
+  }
+
+  /** Lets QEMU close its files, and kills it if it does not. */
+  async terminate(): Promise<void> {
+    if (this.#over) return;
+    trace('info', () => `terminating QEMU (process ${this.pid})`);
+    this.#child.kill('SIGTERM');
+    if (!(await this.#endsWithin(TERMINATE_DELAY))) await this.quit();
+  }
+
+  async #endsWithin(milliseconds: number, signal?: AbortSignal): Promise<boolean> {
+    const timer = new AbortController();
+    const waits = signal ? AbortSignal.any([signal, timer.signal]) : timer.signal;
+    const late = delay(milliseconds, false, { signal: waits }).catch(() => false);
+    const ended = await Promise.race([this.exited.then(() => true), late]);
+    timer.abort();
+    return ended || this.#over;
+  }
+}
+
+/** Starts QEMU and connects to it; when it ends before that, its own message is the error. */
+export async function launch(how: Launch, signal: AbortSignal): Promise<Qemu | QemuExit> {
+  const { onTerminal, temporary } = how;
+  const child = await startChild(how.program, how.args, {
+    onTerminal,
+    channel: QMP_DESCRIPTOR,
+    // off the terminal in a process group of its own, or ^C would reach it before us
+    ownGroup: !onTerminal,
+    environment: { TMPDIR: temporary },
+  });
+  const exited = watchExit(child, onTerminal);
+  const output = sortOutput(child);
+  const abort = (): void => child.kill('SIGKILL');
+  signal.addEventListener('abort', abort);
+  try {
+    const opened = openQmp(channelOf(child), how.qmpTimeout);
+    const qmp = await answerOrEnd(opened, exited);
+    signal.throwIfAborted();
+    if (!('execute' in qmp)) {
+      output.ended();
+      return qmp;
+    }
+    output.runs();
+    return new Qemu(child, exited, qmp);
+  } catch (error) {
+    child.kill('SIGKILL');
+    await exited;
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}
+
+function channelOf({ channel }: Child): Duplex {
+  if (channel === null) throw new Error('QEMU was started without its control connection');
+  return channel;
+}
+
+/** An answer of QEMU, or its end: a connection that was lost is only the messenger of that end. */
+export async function answerOrEnd<T, E>(answer: Promise<T>, ended: Promise<E>): Promise<T | E> {
+  const lost = answer.catch(async (error: unknown) => {
+    const end = await Promise.race([ended, delay(500, undefined, { ref: false })]);
+    if (end === undefined) throw error;
+    return end;
+  });
+  return Promise.race([lost, ended]);
+}
+
+/** How much of QEMU's own words is kept for a message, in pieces as they came. */
+const MOST_SAID = 200;
+
+async function watchExit(child: Child, onTerminal: boolean): Promise<QemuExit> {
+  const said: string[] = [];
+  child.stderr?.on('data', (chunk: Buffer) => {
+    said.push(chunk.toString());
+    if (said.length > MOST_SAID) said.shift();
+    if (onTerminal) process.stderr.write(chunk);
+  });
+  const exit = await child.exited;
+  // what the terminal showed already is not said again
+  return { ...exit, message: onTerminal ? '' : said.join('').trim() };
+}
+
+/**
+ * What QEMU prints when it ends at once is an answer to a person (`-version`, `-device help`) and goes to stdout;
+ * what it prints while a machine runs goes to stderr, since stdout belongs to the guest's command.
+ */
+function sortOutput({ stdout }: Child): { ended: () => void; runs: () => void } {
+  let target: NodeJS.WritableStream | undefined;
+  const early: Buffer[] = [];
+  stdout?.on('data', (chunk: Buffer) => {
+    if (target) target.write(chunk);
+    else early.push(chunk);
+  });
+  const sendTo = (stream: NodeJS.WritableStream): void => {
+    target = stream;
+    for (const chunk of early.splice(0)) stream.write(chunk);
+  };
+  return { ended: () => sendTo(process.stdout), runs: () => sendTo(process.stderr) };
+}
+
+/** What QEMU's end means: one with 0 did what it was asked (`-version`, a guest that powered off). */
+export async function endOf(program: string, exit: QemuExit, serialLog: string): Promise<MachineEnd> {
+  if (exit.code === 0) return { problem: undefined };
+  const how = exit.signal === undefined ? `with exit code ${exit.code ?? 'unknown'}` : `by ${exit.signal}`;
+  const serial = await serialTail(serialLog);
+  const details = [
+    ...exit.message.split('\n').filter(Boolean),
+    ...(serial.length > 0
+      ? ['the last lines of its serial console:', ...serial.map((line) => `  ${line}`)]
+      : []),
+  ];
+  return { problem: { reason: 'machine', message: `${program} ended ${how}`, details } };
+}

@@ -1,0 +1,56 @@
+import { closeSync, openSync, readSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+
+/** How much of the end of a serial log is read for an error message, in bytes. */
+const TAIL = 16 * 1024;
+
+/** How often a growing log is looked at, in milliseconds. */
+const INTERVAL = 50;
+
+/** The last lines of a serial log, without the control sequences of a boot loader's screen. */
+export async function serialTail(path: string, count = 15): Promise<readonly string[]> {
+  try {
+    await using file = await open(path, 'r');
+    const { size } = await file.stat();
+    const start = Math.max(0, size - TAIL);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(TAIL), 0, TAIL, start);
+    return plainLines(buffer.toString('utf8', 0, bytesRead)).slice(-count);
+  } catch {
+    return [];
+  }
+}
+
+function plainLines(text: string): string[] {
+  // eslint-disable-next-line no-control-regex -- these are what is removed
+  const plain = text.replaceAll(/\x1b\[[\d;?=]*[A-Za-z]|\x1b[()][\w]|\x1bc|[\x00-\x08\x0b-\x1f\x7f]/g, '');
+  return plain
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .filter(Boolean);
+}
+
+/** Copies a growing serial log to a stream until it is told to end; the end waits for what was already written. */
+export function followSerial(path: string, stream: NodeJS.WritableStream): () => void {
+  const buffer = Buffer.alloc(TAIL);
+  let file: number | undefined;
+  const copy = (): void => {
+    try {
+      file ??= openSync(path, 'r');
+    } catch {
+      return; // QEMU has not made it yet
+    }
+    for (let read = readSync(file, buffer); read > 0; read = readSync(file, buffer)) {
+      stream.write(Buffer.from(buffer.subarray(0, read)));
+    }
+  };
+  const timer = setInterval(copy, INTERVAL);
+  let ended = false;
+  return () => {
+    if (ended) return;
+    ended = true;
+    clearInterval(timer);
+    copy();
+    if (file !== undefined) closeSync(file);
+    file = undefined;
+  };
+}

@@ -1,0 +1,180 @@
+import type { Executors, StepContext, StepResult } from '../plan/contract.ts';
+import { acts, waitsFor, type Act } from '../plan/graph.ts';
+import type { Plan, Step, StepId } from '../plan/step.ts';
+import type { Problem } from '../problem.ts';
+import { problemOf } from '../problem.ts';
+
+/** How one step came out. */
+export type Outcome =
+  | { readonly kind: 'done'; readonly exitCode?: number }
+  /** The machine ended by itself and in order: nothing failed, and what needs this step has nothing to do. */
+  | { readonly kind: 'ended' }
+  | { readonly kind: 'failed'; readonly problem: Problem }
+  | { readonly kind: 'skipped' }
+  | { readonly kind: 'interrupted' };
+
+export interface RunResult {
+  readonly outcomes: ReadonlyMap<StepId, Outcome>;
+  /** The failures themselves, not what was skipped because of them, in the order in which they happened. */
+  readonly problems: readonly Problem[];
+  readonly exitCode: number;
+}
+
+/** The two ways in which a run is told to end. */
+export interface RunSignals {
+  /** End in order. */
+  readonly abort: AbortSignal;
+  /** End at once: aborted by a second signal. */
+  readonly kill: AbortSignal;
+  /** The exit code that the signal asks for; undefined while there was none. */
+  readonly exitCode: () => number | undefined;
+}
+
+/** What a view hears of a step while it runs. */
+export type StepListener = Pick<StepContext, 'progress' | 'note' | 'warn'> & {
+  /** The step waits no longer and starts. */
+  readonly begun: () => void;
+};
+
+/** Shows one act: calls `perform` for each step, all at once or in groups, and returns when all have settled. */
+export type View = (
+  act: Act,
+  perform: (step: Step, listener: StepListener) => Promise<Outcome>,
+) => Promise<void>;
+
+/** Runs a plan; see `docs/architecture.md` for the four rules. */
+export async function runPlan(
+  plan: Plan,
+  executors: Executors,
+  signals: RunSignals,
+  view: View,
+): Promise<RunResult> {
+  const run = new Run(plan, executors, signals);
+  for (const act of acts(plan)) {
+    const shown = run.mayDo(act) ? view : unseen;
+    await shown(act, (step, listener) => run.perform(step, listener));
+  }
+  return run.result();
+}
+
+/** For an act of which, after a failure, nothing is left to do. */
+const unseen: View = async ({ steps }, perform) => {
+  const listener = { begun: nothing, progress: nothing, note: nothing, warn: nothing };
+  await Promise.all(steps.map((step) => perform(step, listener)));
+};
+
+function nothing(): void {
+  // nobody looks
+}
+
+class Run {
+  readonly #plan: Plan;
+  readonly #executors: Executors;
+  readonly #signals: RunSignals;
+  readonly #outcomes = new Map<StepId, Outcome>();
+  readonly #settled = new Map<StepId, PromiseWithSettle>();
+  readonly #begun = new Set<StepId>();
+  readonly #problems: Problem[] = [];
+  /** Aborted by the first failure of a step, beside the signals that come from outside. */
+  readonly #failure = new AbortController();
+  readonly #abort: AbortSignal;
+  #firstBadExit: number | undefined;
+
+  constructor(plan: Plan, executors: Executors, signals: RunSignals) {
+    this.#plan = plan;
+    this.#executors = executors;
+    this.#signals = signals;
+    this.#abort = AbortSignal.any([signals.abort, this.#failure.signal]);
+    for (const step of plan.steps) this.#settled.set(step.id, settleable());
+  }
+
+  /** Whether any step of an act can still start: after an abort only what gives something back. */
+  mayDo({ steps }: Act): boolean {
+    return (
+      !this.#abort.aborted || steps.some(({ undoes }) => undoes !== undefined && this.#begun.has(undoes))
+    );
+  }
+
+  /** Waits until the step may start, runs or skips it, and settles it. Never rejects. */
+  async perform(step: Step, listener: StepListener): Promise<Outcome> {
+    await Promise.all(waitsFor(step).flatMap((id) => this.#settled.get(id)?.promise ?? []));
+    const outcome = this.#mayStart(step)
+      ? await this.#execute(step, listener)
+      : ({ kind: 'skipped' } as const);
+    this.#outcomes.set(step.id, outcome);
+    this.#take(step, outcome);
+    this.#settled.get(step.id)?.settle();
+    return outcome;
+  }
+
+  #mayStart(step: Step): boolean {
+    if (step.undoes !== undefined) return this.#begun.has(step.undoes);
+    if (this.#abort.aborted) return false;
+    return step.needs.every((id) => this.#outcomes.get(id)?.kind === 'done');
+  }
+
+  async #execute(step: Step, listener: StepListener): Promise<Outcome> {
+    const signal = step.undoes === undefined ? this.#abort : this.#signals.kill;
+    this.#begun.add(step.id);
+    listener.begun();
+    try {
+      return outcomeOf(await execute(this.#executors, step, { ...listener, signal }));
+    } catch (error) {
+      if (signal.aborted) return { kind: 'interrupted' };
+      return { kind: 'failed', problem: withVm(problemOf(error), step) };
+    }
+  }
+
+  /** The first failure ends the run in order; an exit code is a result and ends nothing. */
+  #take(step: Step, outcome: Outcome): void {
+    if (outcome.kind === 'failed') {
+      this.#problems.push(outcome.problem);
+      this.#firstBadExit ??= 1;
+      if (this.#plan.keepGoing !== true) this.#failure.abort();
+    }
+    if (outcome.kind === 'done' && outcome.exitCode && this.#plan.exitFrom.includes(step.id)) {
+      this.#firstBadExit ??= outcome.exitCode;
+    }
+  }
+
+  result(): RunResult {
+    return {
+      outcomes: this.#outcomes,
+      problems: this.#problems,
+      exitCode: this.#signals.exitCode() ?? this.#firstBadExit ?? 0,
+    };
+  }
+}
+
+async function execute(
+  executors: Executors,
+  step: Step,
+  context: StepContext,
+): Promise<StepResult | undefined> {
+  // the step's kind picks the executor of just that kind, which the compiler cannot follow through a union
+  const executor = executors[step.kind] as (
+    step: Step,
+    context: StepContext,
+  ) => Promise<StepResult | undefined>;
+  return executor(step, context);
+}
+
+function outcomeOf(result: StepResult | undefined): Outcome {
+  if (result?.ended === true) return { kind: 'ended' };
+  return { kind: 'done', ...(result?.exitCode === undefined ? {} : { exitCode: result.exitCode }) };
+}
+
+function withVm(problem: Problem, { vm }: Step): Problem {
+  return problem.where || vm === undefined ? problem : { ...problem, where: { kind: 'vm', vm } };
+}
+
+interface PromiseWithSettle {
+  readonly promise: Promise<void>;
+  readonly settle: () => void;
+}
+
+function settleable(): PromiseWithSettle {
+  let settle = (): void => undefined;
+  const promise = new Promise<void>((resolve) => (settle = resolve));
+  return { promise, settle };
+}

@@ -1,0 +1,97 @@
+import { inject, test } from 'vitest';
+import { Terminal } from '../rig/terminal.ts';
+import type { Rig } from '../rig/rig.ts';
+import { guest, PATIENTLY, realRig } from './guests.ts';
+
+const tiny = guest('tiny');
+
+function transient(...args: readonly string[]): string {
+  return [process.execPath, inject('binary'), 'run', tiny, ...PATIENTLY, ...args].join(' ');
+}
+
+function open(name: string, rig: Rig): Terminal {
+  return new Terminal(name, rig.environment, rig.work);
+}
+
+/** After a session the terminal echoes, breaks lines and takes ^C as it did before. */
+async function expectSane(terminal: Terminal, code: number): Promise<void> {
+  terminal.line(
+    'echo "code $?"; stty -a | grep -o -w -e "icanon" -e "echo" -e "opost" | tr "\\n" " "; echo end',
+  );
+  await terminal.waitFor(
+    new RegExp(`code ${code}\\n(opost|icanon|echo) (opost|icanon|echo) (opost|icanon|echo) end`),
+  );
+}
+
+test('an ssh console has a line editor and the size of the window', async () => {
+  await using rig = realRig();
+  await using terminal = open('console', rig);
+  terminal.line(transient('--ssh'));
+  await terminal.waitFor(/vagrant@tiny:~\$$/m);
+  terminal.keys(
+    'e',
+    'c',
+    'h',
+    'o',
+    'Space',
+    'h',
+    'x',
+    'l',
+    'l',
+    'o',
+    'Left',
+    'Left',
+    'Left',
+    'BSpace',
+    'e',
+    'Enter',
+  );
+  await terminal.waitFor(/^hello$/m);
+  terminal.line('stty size');
+  await terminal.waitFor(/^30 100$/m);
+  terminal.resize(120, 40);
+  terminal.line('sleep 1; stty size');
+  await terminal.waitFor(/^40 120$/m);
+  terminal.line('exit 9');
+  await terminal.waitFor(/host\$$/m);
+  await expectSane(terminal, 9);
+});
+
+test("QEMU's own console: login, ^C for the guest, ^A x", async () => {
+  await using rig = realRig();
+  await using terminal = open('serial', rig);
+  terminal.line(transient());
+  await terminal.waitFor(/tiny login:/);
+  terminal.line('vagrant');
+  await terminal.waitFor(/Password:/);
+  terminal.line('vagrant');
+  await terminal.waitFor(/vagrant@tiny:~\$$/m);
+  terminal.line('sleep 1000');
+  terminal.keys('C-c');
+  terminal.line('echo "still $((40 + 2))"');
+  await terminal.waitFor(/^still 42$/m);
+  terminal.keys('C-a');
+  terminal.keys('x');
+  await terminal.waitFor(/QEMU: Terminated[\s\S]*host\$$/m);
+  await expectSane(terminal, 0);
+});
+
+test('--sshs shows the boot, then the shell', async () => {
+  await using rig = realRig();
+  await using terminal = open('sshs', rig);
+  terminal.line(transient('--sshs'));
+  await terminal.waitFor(/Linux version[\s\S]*vagrant@tiny:~\$$/m);
+  terminal.line('exit');
+  await terminal.waitFor(/host\$$/m);
+  await expectSane(terminal, 0);
+});
+
+test('^C while the guest boots ends the run in order', async () => {
+  await using rig = realRig();
+  await using terminal = open('interrupt', rig);
+  terminal.line(transient('--ssh'));
+  await terminal.waitFor(/Wait for ssh/);
+  terminal.keys('C-c');
+  await terminal.waitFor(/host\$$/m);
+  await expectSane(terminal, 130);
+});

@@ -1,0 +1,46 @@
+/** What happens in the life of a fake QEMU, in the order in which it usually does. */
+export type Moment = 'start' | 'qmp' | 'banner' | 'login' | 'command' | 'powerdown' | 'signal' | 'end';
+
+/** What goes wrong; given as JSON in the environment variable `FAKE_QEMU`. Nothing goes wrong without it. */
+export interface Faults {
+  /** File that gets one line of JSON for each moment. */
+  readonly log?: string;
+  /** QEMU refuses its arguments. */
+  readonly exitAtOnce?: { readonly code: number; readonly stderr: string };
+  /** QEMU dies once this has happened. */
+  readonly dieAfter?: Moment;
+  /** The control connection says nothing. */
+  readonly noQmp?: boolean;
+  /** The guest's port accepts connections and never answers, as slirp does for a guest that does not listen. */
+  readonly noSsh?: boolean;
+  /** Time that the guest takes to greet, in milliseconds. */
+  readonly bannerDelay?: number;
+  readonly refuseLogin?: boolean;
+  /** The first logins are refused, as by a guest that still boots. */
+  readonly refuseLoginTimes?: number;
+  /** The guest does not react to the power button. */
+  readonly ignorePowerdown?: boolean;
+  /** QEMU does not react to SIGTERM. */
+  readonly ignoreTerm?: boolean;
+  /** What the guest prints on its serial console after the usual lines. */
+  readonly serial?: string;
+  /** Faults of one machine only, by QEMU's `-name`. */
+  readonly byName?: Readonly<Record<string, Faults>>;
+}
+
+/** One line of the log. */
+export interface Entry {
+  readonly moment: Moment;
+  readonly time: number;
+  readonly pid: number;
+  readonly name: string;
+  readonly argv?: readonly string[];
+  readonly signal?: string;
+  readonly command?: string;
+}
+
+/** The faults of the machine with this name. */
+export function faultsOf(name: string, environment: NodeJS.ProcessEnv): Faults {
+  const { byName = {}, ...common } = JSON.parse(environment['FAKE_QEMU'] ?? '{}') as Faults;
+  return { ...common, ...byName[name] };
+}

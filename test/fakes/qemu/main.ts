@@ -1,0 +1,73 @@
+/**
+ * A program that passes for qemu-system-x86_64: it takes our arguments, speaks QMP and offers a guest's ssh, so that
+ * whole sessions run in a moment. `FAKE_QEMU` says what goes wrong (faults.ts); test/rig/setup.ts bundles it.
+ */
+import { existsSync } from 'node:fs';
+import { readCommandLine } from './command-line.ts';
+import { faultsOf } from './faults.ts';
+import type { Guest } from './guest.ts';
+import { bootGuest } from './guest.ts';
+import { Life } from './life.ts';
+import { QmpServer } from './qmp-server.ts';
+import { SerialConsole } from './serial-console.ts';
+
+const BOOT_LINES = [
+  'SeaBIOS (version fake)',
+  '\x1b[0m\x1b[7lLinux version 6.1.0-fake',
+  'Welcome to the fake guest!',
+];
+
+async function main(argv: readonly string[]): Promise<void> {
+  const said = readCommandLine(argv);
+  if (said.wantsVersion) return void process.stdout.write('QEMU emulator version 7.2.22 (fake)\n');
+  const life = new Life(said.name, faultsOf(said.name, process.env));
+  const missing = said.disks.find((disk) => !existsSync(disk));
+  if (missing !== undefined)
+    exit(1, `qemu-system-x86_64: Could not open '${missing}': No such file or directory`);
+  const { exitAtOnce, noQmp, serial, ignorePowerdown, ignoreTerm } = life.faults;
+  if (exitAtOnce) exit(exitAtOnce.code, exitAtOnce.stderr);
+  const console = new SerialConsole(said);
+  let guest: Guest | undefined;
+
+  const end = (reason: string): void => {
+    qmp?.event('SHUTDOWN', { guest: reason === 'guest-shutdown', reason });
+    guest?.powerOff();
+    life.end();
+  };
+  const powerDown = (): void => {
+    life.happens('powerdown');
+    if (ignorePowerdown === true) return;
+    console.print('reboot: Power down');
+    end('guest-shutdown');
+  };
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      life.happens('signal', { signal });
+      if (ignoreTerm !== true) end('host-signal');
+    });
+  }
+  // a machine without a network card has nothing else that keeps the process
+  setInterval(() => undefined, 2 ** 30);
+
+  life.happens('start', { argv });
+  const qmp =
+    said.qmpDescriptor === undefined
+      ? undefined
+      : new QmpServer(said.qmpDescriptor, {
+          sshPort: () => guest?.port,
+          powerDown,
+          quit: () => end('host-qmp-quit'),
+          negotiated: () => life.happens('qmp'),
+        });
+  if (said.sshPort !== undefined) guest = await bootGuest(said.sshPort, life);
+  if (noQmp !== true) qmp?.greet();
+  console.print(...BOOT_LINES, ...(serial === undefined ? [] : [serial]));
+  console.listen(() => end('host-ui'));
+}
+
+function exit(code: number, message: string): never {
+  process.stderr.write(`${message}\n`);
+  process.exit(code);
+}
+
+void main(process.argv.slice(2));

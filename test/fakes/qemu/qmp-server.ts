@@ -1,0 +1,84 @@
+import { Socket } from 'node:net';
+import { createInterface } from 'node:readline';
+
+/** What the control connection can have done, and what it asks for. */
+export interface Controlled {
+  readonly sshPort: () => number | undefined;
+  readonly powerDown: () => void;
+  readonly quit: () => void;
+  readonly negotiated: () => void;
+}
+
+interface Request {
+  readonly execute: string;
+  readonly id?: unknown;
+  readonly arguments?: Readonly<Record<string, unknown>>;
+}
+
+/** QEMU's side of QMP on an inherited socket; messages have the shape and the line ends of QEMU 7.2. */
+export class QmpServer {
+  readonly #socket: Socket;
+  readonly #controlled: Controlled;
+
+  constructor(descriptor: number, controlled: Controlled) {
+    this.#controlled = controlled;
+    this.#socket = new Socket({ fd: descriptor, readable: true, writable: true });
+    // whoever controlled us is gone: QEMU goes on without it
+    this.#socket.on('error', () => undefined);
+    createInterface({ input: this.#socket }).on('line', (line) => {
+      this.#answer(JSON.parse(line) as Request);
+    });
+  }
+
+  greet(): void {
+    const version = { qemu: { micro: 22, minor: 2, major: 7 }, package: 'fake' };
+    this.#send({ QMP: { version, capabilities: ['oob'] } });
+  }
+
+  event(event: string, data?: Readonly<Record<string, unknown>>): void {
+    const timestamp = { seconds: Math.floor(Date.now() / 1000), microseconds: 0 };
+    this.#send({ timestamp, event, ...(data ? { data } : {}) });
+  }
+
+  #answer({ execute, id, arguments: args }: Request): void {
+    const answer = (value: unknown): void => this.#send({ return: value, id });
+    switch (execute) {
+      case 'qmp_capabilities':
+        answer({});
+        this.#controlled.negotiated();
+        break;
+      case 'human-monitor-command':
+        answer(this.#human(String(args?.['command-line'])));
+        break;
+      case 'system_powerdown':
+        this.event('POWERDOWN');
+        answer({});
+        this.#controlled.powerDown();
+        break;
+      case 'quit':
+        answer({});
+        this.#controlled.quit();
+        break;
+      default: {
+        const desc = `The command ${execute} has not been found`;
+        this.#send({ id, error: { class: 'CommandNotFound', desc } });
+      }
+    }
+  }
+
+  #human(line: string): string {
+    if (line !== 'info usernet') return `unknown command: '${line}'\r\n`;
+    const port = this.#controlled.sshPort();
+    if (port === undefined) return '';
+    return [
+      'Hub -1 (ssh):',
+      '  Protocol[State]    FD  Source Address  Port   Dest. Address  Port RecvQ SendQ',
+      `  TCP[HOST_FORWARD]  11       127.0.0.1 ${String(port).padStart(5)}       10.0.2.15    22     0     0`,
+      '',
+    ].join('\r\n');
+  }
+
+  #send(message: unknown): void {
+    this.#socket.write(`${JSON.stringify(message)}\r\n`);
+  }
+}

@@ -1,0 +1,41 @@
+import type { Connection, SshSpec, VmSpec } from '../../src/config/vm-spec.ts';
+
+const SSH: SshSpec = {
+  user: 'vagrant',
+  program: 'ssh',
+  timeout: 90,
+  options: [],
+  netDriver: 'virtio-net-pci',
+};
+
+/** A VM with everything that a test does not care about filled in. */
+export function vm(name: string, connection: Connection, more: Partial<VmSpec> = {}): VmSpec {
+  return {
+    name,
+    instance: name,
+    images: [{ name: 'test', backend: '/backend' }],
+    connection,
+    ...(connection.kind === 'qemu-console' ? {} : { ssh: SSH }),
+    machine: {
+      program: 'qemu-system-x86_64',
+      memory: '1G',
+      cpus: 2,
+      accel: 'tcg',
+      virtioScsi: true,
+      qmpTimeout: 10,
+      qemuArgs: [],
+    },
+    ending: { kind: 'at-once' },
+    dependsOn: [],
+    ...more,
+  };
+}
+
+export const SERVICE: Connection = { kind: 'service' };
+export const QEMU_CONSOLE: Connection = { kind: 'qemu-console' };
+export const SSH_CONSOLE: Connection = { kind: 'ssh-console', serial: false };
+export const SSH_WITH_SERIAL: Connection = { kind: 'ssh-console', serial: true };
+
+export function command(line = 'true', serial = false): Connection {
+  return { kind: 'ssh-command', command: line, serial };
+}

@@ -1,0 +1,185 @@
+import { describe, expect, test } from 'vitest';
+import type { MachineSpec } from '../../src/config/vm-spec.ts';
+import { guestArchitecture, qemuArguments, type QemuFacts } from '../../src/qemu/args.ts';
+
+describe('the whole command line', () => {
+  test('a VM that is reached over ssh', () => {
+    expect(lines(facts())).toEqual([
+      '-name test',
+      '-accel tcg,thread=multi',
+      '-cpu max',
+      '-m 1G',
+      '-smp 2',
+      '-snapshot',
+      '-device virtio-scsi-pci,id=scsi',
+      '-drive file=/backend/test,format=qcow2,if=none,id=disk0',
+      '-device scsi-hd,drive=disk0,bus=scsi.0,bootindex=0',
+      '-netdev user,id=ssh,hostfwd=tcp:127.0.0.1:0-:22',
+      '-device virtio-net-pci,netdev=ssh,romfile=',
+      '-display none',
+      '-chardev null,id=console,logfile=/run/serial.log,logappend=off',
+      '-serial chardev:console',
+      '-monitor none',
+      '-chardev socket,id=qmp,fd=3',
+      '-mon chardev=qmp,mode=control',
+    ]);
+  });
+
+  test("QEMU's own console, without a network card", () => {
+    const { name, machine: spec, disks, snapshot } = facts();
+    const serial = { log: '/run/serial.log', onTerminal: true, display: false };
+    expect(lines({ name, machine: spec, disks, snapshot, serial, accel: 'kvm' })).toEqual([
+      '-name test',
+      '-accel kvm',
+      '-cpu host',
+      '-m 1G',
+      '-smp 2',
+      '-snapshot',
+      '-device virtio-scsi-pci,id=scsi',
+      '-drive file=/backend/test,format=qcow2,if=none,id=disk0',
+      '-device scsi-hd,drive=disk0,bus=scsi.0,bootindex=0',
+      '-nographic',
+      '-chardev stdio,id=console,mux=on,signal=off,logfile=/run/serial.log,logappend=off',
+      '-serial chardev:console',
+      '-mon chardev=console,mode=readline',
+      '-chardev socket,id=qmp,fd=3',
+      '-mon chardev=qmp,mode=control',
+    ]);
+  });
+});
+
+describe('disks', () => {
+  const disks = [{ path: '/one' }, { path: '/a,b' }];
+
+  test('are numbered, and commas in their paths doubled', () => {
+    expect(lines(facts({ disks })).filter((line) => /disk\d/.test(line))).toEqual([
+      '-drive file=/one,format=qcow2,if=none,id=disk0',
+      '-device scsi-hd,drive=disk0,bus=scsi.0,bootindex=0',
+      '-drive file=/a,,b,format=qcow2,if=none,id=disk1',
+      '-device scsi-hd,drive=disk1,bus=scsi.0,bootindex=1',
+    ]);
+  });
+
+  test('without virtio-scsi are at the interface that QEMU takes by itself', () => {
+    const said = lines(facts({ disks, machine: machine([], { virtioScsi: false }) }));
+    expect(said).toContain('-drive file=/one,format=qcow2');
+    expect(said).toContain('-drive file=/a,,b,format=qcow2');
+    expect(said.join(' ')).not.toContain('scsi');
+  });
+
+  test('of a VM that is kept are written to', () => {
+    expect(lines(facts({ snapshot: false }))).not.toContain('-snapshot');
+  });
+});
+
+describe('the ssh card', () => {
+  test('has the port that was asked for, on this host only', () => {
+    const said = lines(facts({ network: { driver: 'e1000', port: 2222 } }));
+    expect(said).toContain('-netdev user,id=ssh,hostfwd=tcp:127.0.0.1:2222-:22');
+    expect(said).toContain('-device e1000,netdev=ssh,romfile=');
+  });
+
+  test.for(['usb-net', 'ne2k_isa', 'virtio-net-device'])('%s has no ROM to leave out', (driver) => {
+    expect(lines(facts({ network: { driver, port: undefined } }))).toContain(`-device ${driver},netdev=ssh`);
+  });
+});
+
+describe("the user's own arguments", () => {
+  test('come last, as they are', () => {
+    const own = ['-device', 'virtio-rng-pci', '--', 'odd'];
+    expect(qemuArguments(facts({ machine: machine(own) })).slice(-4)).toEqual(own);
+  });
+
+  test.for([
+    ['-m 2G', ['-m']],
+    ['--m 2G', ['-m']],
+    ['-smp 4', ['-smp']],
+    ['-accel kvm', ['-accel', '-cpu']],
+    ['-enable-kvm', ['-accel', '-cpu']],
+    ['-machine q35,accel=kvm', ['-accel', '-cpu']],
+    ['-M accel=kvm', ['-accel', '-cpu']],
+    ['-cpu host', ['-cpu']],
+    ['-display gtk', ['-display']],
+    ['-nographic', ['-display']],
+    ['-vnc :1', ['-display']],
+    ['-serial stdio', ['-serial', '-monitor']],
+    ['-monitor stdio', ['-monitor']],
+  ] as const)('%s displaces ours', ([said, flags]) => {
+    const own = said.split(' ');
+    const ours = qemuArguments(facts({ machine: machine(own) })).slice(0, -own.length);
+    for (const flag of flags) expect(ours).not.toContain(flag);
+    // and nothing else goes with it
+    const before = qemuArguments(facts());
+    const lost = before.filter((argument) => argument.startsWith('-') && !ours.includes(argument));
+    expect(flags).toEqual(expect.arrayContaining(lost));
+  });
+
+  test.for(['-machine q35', '-device virtio-serial', '-name mine'])('%s displaces nothing', (said) => {
+    const own = said.split(' ');
+    expect(qemuArguments(facts({ machine: machine(own) })).slice(0, -own.length)).toEqual(
+      qemuArguments(facts()),
+    );
+  });
+
+  test("beside the user's -nographic the console is still ours", () => {
+    const console = { log: '/run/serial.log', onTerminal: true, display: true };
+    const said = lines(facts({ machine: machine(['-nographic']), serial: console }));
+    expect(said.filter((line) => line === '-nographic')).toHaveLength(1);
+    expect(said).toContain('-serial chardev:console');
+  });
+
+  test('with a window the serial console is only kept', () => {
+    const said = lines(facts({ serial: { log: '/run/serial.log', onTerminal: true, display: true } }));
+    expect(said).not.toContain('-nographic');
+    expect(said).not.toContain('-display none');
+    expect(said).toContain('-chardev null,id=console,logfile=/run/serial.log,logappend=off');
+  });
+});
+
+describe('architectures', () => {
+  test.for([
+    ['qemu-system-x86_64', 'x86_64'],
+    ['/opt/bin/qemu-system-aarch64', 'aarch64'],
+    ['my-qemu', 'x86_64'],
+  ] as const)('%s runs %s', ([program, architecture]) => {
+    expect(guestArchitecture(program)).toBe(architecture);
+  });
+
+  test('one whose processors we do not know keeps its default', () => {
+    const program = 'qemu-system-riscv64';
+    expect(lines(facts({ machine: machine([], { program }) })).join(' ')).not.toContain('-cpu');
+  });
+});
+
+function machine(qemuArgs: readonly string[] = [], more: Partial<MachineSpec> = {}): MachineSpec {
+  return {
+    program: 'qemu-system-x86_64',
+    memory: '1G',
+    cpus: 2,
+    accel: 'auto',
+    virtioScsi: true,
+    qmpTimeout: 10,
+    qemuArgs,
+    ...more,
+  };
+}
+
+function facts(more: Partial<QemuFacts> = {}): QemuFacts {
+  return {
+    name: 'test',
+    machine: machine(),
+    accel: 'tcg',
+    disks: [{ path: '/backend/test' }],
+    snapshot: true,
+    network: { driver: 'virtio-net-pci', port: undefined },
+    serial: { log: '/run/serial.log', onTerminal: false, display: false },
+    ...more,
+  };
+}
+
+/** The command line with each flag and its value on one line. */
+function lines(from: QemuFacts): string[] {
+  return qemuArguments(from)
+    .join(' ')
+    .split(/ (?=-)/);
+}

@@ -1,0 +1,73 @@
+import { once } from 'node:events';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { createServer, request } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { connect } from 'node:net';
+import type { Duplex } from 'node:stream';
+
+/** What a proxy was asked for: a URL, or with CONNECT a host and port. */
+export interface Proxied {
+  readonly method: string;
+  readonly target: string;
+}
+
+/** A forward proxy that finds every host at one port of loopback, also hosts that are nowhere. */
+export class ProxyServer implements AsyncDisposable {
+  readonly log: Proxied[] = [];
+  readonly #to: number;
+  readonly #tunnels = new Set<Duplex>();
+  readonly #server: Server;
+
+  private constructor(to: number) {
+    this.#to = to;
+    this.#server = createServer((asked, response) => this.#forward(asked, response));
+    this.#server.on('connect', (asked: IncomingMessage, client: Duplex) => this.#tunnel(asked, client));
+  }
+
+  static async start({ to }: { to: number }): Promise<ProxyServer> {
+    const proxy = new ProxyServer(to);
+    proxy.#server.listen(0, '127.0.0.1');
+    await once(proxy.#server, 'listening');
+    return proxy;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const closed = once(this.#server, 'close');
+    this.#server.close();
+    this.#server.closeAllConnections();
+    for (const tunnel of this.#tunnels) tunnel.destroy();
+    await closed;
+  }
+
+  #forward({ method = '', url = '', headers }: IncomingMessage, response: ServerResponse): void {
+    this.log.push({ method, target: url });
+    const { pathname, search } = new URL(url);
+    const onward = request({ port: this.#to, host: '127.0.0.1', method, path: pathname + search, headers });
+    onward.on('response', (answer) => {
+      response.writeHead(answer.statusCode ?? 502, answer.headers);
+      answer.pipe(response);
+    });
+    onward.on('error', () => response.destroy());
+    onward.end();
+  }
+
+  #tunnel({ url = '' }: IncomingMessage, client: Duplex): void {
+    this.log.push({ method: 'CONNECT', target: url });
+    const server: Socket = connect(this.#to, '127.0.0.1', () => {
+      client.write('HTTP/1.1 200 Connection Established\r\n\r\n');
+      server.pipe(client).pipe(server);
+    });
+    for (const end of [client, server]) {
+      this.#tunnels.add(end);
+      end.on('error', () => undefined);
+      end.on('close', () => {
+        client.destroy();
+        server.destroy();
+      });
+    }
+  }
+}

@@ -1,0 +1,49 @@
+import { execFileSync } from 'node:child_process';
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+import type { TestProject } from 'vitest/node';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** The bundled program. */
+    binary: string;
+    /** Directory of the programs that pass for others. */
+    fakes: string;
+  }
+}
+
+/** Builds what the rigs run, once for a whole run of tests. */
+export default async function setup({ provide }: TestProject): Promise<() => void> {
+  const built = mkdtempSync(join(tmpdir(), 'transient-built-'));
+  provide('binary', buildProgram(join(built, 'dist')));
+  provide('fakes', await buildFakes(join(built, 'fakes')));
+  return () => rmSync(built, { recursive: true, force: true });
+}
+
+/** The tests run a copy of dist/: somebody who builds meanwhile must not take it away under them. */
+function buildProgram(directory: string): string {
+  execFileSync(process.execPath, ['scripts/build.mjs'], { stdio: ['ignore', 'inherit', 'inherit'] });
+  cpSync('dist', directory, { recursive: true });
+  writeFileSync(join(directory, 'package.json'), '{ "type": "module" }');
+  return join(directory, 'transient.js');
+}
+
+async function buildFakes(directory: string): Promise<string> {
+  mkdirSync(directory);
+  const outfile = join(directory, 'qemu-system-x86_64');
+  await build({
+    entryPoints: ['test/fakes/qemu/main.ts'],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'cjs',
+    target: 'node20',
+    external: ['cpu-features', './crypto/build/Release/sshcrypto.node'],
+    banner: { js: `#!${process.execPath}` },
+    logLevel: 'warning',
+  });
+  chmodSync(outfile, 0o755);
+  return directory;
+}

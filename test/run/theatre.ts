@@ -1,0 +1,100 @@
+import type { Executors, StepContext, StepResult } from '../../src/plan/contract.ts';
+import type { Plan, Step, StepId, StepKind } from '../../src/plan/step.ts';
+import { runPlan, type RunResult, type RunSignals, type View } from '../../src/run/runner.ts';
+
+/** What one step does in a play; it hears its signal through the context, like any executor. */
+export type Part = (context: StepContext, stage: Stage) => Promise<StepResult | undefined>;
+
+/** What the parts can do to the run. */
+export interface Stage {
+  /** What happened so far: `start ID`, `end ID`. */
+  readonly log: readonly string[];
+  readonly interrupt: (exitCode?: number) => void;
+}
+
+export interface Performance extends RunResult {
+  readonly log: readonly string[];
+}
+
+type Shuffle = <T>(items: readonly T[]) => T[];
+
+/** A step of some kind; the runner does not care which. */
+export function step(
+  id: StepId,
+  { needs = [], after = [], undoes }: { needs?: StepId[]; after?: StepId[]; undoes?: StepId } = {},
+): Step {
+  const common = { id, vm: 'vm', title: id, needs, after, ...(undoes === undefined ? {} : { undoes }) };
+  return { ...common, kind: 'machine.console' };
+}
+
+export function planOf(steps: readonly Step[], more: Partial<Plan> = {}): Plan {
+  return { steps, foreground: [], exitFrom: steps.map(({ id }) => id), ...more };
+}
+
+/** Runs a plan in memory; steps without a part are done at once. The view begins them in a shuffled order. */
+export async function play(
+  plan: Plan,
+  parts: Readonly<Record<StepId, Part>> = {},
+  shuffle: Shuffle = (items) => items.toReversed(),
+): Promise<Performance> {
+  const log: string[] = [];
+  const signals = signalsInHand();
+  const stage: Stage = { log, interrupt: signals.interrupt };
+  const perform = async (played: Step, context: StepContext): Promise<StepResult | undefined> => {
+    log.push(`start ${played.id}`);
+    try {
+      return await parts[played.id]?.(context, stage);
+    } finally {
+      log.push(`end ${played.id}`);
+    }
+  };
+  const result = await runPlan(plan, executorsOf(perform), signals, shuffled(shuffle));
+  return { ...result, log };
+}
+
+/** A view that shows nothing and begins the steps of an act all at once, in its own order. */
+function shuffled(shuffle: Shuffle): View {
+  const listener = { begun: nothing, progress: nothing, note: nothing, warn: nothing };
+  return async (act, perform) => {
+    await Promise.all(shuffle(act.steps).map((one) => perform(one, listener)));
+  };
+}
+
+function executorsOf(
+  perform: (step: Step, context: StepContext) => Promise<StepResult | undefined>,
+): Executors {
+  const kinds: Record<StepKind, true> = {
+    'image.retrieve': true,
+    'image.remove': true,
+    'machine.boot': true,
+    'machine.console': true,
+    'machine.stop': true,
+    'machine.hold': true,
+    'guest.ready': true,
+    'guest.leave': true,
+    'guest.run': true,
+    'guest.console': true,
+  };
+  return Object.fromEntries(Object.keys(kinds).map((kind) => [kind, perform])) as unknown as Executors;
+}
+
+function signalsInHand(): RunSignals & { interrupt: (code?: number) => void } {
+  const abort = new AbortController();
+  const kill = new AbortController();
+  let exitCode: number | undefined;
+  return {
+    abort: abort.signal,
+    kill: kill.signal,
+    exitCode: () => exitCode,
+    // as main.ts does it: the first ends in order, the second at once
+    interrupt: (code = 130) => {
+      exitCode ??= code;
+      if (abort.signal.aborted) kill.abort();
+      abort.abort();
+    },
+  };
+}
+
+function nothing(): void {
+  // nobody watches
+}
