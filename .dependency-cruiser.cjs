@@ -39,6 +39,7 @@ module.exports = {
     room('plan', ['config', 'options']),
     room('host', []),
     room('image', EFFECTS),
+    room('vmstore', [...EFFECTS, 'image']),
     room('qemu', EFFECTS),
     room('guest', EFFECTS),
     room('run', ['plan', 'config', 'options', 'host']),

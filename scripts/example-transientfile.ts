@@ -43,6 +43,12 @@ export function exampleTransientfile(): string {
       'A command makes the run end with its exit code; a VM with neither command nor console is a service.',
     ),
     'ssh-command = "uname -a"',
+    ...comment(
+      'Keep the VM in the VM store, by the name PROJECT-VM, until "transient rm"; nothing is kept without this.',
+    ),
+    '# persistent = true',
+    ...comment('The same by another name.'),
+    '# name = "shop-web-for-demos"',
     '',
     ...comment('All further options of a VM, each with an example:'),
     ...options,

@@ -43,6 +43,7 @@ const base = {
   undoes: z.string().optional(),
 };
 const ofVm = { ...base, vm: z.string() };
+const inStore = { name: z.string(), vmstore: z.string() };
 
 const steps: Record<Step['kind'], z.ZodType> = {
   'image.retrieve': z.strictObject({ kind: z.literal('image.retrieve'), ...base, image }),
@@ -54,11 +55,51 @@ const steps: Record<Step['kind'], z.ZodType> = {
     vmstore: z.string(),
     force: z.boolean(),
   }),
+  'image.commit': z.strictObject({
+    kind: z.literal('image.commit'),
+    ...ofVm,
+    image: z.string(),
+    backend: z.string(),
+  }),
+  'vm.create': z.strictObject({
+    kind: z.literal('vm.create'),
+    ...ofVm,
+    ...inStore,
+    images: z.array(image),
+    config: z.string(),
+    ours: z.string(),
+    existing: z.enum(['refuse', 'use']),
+    announce: z.boolean(),
+  }),
+  'vm.lock': z.strictObject({
+    kind: z.literal('vm.lock'),
+    ...ofVm,
+    ...inStore,
+    purpose: z.enum(['run', 'commit']),
+    image: z.string().optional(),
+  }),
+  'vm.unlock': z.strictObject({ kind: z.literal('vm.unlock'), ...ofVm }),
+  'vm.stop': z.strictObject({
+    kind: z.literal('vm.stop'),
+    ...base,
+    ...inStore,
+    kill: z.boolean(),
+    ifRunning: z.boolean(),
+  }),
+  'vm.remove': z.strictObject({ kind: z.literal('vm.remove'), ...base, ...inStore }),
+  'machine.attach': z.strictObject({
+    kind: z.literal('machine.attach'),
+    ...ofVm,
+    port: z.int(),
+    qemu: z.strictObject({ pid: z.int(), started: z.number(), boot: z.string(), space: z.string() }),
+  }),
   'machine.boot': z.strictObject({
     kind: z.literal('machine.boot'),
     ...ofVm,
     instance: z.string(),
     images: z.array(image),
+    disks: z.enum(['snapshot', 'stored']),
+    vmstore: z.string(),
     machine,
     ssh: ssh.optional(),
     console: z.boolean(),

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import type { ImagesIntent, Intent } from './cli/command.ts';
+import type { ImagesIntent, Intent, VmsIntent } from './cli/command.ts';
 import { exitCodeOf, looksOf, reportProblems, type Looks } from './cli/report.ts';
 import type { Plan } from './plan/step.ts';
 import { problemOf, type Problem } from './problem.ts';
@@ -40,6 +40,7 @@ function refuse(problems: readonly Problem[], looks: Looks): number {
 
 async function fulfil(intent: Intent, looks: Looks): Promise<number> {
   if (intent.kind === 'images') return showImages(intent);
+  if (intent.kind === 'vms') return showVms(intent);
   const { kind, plan } = intent;
   if (kind === 'perform') return perform(plan, looks);
   const { planText } = await import('./cli/plan-view.ts');
@@ -54,6 +55,15 @@ async function showImages({ backend, json }: ImagesIntent): Promise<number> {
   return print(imagesText(await imageRows(backend), json));
 }
 
+async function showVms({ vmstore, all, json, columns }: VmsIntent): Promise<number> {
+  const [{ vmRows }, { vmsText }] = await Promise.all([
+    import('./vmstore/list.ts'),
+    import('./cli/report.ts'),
+  ]);
+  const rows = await vmRows(process.env, vmstore, all);
+  return print(vmsText(rows, { json, columns, now: Date.now() }));
+}
+
 /** Wires the executors together and runs the plan; what is loaded here is not needed to read or show one. */
 async function perform(plan: Plan, looks: Looks): Promise<number> {
   const signals = listenForSignals();
@@ -62,6 +72,7 @@ async function perform(plan: Plan, looks: Looks): Promise<number> {
     { listrView },
     { openRunDirectory },
     { imageExecutors },
+    { vmRoom },
     { qemuRoom },
     { guestExecutors },
   ] = await Promise.all([
@@ -69,13 +80,20 @@ async function perform(plan: Plan, looks: Looks): Promise<number> {
     import('./run/listr-view.ts'),
     import('./host/run-directory.ts'),
     import('./image/executor.ts'),
+    import('./vmstore/executor.ts'),
     import('./qemu/executor.ts'),
     import('./guest/executor.ts'),
   ]);
   const directory = await openRunDirectory(process.env);
   try {
-    const qemu = qemuRoom(directory.path);
-    const executors = { ...imageExecutors(), ...qemu.executors, ...guestExecutors(qemu.find) };
+    const vms = vmRoom(directory.path);
+    const qemu = qemuRoom(directory.path, vms.disks);
+    const executors = {
+      ...imageExecutors(vms.disks),
+      ...vms.executors,
+      ...qemu.executors,
+      ...guestExecutors(qemu.find),
+    };
     const commands = plan.steps.filter((step) => step.kind === 'guest.run' && !step.ownsTerminal);
     // output of guests that arrives beside our own lines would tear a live screen apart
     const result = await runPlan(
@@ -84,6 +102,7 @@ async function perform(plan: Plan, looks: Looks): Promise<number> {
       signals,
       listrView({ ...looks, live: looks.live && commands.length === 0 }),
     );
+    result.said.forEach((line) => print(`${line}\n`));
     reportProblems(result.problems, looks);
     return result.exitCode;
   } finally {

@@ -3,9 +3,10 @@ import type { Layer } from '../options/layer.ts';
 import type { Scope } from '../options/option.ts';
 import type { Plan } from '../plan/step.ts';
 import type { Result } from '../problem.ts';
+import { ok } from '../problem.ts';
 
 /** What a command wants done: a plan performed, a plan shown and nothing done, or a question answered. */
-export type Intent = PlanIntent | ImagesIntent;
+export type Intent = PlanIntent | ImagesIntent | VmsIntent;
 
 export interface PlanIntent {
   readonly kind: 'perform' | PlanForm;
@@ -17,6 +18,16 @@ export interface ImagesIntent {
   readonly kind: 'images';
   readonly backend: string;
   readonly json: boolean;
+}
+
+/** The VMs of a store, as a table or as JSON. */
+export interface VmsIntent {
+  readonly kind: 'vms';
+  readonly vmstore: string;
+  /** Those too that do not run. */
+  readonly all: boolean;
+  readonly json: boolean;
+  readonly columns: { readonly ssh: boolean; readonly pid: boolean };
 }
 
 /** The forms in which a plan is shown. */
@@ -47,6 +58,8 @@ export interface CommandDef {
   readonly scope: Scope;
   readonly help: string;
   readonly switches: readonly Switch[];
+  /** Flags that people try here and that belong elsewhere, with the reason. */
+  readonly refuses?: Readonly<Record<string, string>>;
   /** Whether what follows "--" goes to QEMU. */
   readonly takesQemuArguments: boolean;
   readonly intend: (invocation: Invocation) => Promise<Result<Intent>>;
@@ -54,6 +67,11 @@ export interface CommandDef {
 
 /** Shows the plan instead of performing it, on commands that perform one. */
 export const PLAN_SWITCHES: readonly Switch[] = [{ flags: '--plan', help: 'print the plan and do nothing' }];
+
+/** What a command with {@link PLAN_SWITCHES} does with its plan. */
+export function performOrShow({ switches }: Invocation, plan: Result<Plan>): Result<PlanIntent> {
+  return plan.ok ? ok({ kind: switches['plan'] === true ? 'tree' : 'perform', plan: plan.value }) : plan;
+}
 
 /** The form in which `--json` and `--dot` want a plan. */
 export function planForm(switches: Invocation['switches']): PlanForm {

@@ -75,10 +75,22 @@ function factsOf(step: Step): string {
       return source === undefined ? 'must be in the backend' : `${source.protocol}: ${source.location}`;
     }
     case 'image.remove':
+    case 'image.commit':
       return step.backend;
+    case 'vm.create':
+      return `${step.images.map(({ name }) => name).join(' + ')}, in ${step.vmstore}`;
+    case 'vm.lock':
+      return `VM '${step.name}' of ${step.vmstore}`;
+    case 'vm.stop':
+      return step.kill ? 'at once' : step.ifRunning ? 'if it runs' : '';
+    case 'vm.remove':
+      return step.vmstore;
+    case 'machine.attach':
+      return `process ${step.qemu.pid}, port ${step.port}`;
     case 'machine.boot': {
       const { memory, cpus } = step.machine;
-      return `${memory}, ${counted(cpus, 'CPU')}, ${step.images.map(({ name }) => name).join(' + ')}, writes discarded`;
+      const kept = step.disks === 'stored' ? 'writes kept' : 'writes discarded';
+      return `${memory}, ${counted(cpus, 'CPU')}, ${step.images.map(({ name }) => name).join(' + ')}, ${kept}`;
     }
     case 'guest.ready':
       return `as ${step.ssh.user}, within ${step.ssh.timeout} s`;
@@ -90,6 +102,7 @@ function factsOf(step: Step): string {
       return 'of QEMU';
     case 'guest.console':
       return 'over ssh';
+    case 'vm.unlock':
     case 'guest.run':
     case 'guest.leave':
     case 'machine.hold':

@@ -4,13 +4,31 @@ import { addFlags, flagLayer, type RawFlags } from '../options/flags.ts';
 import type { Problem, Result } from '../problem.ts';
 import { failed, ok } from '../problem.ts';
 import type { CommandDef, Invocation, Switch } from './command.ts';
+import { create } from './commands/create.ts';
 import { imageLs, imagePull, imageRm } from './commands/image.ts';
 import { plan } from './commands/plan.ts';
 import { run } from './commands/run.ts';
+import { ssh } from './commands/ssh.ts';
+import { start } from './commands/start.ts';
 import { up } from './commands/up.ts';
+import { commit, ps, rm, stop } from './commands/vms.ts';
 
 /** Every command there is, in the order of the help. */
-export const COMMANDS: readonly CommandDef[] = [up, plan, run, imageLs, imagePull, imageRm];
+export const COMMANDS: readonly CommandDef[] = [
+  up,
+  plan,
+  run,
+  create,
+  start,
+  stop,
+  ssh,
+  ps,
+  rm,
+  commit,
+  imageLs,
+  imagePull,
+  imageRm,
+];
 
 /** A command line, understood: a command with its invocation, or help that was asked for. */
 export type Parsed =
@@ -75,9 +93,14 @@ function choose(argv: readonly string[]): Result<Chosen | { text: string }> {
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.code === 'commander.helpDisplayed') return ok({ text: printed });
-    return failed(usageProblem(error, printed));
+    return failed(usageProblem(error, printed, refusalsIn(argv)));
   }
-  return chosen === undefined ? failed(usageProblem(undefined, printed)) : ok(chosen);
+  return chosen === undefined ? failed(usageProblem(undefined, printed, {})) : ok(chosen);
+}
+
+/** Why the command that is meant has no such flag, for the flags of which it can say so. */
+function refusalsIn(argv: readonly string[]): Readonly<Record<string, string>> {
+  return COMMANDS.find(({ name }) => argv.includes(name))?.refuses ?? {};
 }
 
 function buildProgram(onChoice: (chosen: Chosen) => void, print: (text: string) => void): Command {
@@ -149,14 +172,18 @@ function switchesOf(command: Command, own: readonly Switch[]): Record<string, un
 }
 
 /** commander's refusal in our words; "unrecognized arguments" is what scripts look for. */
-function usageProblem(error: CommanderError | undefined, printed: string): Problem {
+function usageProblem(
+  error: CommanderError | undefined,
+  printed: string,
+  refusals: Readonly<Record<string, string>>,
+): Problem {
   const message = error?.message.replace(/^error: /, '') ?? '';
   const suggestion = /\(Did you mean (?:one of )?(.*?)\?\)/s.exec(message)?.[1];
   const hint = suggestion === undefined ? 'see transient --help' : `did you mean ${suggestion}?`;
   const unknown = /^unknown option '(.*?)'/.exec(message)?.[1];
   switch (error?.code) {
     case 'commander.unknownOption':
-      return unrecognized(unknown ?? message, hint);
+      return unrecognized(unknown ?? message, refusals[unknown?.replace(/=.*/s, '') ?? ''] ?? hint);
     case 'commander.unknownCommand':
       return usage(`there is no command ${/'(.*?)'/.exec(message)?.[0] ?? ''}`, hint);
     case 'commander.help':

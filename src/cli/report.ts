@@ -48,6 +48,70 @@ export function imagesText(images: readonly ImageFacts[], json: boolean): string
   return table([['NAME', 'VIRTUAL SIZE', 'REAL SIZE', 'ADDED (UTC)'], ...rows]);
 }
 
+/** What `ps` shows of a VM; times as ISO time. */
+interface VmFacts {
+  readonly name: string;
+  readonly images: readonly string[];
+  readonly status: 'running' | 'in-use' | 'offline' | 'broken';
+  readonly started?: string;
+  readonly pid?: number;
+  readonly ssh?: { readonly port: number; readonly user: string };
+}
+
+/** The VMs of a store as a table for people, or as JSON. */
+export function vmsText(
+  vms: readonly VmFacts[],
+  { json, columns, now }: { json: boolean; columns: { ssh: boolean; pid: boolean }; now: number },
+): string {
+  if (json) return `${JSON.stringify(vms, undefined, 2)}\n`;
+  const heads = [
+    'NAME',
+    'IMAGE',
+    'STATUS',
+    'AGE',
+    ...(columns.ssh ? ['SSH'] : []),
+    ...(columns.pid ? ['PID'] : []),
+  ];
+  const rows = vms.map(({ name, images, status, started, pid, ssh }) => [
+    name,
+    images.join(' + ') || '-',
+    started === undefined ? VM_STATUS[status] : `Started ${started.replace('T', ' ').slice(0, 19)} UTC`,
+    started === undefined ? '-' : age(now - Date.parse(started)),
+    ...(columns.ssh ? [ssh === undefined ? 'no' : `${ssh.user}@127.0.0.1:${ssh.port}`] : []),
+    ...(columns.pid ? [String(pid ?? '-')] : []),
+  ]);
+  return table([heads, ...rows]);
+}
+
+const VM_STATUS: Readonly<Record<VmFacts['status'], string>> = {
+  running: 'Started',
+  'in-use': 'In use',
+  offline: 'Offline',
+  broken: 'Broken (transient rm removes it)',
+};
+
+/** A span of milliseconds in its two largest units. */
+function age(milliseconds: number): string {
+  const seconds = Math.max(0, Math.floor(milliseconds / 1000));
+  const units = [
+    ['d', 86_400],
+    ['h', 3600],
+    ['min', 60],
+    ['s', 1],
+  ] as const;
+  const first = units.findIndex(([, size]) => seconds >= size);
+  if (first < 0) return '0 s';
+  return units
+    .slice(first, first + 2)
+    .map(([unit, size], index) => [
+      Math.floor(index === 0 ? seconds / size : (seconds % (units[first]?.[1] ?? 1)) / size),
+      unit,
+    ])
+    .filter(([count], index) => index === 0 || count !== 0)
+    .map((parts) => parts.join(' '))
+    .join(' ');
+}
+
 /** Rows of words with aligned columns. */
 function table(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_word, column) =>

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { parse, TomlError } from 'smol-toml';
+import { parse, stringify, TomlError } from 'smol-toml';
 import type { Position, Result } from '../problem.ts';
 import { failed, ok, systemMessage } from '../problem.ts';
 
@@ -64,6 +64,12 @@ export function parseDocument(text: string, shown: string): Result<Document> {
       where: { kind: 'file', file: shown, position: positionAt(text, error.line, error.column) },
     });
   }
+}
+
+/** A table as TOML text; what it holds must have a form in TOML. */
+export function formatDocument(data: Readonly<Record<string, unknown>>): string {
+  const text = stringify(data);
+  return text === '' || text.endsWith('\n') ? text : `${text}\n`;
 }
 
 function positionAt(text: string, line: number, column: number): Position {

@@ -8,11 +8,16 @@ import { failed, ok } from '../problem.ts';
 import { readDocument } from './document.ts';
 import { inFile, placed } from './placement.ts';
 
-/** Reads the file of `--config`: the options of one VM at the top of a TOML file. */
+function nameShape(): ReturnType<typeof optionShape> {
+  const { name } = optionShape('create');
+  return name === undefined ? {} : { name };
+}
+
+/** Reads the file of `--config`: the options of one VM, and its name if it has one, at the top of a TOML file. */
 export async function loadOptionsFile(path: string, workingDirectory: string): Promise<Result<Layer>> {
   const document = readDocument(resolve(workingDirectory, path), path);
   if (!document.ok) return document;
-  const shape = optionShape('file');
+  const shape = { ...optionShape('file'), ...nameShape() };
   const checked = z.strictObject(shape).safeParse(document.value.data, { reportInput: true });
   if (!checked.success) {
     const problems = problemsOf(checked.error, {

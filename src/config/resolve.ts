@@ -7,8 +7,10 @@ import { OPTION_NAMES, OPTION_TABLE } from '../options/table.ts';
 import type { Problem, Result, Where } from '../problem.ts';
 import { failed, ok } from '../problem.ts';
 import { inFile } from './placement.ts';
+import type { StoredVm } from './stored.ts';
+import { storedTexts } from './stored.ts';
 import type { Transientfile, VmEntry } from './transientfile.ts';
-import type { Connection, Ending, ImageNeed, MachineSpec, SshSpec, VmSpec } from './vm-spec.ts';
+import type { Connection, Ending, ImageNeed, MachineSpec, SshSpec, StateSpec, VmSpec } from './vm-spec.ts';
 
 /** What the process environment says that a layer or a default can come from. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -105,17 +107,56 @@ interface VmFacts {
   readonly dependsOn: readonly string[];
   /** Whether it is the only VM of the plan: then it must have something to connect to. */
   readonly alone: boolean;
+  readonly state: StateSpec | undefined;
 }
 
-/** The VMs of a Transientfile that were selected, with the command line over them. */
+/** A named VM, with what is stored of it where it exists. */
+export interface NamedVm {
+  readonly name: string;
+  readonly stored: StoredVm | undefined;
+}
+
+/** What a VM of a Transientfile is called while it runs. */
+export function instanceName(file: Transientfile, entry: VmEntry): string {
+  return `${file.project}-${entry.name}`;
+}
+
+/** The name that a VM of a Transientfile has in the VM store; undefined for one that keeps nothing. */
+export function storedName(file: Transientfile, entry: VmEntry): string | undefined {
+  return entry.storeName ?? (entry.persistent ? instanceName(file, entry) : undefined);
+}
+
+/** The VM store of one VM of a Transientfile. */
+export function storeOfEntry(
+  file: Transientfile,
+  entry: VmEntry,
+  above: readonly Layer[],
+  environment: Environment,
+): string {
+  return storesOf(mergeLayers([file.defaults, entry.layer, ...above]).values, environment).vmstore;
+}
+
+/**
+ * The VMs of a Transientfile that were selected, with the command line over them. `stored` has what is stored of the
+ * named ones among them that exist, by their keys in the file.
+ */
 export function resolveProject(
   file: Transientfile,
   selected: readonly VmEntry[],
   above: readonly Layer[],
   environment: Environment,
+  stored: ReadonlyMap<string, StoredVm> = new Map(),
 ): Result<VmSpec[]> {
-  const vms = selected.map((entry) => resolveEntry(file, entry, selected.length === 1, above, environment));
-  const problems = [...sharedTerminal(vms), ...sharedPorts(vms), ...sharedImageNames(file, vms)];
+  const alone = selected.length === 1;
+  const vms = selected.map((entry) =>
+    resolveEntry(file, entry, alone, above, environment, stored.get(entry.name)),
+  );
+  const problems = [
+    ...sharedTerminal(vms),
+    ...sharedPorts(vms),
+    ...sharedImageNames(file, vms),
+    ...sharedStates(file, vms),
+  ];
   return problems.length > 0 ? failed(...problems) : ok(vms.map(({ spec }) => spec));
 }
 
@@ -131,28 +172,110 @@ function resolveEntry(
   alone: boolean,
   above: readonly Layer[],
   environment: Environment,
+  stored: StoredVm | undefined,
 ): ResolvedVm {
-  const merged = mergeLayers([file.defaults, entry.layer, ...above]);
+  // of a VM that "up" created the file says today what it said then
+  const kept = stored?.typed ?? stored?.layer;
+  const merged = mergeLayers(overStored(kept, [file.defaults, entry.layer], above));
+  const image = imageOf(file, entry.image);
+  const said = mergeLayers([file.defaults, entry.layer, ...above]).values;
+  const typed = mergeLayers(above).values;
+  const instance = instanceName(file, entry);
+  const name = storedName(file, entry);
   const facts: VmFacts = {
     name: entry.name,
-    instance: `${file.project}-${entry.name}`,
-    image: imageOf(file, entry.image),
+    instance: name ?? instance,
+    image,
     extraImages: (merged.values['extra-image'] ?? []).map((spec) => imageOf(file, spec)),
     dependsOn: entry.dependsOn,
     alone,
+    state:
+      name === undefined
+        ? undefined
+        : stateOf({ name, stored }, merged, environment, () =>
+            storedTexts(name, formatImageRef(image), said, typed),
+          ),
   };
   return { spec: resolveVm(facts, merged, environment), merged };
 }
 
-/** The one VM of `run IMAGE`. */
+function stateOf(
+  { name, stored }: NamedVm,
+  merged: Merged,
+  environment: Environment,
+  creation: () => NonNullable<StateSpec['creation']>,
+): StateSpec {
+  const { vmstore } = storesOf(merged.values, environment);
+  return { name, vmstore, ...(stored === undefined ? { creation: creation() } : {}) };
+}
+
+/**
+ * Layers with what is stored of a VM between those of a file and those above. A list that is said again, just as it is
+ * stored, is not a second one: a command that is repeated means the same.
+ */
+function overStored(
+  stored: Layer | undefined,
+  below: readonly Layer[],
+  above: readonly Layer[],
+): readonly Layer[] {
+  if (stored === undefined) return [...below, ...above];
+  const once = (layer: Layer): Layer => ({ ...layer, values: withoutRepeated(layer, stored) });
+  return [...below.map(once), stored, ...above.map(once)];
+}
+
+function withoutRepeated({ values, base }: Layer, stored: Layer): Partial<OptionValues> {
+  const isRepeated = ([key, value]: [string, unknown]): boolean => {
+    const name = key as OptionName;
+    if (OPTION_TABLE[name].merge === 'replace') return false;
+    const [one, other] = [absolute(name, value, base), stored.values[name]];
+    return JSON.stringify(one) === JSON.stringify(other);
+  };
+  return Object.fromEntries(Object.entries(values).filter((entry) => !isRepeated(entry)));
+}
+
+/** A named VM that exists, with what a command line says over what is stored. */
+export function resolveStored(
+  { name, stored }: { name: string; stored: StoredVm },
+  above: readonly Layer[],
+  environment: Environment,
+): Result<VmSpec> {
+  const merged = mergeLayers(overStored(stored.layer, [], above));
+  const extra = merged.values['extra-image'] ?? [];
+  const created = stored.layer.values['extra-image'] ?? [];
+  if (extra.length > created.length) return failed(lateDisk(name, merged));
+  const facts: VmFacts = {
+    name,
+    instance: name,
+    image: knownRef(stored.primaryImage),
+    extraImages: created.map(knownRef),
+    dependsOn: [],
+    alone: true,
+    state: { name, vmstore: storesOf(merged.values, environment).vmstore },
+  };
+  return ok(resolveVm(facts, merged, environment));
+}
+
+function lateDisk(name: string, merged: Merged): Problem {
+  const where = merged.where('extra-image');
+  return {
+    reason: 'conflict',
+    message: `VM '${name}' exists already, and disks are added only when a VM is created`,
+    ...(where ? { where } : {}),
+    hint: `remove it first (transient rm ${name}), or leave the extra image out`,
+  };
+}
+
+/** The one VM of `run IMAGE` and `create IMAGE` that does not exist yet; without a name its state is not kept. */
 export function resolveRun(
   image: string,
   layers: readonly Layer[],
   base: string,
   environment: Environment,
+  who: { readonly name: string } | { readonly instance: string },
 ): Result<VmSpec> {
   const merged = mergeLayers(layers);
-  const ref = parseImageRef(absoluteImage(image, base));
+  const spec = absoluteImage(image, base);
+  const ref = parseImageRef(spec);
   if (typeof ref === 'string') {
     return failed({
       reason: 'usage',
@@ -162,12 +285,18 @@ export function resolveRun(
   }
   const extraImages = (merged.values['extra-image'] ?? []).map(knownRef);
   const facts: VmFacts = {
-    name: 'vm',
-    instance: ref.name,
+    name: 'name' in who ? who.name : 'vm',
+    instance: 'name' in who ? who.name : who.instance,
     image: ref,
     extraImages,
     dependsOn: [],
     alone: true,
+    state:
+      'name' in who
+        ? stateOf({ name: who.name, stored: undefined }, merged, environment, () =>
+            storedTexts(who.name, spec, merged.values),
+          )
+        : undefined,
   };
   return ok(resolveVm(facts, merged, environment));
 }
@@ -179,6 +308,11 @@ function imageOf({ images, base }: Transientfile, said: string): WantedImage {
   return entry?.sha256 === undefined ? ref : { ...ref, sha256: entry.sha256.toLowerCase() };
 }
 
+/** An image spec as {@link parseImageRef} reads it. */
+function formatImageRef({ name, source }: ImageRef): string {
+  return source === undefined ? name : `${name},${formatImageSource(source)}`;
+}
+
 function knownRef(spec: string): ImageRef {
   const ref = parseImageRef(spec);
   if (typeof ref === 'string') throw new Error(`an image spec that was not checked: ${spec}`);
@@ -186,10 +320,10 @@ function knownRef(spec: string): ImageRef {
 }
 
 function resolveVm(facts: VmFacts, merged: Merged, environment: Environment): VmSpec {
-  const option = <K extends OptionName>(name: K): OptionValues[K] =>
-    (merged.values[name] ?? OPTION_TABLE[name].default) as OptionValues[K];
+  const option = optionIn(merged);
   const connection = connectionOf(facts, merged);
-  const { backend } = storesOf(merged.values, environment);
+  const { backend, vmstore } = storesOf(merged.values, environment);
+  const { state } = facts;
   const machine: MachineSpec = {
     program: option('qemu-bin-name'),
     memory: String(option('memory')),
@@ -205,11 +339,18 @@ function resolveVm(facts: VmFacts, merged: Merged, environment: Environment): Vm
     name: facts.name,
     instance: facts.instance,
     images: [needOf(facts.image, backend), ...facts.extraImages.map((image) => needOf(image, backend))],
+    ...(state ? { state } : {}),
     connection,
-    ...(wantsCard ? { ssh: sshOf(option, merged) } : {}),
+    ...(wantsCard ? { ssh: sshOf(merged) } : {}),
     machine,
-    ending: endingOf(machine, connection, option('shutdown-timeout'), merged.said('shutdown-timeout')),
+    ending: endingOf(
+      machine,
+      connection,
+      option('shutdown-timeout'),
+      state !== undefined || merged.said('shutdown-timeout'),
+    ),
     dependsOn: facts.dependsOn,
+    vmstore,
   };
 }
 
@@ -225,7 +366,15 @@ function needOf(image: WantedImage, backend: string): ImageNeed {
   return { ...image, backend };
 }
 
-function sshOf(option: <K extends OptionName>(name: K) => OptionValues[K], { values }: Merged): SshSpec {
+/** The value of an option, or its default. */
+function optionIn({ values }: Merged): <K extends OptionName>(name: K) => OptionValues[K] {
+  return <K extends OptionName>(name: K) => (values[name] ?? OPTION_TABLE[name].default) as OptionValues[K];
+}
+
+/** How a guest is reached, as the options say it. */
+export function sshOf(merged: Merged): SshSpec {
+  const option = optionIn(merged);
+  const { values } = merged;
   const port = values['ssh-port'];
   return {
     user: option('ssh-user'),
@@ -238,9 +387,9 @@ function sshOf(option: <K extends OptionName>(name: K) => OptionValues[K], { val
 }
 
 /** Nothing of a stateless VM is kept, so it need not be asked, unless its own QEMU arguments hold a disk or a share. */
-function endingOf(machine: MachineSpec, connection: Connection, timeout: number, said: boolean): Ending {
+function endingOf(machine: MachineSpec, connection: Connection, timeout: number, orderly: boolean): Ending {
   const keepsNothing = !machine.qemuArgs.some((argument) => DATA_ARGUMENT.test(argument));
-  if (keepsNothing && !said && connection.kind !== 'qemu-console') return { kind: 'at-once' };
+  if (keepsNothing && !orderly && connection.kind !== 'qemu-console') return { kind: 'at-once' };
   return { kind: 'orderly', timeout };
 }
 
@@ -291,6 +440,24 @@ function sharedImageNames({ document }: Transientfile, vms: readonly ResolvedVm[
 function sourceText({ source, sha256 }: ImageNeed): string {
   const from = source === undefined ? 'none' : formatImageSource(source);
   return sha256 === undefined ? from : `${from} (sha256 ${sha256})`;
+}
+
+/** A VM of the store has one place in it, which only one VM of a file can have. */
+function sharedStates({ document }: Transientfile, vms: readonly ResolvedVm[]): Problem[] {
+  return vms.flatMap(({ spec }, index): Problem[] => {
+    const same = (other: ResolvedVm): boolean =>
+      other.spec.state?.name === spec.state?.name && other.spec.state?.vmstore === spec.state?.vmstore;
+    const earlier = spec.state && vms.slice(0, index).find(same);
+    if (earlier === undefined) return [];
+    return [
+      {
+        reason: 'conflict',
+        message: `VMs "${earlier.spec.name}" and "${spec.name}" have the same name '${spec.state?.name}' in the VM store`,
+        where: inFile(document, ['vms', spec.name, 'name'], 'value'),
+        hint: 'give each VM a name of its own',
+      },
+    ];
+  });
 }
 
 /** A port of the host that was given to several VMs: told where the second one is said. */

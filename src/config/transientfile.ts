@@ -3,7 +3,7 @@ import { basename, dirname, join, relative, resolve } from 'node:path';
 import * as z from 'zod';
 import { didYouMean, dotted, problemsOf, type Subject } from '../options/issues.ts';
 import type { Layer } from '../options/layer.ts';
-import { imageSource, imageSpec } from '../options/option.ts';
+import { imageSource, imageSpec, vmName } from '../options/option.ts';
 import { optionShape, optionValues } from '../options/schema.ts';
 import type { KeyPath, Problem, Result } from '../problem.ts';
 import { failed, ok } from '../problem.ts';
@@ -20,6 +20,10 @@ export interface VmEntry {
   readonly name: string;
   readonly image: string;
   readonly dependsOn: readonly string[];
+  /** Its name in the VM store, where its state is to stay under that name. */
+  readonly storeName: string | undefined;
+  /** Its state is to stay in the VM store, by whatever name. */
+  readonly persistent: boolean;
   readonly layer: Layer;
 }
 
@@ -69,6 +73,13 @@ const SHAPES = {
       .array(name)
       .optional()
       .describe('VMs of this file that must be ready (answer ssh) before this one boots'),
+    name: vmName
+      .optional()
+      .describe('name of the VM in the VM store, where its disks stay until "transient rm NAME"'),
+    persistent: z
+      .boolean()
+      .optional()
+      .describe('keep the VM in the VM store, by the name PROJECT-VM unless "name" gives another'),
     ...optionShape('file'),
   }),
   defaults: z.strictObject(optionShape('file')),
@@ -128,6 +139,8 @@ export function checkTransientfile(document: Document, base: string): Result<Tra
       name: key,
       image: vm.image,
       dependsOn: vm['depends-on'] ?? [],
+      storeName: vm.name,
+      persistent: vm.persistent ?? false,
       layer: layerIn(document, base, ['vms', key], vm),
     })),
   });

@@ -38,6 +38,14 @@ export interface MachineSpec {
   readonly qemuArgs: readonly string[];
 }
 
+/** The place of a VM's disks and configuration in the VM store, where they stay when it ends. */
+export interface StateSpec {
+  readonly name: string;
+  readonly vmstore: string;
+  /** What creating it writes: a TOML text that the Python reads and one that is ours; a VM that is there needs none. */
+  readonly creation?: { readonly config: string; readonly ours: string };
+}
+
 /** How the VM ends: at once when nothing of it is kept, else by asking the guest and waiting. */
 export type Ending = { readonly kind: 'at-once' } | { readonly kind: 'orderly'; readonly timeout: number };
 
@@ -48,10 +56,14 @@ export interface VmSpec {
   /** What it is called while it runs. */
   readonly instance: string;
   readonly images: readonly [ImageNeed, ...ImageNeed[]];
+  /** Missing for a stateless VM, of which nothing stays. */
+  readonly state?: StateSpec;
   readonly connection: Connection;
   readonly ssh?: SshSpec;
   readonly machine: MachineSpec;
   readonly ending: Ending;
   /** VMs that must be ready before this one boots. */
   readonly dependsOn: readonly string[];
+  /** Where this VM's disks, and those of others, are looked for when other processes ask for it. */
+  readonly vmstore: string;
 }

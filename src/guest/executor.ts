@@ -1,4 +1,3 @@
-import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SshSpec } from '../config/vm-spec.ts';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -10,21 +9,26 @@ import type { LoginTry } from './readiness.ts';
 import { awaitReady, sshPortOf } from './readiness.ts';
 import type { Master, Target } from './ssh-program.ts';
 import { fitsSocket, openMaster, sshArguments } from './ssh-program.ts';
+import { keyFilesOf, optionKeyFiles, readPrivateKeys } from './keys.ts';
 import { login } from './ssh.ts';
-import { VAGRANT_PRIVATE_KEY } from './vagrant-key.ts';
 
 type GuestKind = 'guest.ready' | 'guest.leave' | 'guest.run' | 'guest.console';
 
 /** Executors of the steps that concern the inside of a guest. */
 export function guestExecutors(find: FindMachine): Pick<Executors, GuestKind> {
   const masters = new Map<string, Master>();
+  /** VMs that let in nobody but by a key of the user's agent. */
+  const byAgent = new Set<string>();
 
   const ready: Executor<'guest.ready'> = async ({ vm, ssh, forSession }, { signal }) => {
     const machine = find(vm);
     // told now, not after the wait
     if (forSession) await findProgram(ssh.program, 'it is in the package openssh-client');
     const target = await targetOf(machine, ssh);
-    const keep = (master: Master): void => void masters.set(vm, master);
+    const keep = (master: Master, withAgent: boolean): void => {
+      masters.set(vm, master);
+      if (withAgent) byAgent.add(vm);
+    };
     const tryLogin = forSession ? loginForSessions(target, keep) : loginOfOurOwn(target);
     const end = await awaitReady(machine, ssh, tryLogin, signal);
     if (end?.problem) throw new TransientError(end.problem);
@@ -41,29 +45,34 @@ export function guestExecutors(find: FindMachine): Pick<Executors, GuestKind> {
 
   const command: Executor<'guest.run'> = async ({ vm, ssh, command: line, ownsTerminal }, { signal }) => {
     const machine = find(vm);
-    const args = [...sshArguments(await targetOf(machine, ssh)), line];
+    const args = [...sshArguments(await targetOf(machine, ssh, byAgent.has(vm))), line];
     const run = ownsTerminal ? runInForeground : runBesideOthers;
     return { exitCode: await sessionCode(await run(ssh.program, args, signal), machine) };
   };
 
   const console: Executor<'guest.console'> = async ({ vm, ssh }, { signal }) => {
     const machine = find(vm);
-    const args = sshArguments(await targetOf(machine, ssh));
+    const args = sshArguments(await targetOf(machine, ssh, byAgent.has(vm)));
     return { exitCode: await sessionCode(await runInForeground(ssh.program, args, signal), machine) };
   };
 
   return { 'guest.ready': ready, 'guest.leave': leave, 'guest.run': command, 'guest.console': console };
 }
 
-/** A login of the user's ssh program that its sessions will share, where a socket can be made for that. */
-function loginForSessions(target: Target, onOpen: (master: Master) => void): LoginTry {
+/**
+ * A login of the user's ssh program that its sessions will share, where a socket can be made for that. Every other try
+ * offers the keys of an agent too.
+ */
+function loginForSessions(target: Target, onOpen: (master: Master, withAgent: boolean) => void): LoginTry {
   const { controlPath } = target;
   if (controlPath === undefined) return loginOfOurOwn(target);
+  let withAgent = true;
   return async (signal, greeted) => {
     greeted?.destroy();
-    const opened = await openMaster({ ...target, controlPath }, signal);
+    withAgent = !withAgent;
+    const opened = await openMaster({ ...target, controlPath, withAgent }, signal);
     if ('refused' in opened) return opened.refused;
-    onOpen(opened);
+    onOpen(opened, withAgent);
     return undefined;
   };
 }
@@ -72,7 +81,8 @@ function loginForSessions(target: Target, onOpen: (master: Master) => void): Log
 function loginOfOurOwn({ ssh, port }: Target): LoginTry {
   return async (signal, socket) => {
     try {
-      (await login({ port, user: ssh.user, ...(socket ? { socket } : {}) }, signal)).end();
+      const keys = await readPrivateKeys(optionKeyFiles(ssh.options));
+      (await login({ port, user: ssh.user, keys, ...(socket ? { socket } : {}) }, signal)).end();
       return undefined;
     } catch (error) {
       signal.throwIfAborted();
@@ -81,23 +91,15 @@ function loginOfOurOwn({ ssh, port }: Target): LoginTry {
   };
 }
 
-async function targetOf(machine: Machine, ssh: SshSpec): Promise<Target> {
+async function targetOf(machine: Machine, ssh: SshSpec, withAgent = false): Promise<Target> {
   const controlPath = join(machine.directory, 'ssh');
   return {
     ssh,
     port: sshPortOf(machine),
-    keyFile: await keyFileIn(machine.directory),
+    keyFiles: await keyFilesOf(machine.directory),
+    withAgent,
     controlPath: fitsSocket(controlPath) ? controlPath : undefined,
   };
-}
-
-/** The private key as a file, which is how the ssh program takes it; it refuses one that others may read. */
-async function keyFileIn(directory: string): Promise<string> {
-  const path = join(directory, 'vagrant-key');
-  await using file = await open(path, 'w', 0o600);
-  await file.chmod(0o600);
-  await file.writeFile(VAGRANT_PRIVATE_KEY);
-  return path;
 }
 
 /** ssh's own exit code for a connection that broke (ssh(1)). */

@@ -8,7 +8,10 @@ import { startChild } from '../host/process.ts';
 export interface Target {
   readonly ssh: SshSpec;
   readonly port: number;
-  readonly keyFile: string;
+  /** Private keys to offer: the Vagrant key first, then the user's own. */
+  readonly keyFiles: readonly string[];
+  /** Whether the keys of an agent are offered too: with many of them a server hangs up before ours is tried. */
+  readonly withAgent: boolean;
   /** Socket by which sessions share one login; without it each logs in for itself. */
   readonly controlPath: string | undefined;
 }
@@ -21,13 +24,15 @@ const SOCKET_SUFFIX = 17;
 const INTERVAL = 10;
 
 /** Arguments for the user's ssh program, up to and without the command. Throw-away guests have throw-away host keys. */
-export function sshArguments({ ssh, port, keyFile, controlPath }: Target): string[] {
+export function sshArguments({ ssh, port, keyFiles, withAgent, controlPath }: Target): string[] {
   return [
     // ssh takes the first value it hears: what the user says comes before ours
     ...ssh.options.flatMap((option) => ['-o', option]),
     ...['-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null', '-o', 'LogLevel=ERROR'],
     ...(controlPath === undefined ? [] : ['-o', `ControlPath=${controlPath.replaceAll('%', '%%')}`]),
-    ...['-i', keyFile, '-p', String(port), '-l', ssh.user],
+    ...(withAgent ? [] : ['-o', 'IdentitiesOnly=yes']),
+    ...keyFiles.flatMap((file) => ['-i', file]),
+    ...['-p', String(port), '-l', ssh.user],
     '127.0.0.1',
   ];
 }

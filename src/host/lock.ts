@@ -1,3 +1,5 @@
+import type { Stats } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { open, stat, unlink } from 'node:fs/promises';
 import { runOnFile } from './process.ts';
@@ -7,29 +9,67 @@ export interface Lock {
   release: () => Promise<void>;
 }
 
+/** How a lock is asked for: waiting for another holder, or, with `wait: false`, not. */
+interface LockOptions {
+  readonly wait?: boolean;
+  readonly signal?: AbortSignal;
+}
+
 /**
  * Takes the kernel's lock on a file, which is made where it is missing and removed again on release.
  * The lock belongs to our open file: `flock` only asks for it and may then exit. Waits for another holder,
  * or, with `wait: false`, returns undefined where there is one.
  */
-export async function lockFile(
+export async function lockFile(path: string, options: LockOptions = {}): Promise<Lock | undefined> {
+  return takeLock(path, 'passing', options);
+}
+
+/** The same on a file that is there anyway, for a purpose of its own: it is neither made nor removed. */
+export async function lockKeptFile(path: string, options: LockOptions = {}): Promise<Lock | undefined> {
+  return takeLock(path, 'kept', options);
+}
+
+async function takeLock(
   path: string,
-  { wait = true, signal }: { wait?: boolean; signal?: AbortSignal } = {},
+  kind: 'passing' | 'kept',
+  { wait = true, signal }: LockOptions,
 ): Promise<Lock | undefined> {
   for (;;) {
     signal?.throwIfAborted();
-    const file = await open(path, 'a', 0o600);
+    const file = await (kind === 'passing' ? open(path, 'a', 0o600) : open(path, 'r'));
     const taken = await flock(file, wait, signal).catch(async (error: unknown) => {
-      await giveUp(file, path);
+      if (kind === 'passing') await giveUp(file, path);
+      else await file.close();
       throw error;
     });
     if (!taken) {
       await file.close();
       return undefined;
     }
-    if (await isStillAt(file, path)) return { release: () => release(file, path) };
+    if (await isStillAt(file, path)) {
+      return { release: () => (kind === 'passing' ? release(file, path) : file.close()) };
+    }
     // the holder before us removed the file: the lock we got is on a file that nobody else will find
     await file.close();
+  }
+}
+
+/**
+ * Whether somebody holds the kernel's lock on a file, as far as `/proc/locks` shows it: not, for instance, where the
+ * process that asked for the lock has ended and we see only the processes of a container.
+ */
+export function isLockedFile({ dev, ino }: Pick<Stats, 'dev' | 'ino'>): boolean {
+  const hexadecimal = (part: number): string => part.toString(16).padStart(2, '0');
+  // how Linux packs the two halves of a device's number (gnu_dev_major(3))
+  const major = (dev >> 8) & 0xfff;
+  const minor = (dev & 0xff) | ((dev >> 12) & 0xfff00);
+  const wanted = ` ${hexadecimal(major)}:${hexadecimal(minor)}:${ino} `;
+  try {
+    return readFileSync('/proc/locks', 'utf8')
+      .split('\n')
+      .some((line) => line.includes(' FLOCK ') && line.includes(wanted));
+  } catch {
+    return false;
   }
 }
 

@@ -21,6 +21,31 @@ export function decodeName(fileName: string): string | undefined {
   }
 }
 
+/** Directory of a VM store that holds what only we know of; whatever lists a store skips dot-directories. */
+const OURS = '.transient';
+
+/** Where a VM has its place in a VM store: its disks and configuration, and what only we know of it. */
+export interface VmPaths {
+  readonly directory: string;
+  readonly config: string;
+  readonly ours: string;
+}
+
+export function vmPaths(vmstore: string, name: string): VmPaths {
+  const encoded = encodeName(name);
+  const directory = join(vmstore, encoded);
+  return {
+    directory,
+    config: join(directory, 'config'),
+    ours: join(ownPath(vmstore, 'vms'), `${encoded}.toml`),
+  };
+}
+
+/** A directory of our own in a VM store: texts of VMs, those being created, those being removed. */
+export function ownPath(vmstore: string, what: 'vms' | 'creating' | 'removed'): string {
+  return join(vmstore, OURS, what);
+}
+
 /** The file of an image in a backend. */
 export function imagePath(backend: string, image: string): string {
   return join(backend, encodeName(image));

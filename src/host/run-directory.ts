@@ -39,10 +39,35 @@ async function remove(path: string, lock: Lock | undefined): Promise<void> {
   await lock?.release();
 }
 
+/**
+ * Where run directories of this user can lie, as far as nobody else can write there: a session with a runtime directory
+ * and one without it (cron, sudo) put them in different places.
+ */
+export async function runtimeBases(environment: NodeJS.ProcessEnv): Promise<string[]> {
+  const candidates = [baseIn(environment), `/run/user/${userId()}/transient`, baseIn({})];
+  const trusted = await Promise.all(
+    [...new Set(candidates)].map(async (base) =>
+      refuseForeign(base, 'the runtime directory', lstat).then(
+        () => base,
+        () => undefined,
+      ),
+    ),
+  );
+  return trusted.filter((base) => base !== undefined);
+}
+
+function baseIn({ XDG_RUNTIME_DIR: runtime }: NodeJS.ProcessEnv): string {
+  return runtime ? join(runtime, 'transient') : join(tmpdir(), `transient-${userId()}`);
+}
+
+function userId(): number {
+  return process.getuid?.() ?? 0;
+}
+
 async function privateBase(environment: NodeJS.ProcessEnv): Promise<string> {
   const runtime = environment['XDG_RUNTIME_DIR'];
   if (runtime) await refuseForeign(runtime, 'XDG_RUNTIME_DIR', stat);
-  const base = runtime ? join(runtime, 'transient') : join(tmpdir(), `transient-${process.getuid?.() ?? 0}`);
+  const base = baseIn(environment);
   try {
     await mkdir(base, { mode: 0o700 });
   } catch (cause) {
@@ -75,6 +100,12 @@ function unusable(path: string, why: string, cause?: unknown): TransientError {
     },
     { cause },
   );
+}
+
+/** Removes the run directories of processes that died without doing so. */
+export async function sweepRunDirectories(environment: NodeJS.ProcessEnv): Promise<void> {
+  const bases = await runtimeBases(environment);
+  await Promise.all(bases.map((base) => sweep(base)));
 }
 
 /** Removes what lies in the directories of processes that are gone: their lock is free. */

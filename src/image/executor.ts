@@ -1,23 +1,28 @@
-import { constants } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { constants, createReadStream } from 'node:fs';
 import { copyFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import type { ImageNeed } from '../config/vm-spec.ts';
 import { imagePath } from '../host/paths.ts';
 import { findProgram } from '../host/process.ts';
 import { formatImageSource } from '../options/option.ts';
-import type { Executor, Executors, StepContext } from '../plan/contract.ts';
+import type { Executor, Executors, FindDisks, StepContext } from '../plan/contract.ts';
+import type { CommitImage, RemoveImage } from '../plan/step.ts';
 import { TransientError } from '../problem.ts';
 import type { Fetched } from './fetch.ts';
 import { fetchDisk, isFaultOfImage } from './fetch.ts';
 import { identifyDisk, notUsable } from './format.ts';
-import { checkOrigin, forgetOrigin, recordOrigin } from './origin.ts';
+import { COMMIT, checkOrigin, forgetOrigin, recordOrigin } from './origin.ts';
 import { convertToQcow2, inspectImage, isWholeQcow2 } from './qemu-img.ts';
 import type { WorkingImage } from './store.ts';
 import { isStored, openWorkingImage, sweepBackend } from './store.ts';
-import { vmsBackedBy } from './users.ts';
+import { vmsUsing } from './users.ts';
 
-/** Executors of the steps that concern images. */
-export function imageExecutors(): Pick<Executors, 'image.retrieve' | 'image.remove'> {
+type ImageKind = 'image.retrieve' | 'image.remove' | 'image.commit';
+
+/** Executors of the steps that concern images; `disksOf` finds the disks of VMs that we hold. */
+export function imageExecutors(disksOf: FindDisks): Pick<Executors, ImageKind> {
   const swept = new Map<string, Promise<void>>();
   const sweepOnce = (backend: string): Promise<void> => {
     const known = swept.get(backend) ?? sweepBackend(backend);
@@ -29,7 +34,54 @@ export function imageExecutors(): Pick<Executors, 'image.retrieve' | 'image.remo
     await sweepOnce(image.backend);
     return retrieveMissing(image, context);
   };
-  return { 'image.retrieve': retrieve, 'image.remove': remove };
+  const commit: Executor<'image.commit'> = async (step, context) => {
+    const [disk] = disksOf(step.vm);
+    if (disk === undefined) throw new Error(`VM ${step.vm} has no disk`);
+    await commitDisk(step, disk, context);
+    return { said: `Created image '${step.image}'` };
+  };
+  return { 'image.retrieve': retrieve, 'image.remove': remove, 'image.commit': commit };
+}
+
+/** Makes an image of a disk and of all that it is based on. */
+async function commitDisk(
+  { vm, image, backend }: CommitImage,
+  disk: string,
+  { signal, note, progress }: StepContext,
+): Promise<void> {
+  if (await isStored(backend, image)) throw imageExists(image);
+  await sweepBackend(backend);
+  const working = await openWorkingImage(backend, image, signal);
+  try {
+    if (await isStored(backend, image)) throw imageExists(image);
+    note(`Converting the disk of VM '${vm}' to image '${image}'`);
+    const target = join(working.directory, 'image');
+    const { virtualSize: total } = await inspectImage(disk, 'qcow2', signal);
+    await convertToQcow2({ path: disk, format: 'qcow2' }, target, signal, (fraction) =>
+      progress({ phase: 'converting', done: fraction * total, total }),
+    );
+    await recordOrigin(
+      { name: image, backend },
+      { source: `${COMMIT}${vm}`, sha256: await sumOf(target, signal) },
+    );
+    await working.commit(target);
+  } finally {
+    await working.close({ download: true });
+  }
+}
+
+async function sumOf(path: string, signal: AbortSignal): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path), hash, { signal });
+  return hash.digest('hex');
+}
+
+function imageExists(image: string): TransientError {
+  return new TransientError({
+    reason: 'image',
+    message: `An image with the name '${image}' already exists`,
+    hint: `choose another name, or remove that one: transient image rm ${image}`,
+  });
 }
 
 async function retrieveMissing(image: ImageNeed, context: StepContext): Promise<undefined> {
@@ -111,14 +163,29 @@ function noSource({ name }: ImageNeed): TransientError {
   });
 }
 
-const remove: Executor<'image.remove'> = async ({ backend, image, vmstore, force }, context) => {
+const remove: Executor<'image.remove'> = async (step, context) => {
+  const { backend, image } = step;
   if (!(await isStored(backend, image))) {
     throw new TransientError({
       reason: 'image',
       message: `there is no image '${image}' in the backend ${backend}`,
     });
   }
-  const users = await vmsBackedBy(imagePath(backend, image), vmstore);
+  // nobody may make it while it goes, or its record would be taken away with the old one
+  const working = await openWorkingImage(backend, image, context.signal);
+  try {
+    await removeUnused(step, context);
+  } finally {
+    await working.close({ download: true });
+  }
+  return undefined;
+};
+
+async function removeUnused(
+  { backend, image, vmstore, force }: RemoveImage,
+  context: StepContext,
+): Promise<void> {
+  const users = await vmsUsing(imagePath(backend, image), vmstore);
   if (users.length > 0) {
     const message = `Backend '${image}' is in use by ${users.map((vm) => `'${vm}'`).join(', ')}`;
     if (!force) {
@@ -131,8 +198,6 @@ const remove: Executor<'image.remove'> = async ({ backend, image, vmstore, force
       hint: 'it is removed all the same: they will not start any more',
     });
   }
-  // in this order: what is retrieved again meanwhile keeps its record
-  await forgetOrigin(backend, image);
   await rm(imagePath(backend, image), { force: true });
-  return undefined;
-};
+  await forgetOrigin(backend, image);
+}

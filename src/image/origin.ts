@@ -12,12 +12,18 @@ import { TransientError } from '../problem.ts';
 /** Directory of a backend that holds where its images came from. */
 const ORIGIN = '.origin';
 
+/** What the source of an image begins with that was made of a VM's disk. */
+export const COMMIT = 'commit=';
+
 /** Where an image came from: its source as an image spec says it, and the SHA-256 of the bytes that came. */
 const originSchema = z.object({ source: z.string(), sha256: z.string() });
 
 export type Origin = z.infer<typeof originSchema>;
 
-export async function recordOrigin({ backend, name }: ImageNeed, origin: Origin): Promise<void> {
+export async function recordOrigin(
+  { backend, name }: Pick<ImageNeed, 'backend' | 'name'>,
+  origin: Origin,
+): Promise<void> {
   await mkdir(join(backend, ORIGIN), { recursive: true });
   await writeFile(originPath(backend, name), `${JSON.stringify(origin)}\n`);
 }
@@ -35,13 +41,18 @@ export async function checkOrigin(need: ImageNeed): Promise<void> {
   const origin = await readOrigin(need.backend, need.name);
   const wanted = need.source && formatImageSource(need.source);
   if (origin === undefined) return;
-  if (wanted !== undefined && wanted !== origin.source) {
+  if (wanted !== undefined && wanted !== origin.source && !isByNameOnly(need, origin)) {
     if (await isSameFile(need, origin)) return recordOrigin(need, { ...origin, source: wanted });
     throw mismatch(need, `it came from ${origin.source}, and ${wanted} is asked for`);
   }
   if (need.sha256 !== undefined && need.sha256 !== origin.sha256) {
     throw mismatch(need, `its sha256 is ${origin.sha256}, and ${need.sha256} is asked for`);
   }
+}
+
+/** A box is asked for by its name alone, and an image that was made by that name is what was meant. */
+function isByNameOnly({ name, source }: ImageNeed, origin: Origin): boolean {
+  return origin.source.startsWith(COMMIT) && source?.protocol === 'vagrant' && source.location === name;
 }
 
 async function isSameFile({ source, sha256 }: ImageNeed, origin: Origin): Promise<boolean> {

@@ -33,6 +33,11 @@ export async function isWholeQcow2(path: string, signal: AbortSignal): Promise<b
   return exit.code !== CORRUPT && exit.code !== 1;
 }
 
+/** Makes an empty qcow2 that shows another one until it is written to. */
+export async function createOverlay(backing: string, path: string, signal: AbortSignal): Promise<void> {
+  await run('qemu-img', ['create', '-q', '-f', 'qcow2', '-b', backing, '-F', 'qcow2', path], { signal });
+}
+
 /** Writes an image anew as qcow2. `onFraction` hears how far it is, from 0 to 1. */
 export async function convertToQcow2(
   source: { path: string; format: DiskFormat },

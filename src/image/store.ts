@@ -1,10 +1,9 @@
-import { chmod, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { chmod, readdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeDirectory } from '../host/directories.ts';
 import { errorCode, TransientError, systemMessage } from '../problem.ts';
-import type { Lock } from '../host/lock.ts';
-import { lockFile } from '../host/lock.ts';
 import { decodeName, encodeName, imagePath } from '../host/paths.ts';
+import { openWorkingDirectory, sweepWorkingDirectories } from '../host/working.ts';
 
 /** Directory of a backend in which images are made; whatever lists a backend skips dot-directories. */
 const WORKING = '.working';
@@ -60,33 +59,21 @@ export interface WorkingImage {
   close: (keep: { download: boolean }) => Promise<void>;
 }
 
-/**
- * Waits until nobody else makes this image and opens its working directory. Only the holder of the lock writes
- * there, so what lies in it was left by a process that died: a download may be continued, the rest is removed.
- */
+/** Waits until nobody else makes this image and opens its working directory, in which an earlier download is kept. */
 export async function openWorkingImage(
   backend: string,
   image: string,
   signal: AbortSignal,
 ): Promise<WorkingImage> {
-  const working = join(backend, WORKING);
-  await makeBackend(backend, working);
-  const name = encodeName(image);
-  const lock = await lockFile(lockPath(working, name), { signal });
-  const directory = join(working, name);
-  await removeAllBut(directory, DOWNLOAD);
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const root = join(backend, WORKING);
+  await makeBackend(backend, root);
+  const working = await openWorkingDirectory(root, encodeName(image), { keep: DOWNLOAD, signal });
   return {
-    directory,
-    download: join(directory, DOWNLOAD),
+    directory: working.path,
+    download: join(working.path, DOWNLOAD),
     commit: (file) => commit(file, imagePath(backend, image)),
-    close: ({ download }) => close(directory, download, lock),
+    close: ({ download }) => working.close(download ? DOWNLOAD : undefined),
   };
-}
-
-/** No encoded name holds a `%` that two hexadecimal digits do not follow. */
-function lockPath(working: string, name: string): string {
-  return join(working, `${name}%lock`);
 }
 
 async function commit(file: string, final: string): Promise<void> {
@@ -94,39 +81,12 @@ async function commit(file: string, final: string): Promise<void> {
   await rename(file, final);
 }
 
-async function close(directory: string, keepDownload: boolean, lock: Lock | undefined): Promise<void> {
-  const kept = keepDownload && (await exists(join(directory, DOWNLOAD)));
-  if (kept) await removeAllBut(directory, DOWNLOAD);
-  else await rm(directory, { recursive: true, force: true });
-  await lock?.release();
-}
-
-/** Empties a directory but for the files whose names begin as given; one that is not there is empty. */
-async function removeAllBut(directory: string, kept: string): Promise<void> {
-  const names = await readdir(directory).catch(() => []);
-  const others = names.filter((name) => !name.startsWith(kept));
-  await Promise.all(others.map((name) => rm(join(directory, name), { recursive: true, force: true })));
-}
-
-async function exists(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined)) !== undefined;
-}
-
 /** Removes what processes left that died while they made images; a fresh download stays, to be continued. */
 export async function sweepBackend(backend: string): Promise<void> {
-  const working = join(backend, WORKING);
-  const names = await readdir(working).catch(() => []);
-  const images = new Set(names.map((name) => name.replace(/%lock$/, '')));
-  await Promise.all([...images].map((name) => sweepOne(working, name)));
-}
-
-async function sweepOne(working: string, name: string): Promise<void> {
-  const lock = await lockFile(lockPath(working, name), { wait: false }).catch(() => undefined);
-  if (lock === undefined) return;
-  const directory = join(working, name);
-  const download = await stat(join(directory, DOWNLOAD)).catch(() => undefined);
-  const fresh = download !== undefined && Date.now() - download.mtimeMs < KEPT_FOR;
-  await close(directory, fresh, lock);
+  await sweepWorkingDirectories(join(backend, WORKING), async (path) => {
+    const download = await stat(join(path, DOWNLOAD)).catch(() => undefined);
+    return download !== undefined && Date.now() - download.mtimeMs < KEPT_FOR ? DOWNLOAD : undefined;
+  });
 }
 
 async function makeBackend(backend: string, working: string): Promise<void> {

@@ -1,13 +1,26 @@
-import { open, readdir, realpath } from 'node:fs/promises';
+import { open, readdir, realpath, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { decodeName } from '../host/paths.ts';
+import { allRunningVms } from '../host/running.ts';
 import { errorCode } from '../problem.ts';
 
 /** Longest backing file name of a qcow2, and where its header has it (QEMU, docs/interop/qcow2). */
 const NAME_LIMIT = 1023;
 
+/** The VMs of a store that need the image, and those of any store that run from it right now. */
+export async function vmsUsing(image: string, vmstore: string): Promise<string[]> {
+  const file = await real(image);
+  const running = await allRunningVms(process.env);
+  const uses = await Promise.all(
+    running.map(async ({ name, files }) =>
+      (await Promise.all(files.map(real))).includes(file) ? [name] : [],
+    ),
+  );
+  return [...new Set([...(await vmsBackedBy(image, vmstore)), ...uses.flat()])].sort();
+}
+
 /** The VMs of a store of which a disk is an overlay of the image; a store that is not there has none. */
-export async function vmsBackedBy(image: string, vmstore: string): Promise<string[]> {
+async function vmsBackedBy(image: string, vmstore: string): Promise<string[]> {
   const directories = await namesIn(vmstore);
   const uses = await Promise.all(
     directories.map(async (directory) => {
@@ -17,6 +30,16 @@ export async function vmsBackedBy(image: string, vmstore: string): Promise<strin
     }),
   );
   return uses.flat().sort();
+}
+
+/** The file that a disk is an overlay of, where that is not there any more. */
+export async function missingBacking(disk: string): Promise<string | undefined> {
+  const backing = await backingFile(disk);
+  if (backing === undefined) return undefined;
+  return stat(backing).then(
+    () => undefined,
+    () => backing,
+  );
 }
 
 async function namesIn(directory: string): Promise<string[]> {

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 
 /** The commands and tables in which an option can be said. */
-export type Scope = 'everywhere' | 'run' | 'up' | 'plan' | 'file';
+export type Scope = 'everywhere' | 'run' | 'create' | 'start' | 'ssh' | 'up' | 'plan' | 'file';
 
 /** How a later layer treats what an earlier one said: a scalar is replaced, a list grows. */
 export type Merge = 'replace' | 'append';
@@ -25,6 +25,8 @@ export interface OptionDef<T = unknown> {
   readonly counted?: boolean;
   /** The value is a path of the host: relative to the file that says it, or to the working directory. */
   readonly path?: boolean;
+  /** The Python transient has no such option: what it reads of a stored VM must not hold it. */
+  readonly unknownToPython?: boolean;
   /** What a Transientfile that shows it would say, as TOML. */
   readonly example: string;
 }
@@ -69,6 +71,14 @@ export const memory = z.union(
   ],
   { error: MEMORY_ERROR },
 );
+
+/** What a VM of the VM store is called: any text that can be part of a file name once it is encoded. */
+export const vmName = text
+  .refine((name) => !name.startsWith('.'), { error: 'must not begin with a dot' })
+  .refine((name) => !/\p{Surrogate}/u.test(name), { error: 'must not hold half of a character', abort: true })
+  .refine((name) => Buffer.byteLength(encodeURIComponent(name)) <= 120, {
+    error: 'is too long for a file name',
+  });
 
 /** Where an image comes from. */
 export interface ImageSource {

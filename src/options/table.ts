@@ -1,13 +1,24 @@
 import * as z from 'zod';
 import type { OptionDef, Scope } from './option.ts';
-import { imageSpec, integer, list, memory, option, port, seconds, text } from './option.ts';
+import { imageSpec, integer, list, memory, option, port, seconds, text, vmName } from './option.ts';
 
 /** The parts of a VM's session, wherever they are said. */
-const SESSION: readonly Scope[] = ['run', 'up', 'plan', 'file'];
+const SESSION: readonly Scope[] = ['run', 'create', 'start', 'up', 'plan', 'file'];
+
+/** How a guest is reached, which is also said to a VM that runs already. */
+const CONTACT: readonly Scope[] = [...SESSION, 'ssh'];
+
 const EVERYWHERE: readonly Scope[] = ['everywhere', 'file'];
 
 /** Every option there is. Schema, flags, help, defaults, merge, docs and the example file are read from here. */
 export const OPTIONS = {
+  name: option({
+    type: vmName,
+    scopes: ['run', 'create'],
+    placeholder: 'NAME',
+    help: 'name of the VM in the VM store: its disks stay there until it is removed',
+    example: '"my-vm"',
+  }),
   'image-backend': option({
     type: text,
     scopes: EVERYWHERE,
@@ -37,7 +48,7 @@ export const OPTIONS = {
   }),
   config: option({
     type: text,
-    scopes: ['run'],
+    scopes: ['run', 'create', 'start'],
     placeholder: 'FILE',
     help: 'TOML file with options of this VM, the same keys as in a VM table',
     example: '"vm.toml"',
@@ -60,7 +71,7 @@ export const OPTIONS = {
   }),
   'ssh-command': option({
     type: text,
-    scopes: SESSION,
+    scopes: CONTACT,
     alias: '--cmd',
     placeholder: 'COMMAND',
     help: 'run this command in the guest over ssh; its exit code becomes ours',
@@ -68,7 +79,7 @@ export const OPTIONS = {
   }),
   'ssh-user': option({
     type: text.regex(/^[^-\s@][^\s@]*$/, { error: 'must be a user name' }),
-    scopes: SESSION,
+    scopes: CONTACT,
     placeholder: 'USER',
     default: 'vagrant',
     help: 'user to log in as over ssh',
@@ -76,7 +87,7 @@ export const OPTIONS = {
   }),
   'ssh-bin-name': option({
     type: text,
-    scopes: SESSION,
+    scopes: CONTACT,
     placeholder: 'PROGRAM',
     default: 'ssh',
     help: 'ssh program for consoles and commands',
@@ -84,7 +95,7 @@ export const OPTIONS = {
   }),
   'ssh-timeout': option({
     type: seconds,
-    scopes: SESSION,
+    scopes: CONTACT,
     placeholder: 'SECONDS',
     default: 90,
     help: 'how long to wait for the guest to accept an ssh login',
@@ -92,7 +103,7 @@ export const OPTIONS = {
   }),
   'ssh-option': list({
     type: text,
-    scopes: SESSION,
+    scopes: CONTACT,
     alias: '-o',
     placeholder: 'OPTION',
     help: 'option for the ssh program, as its -o takes it',
@@ -146,7 +157,7 @@ export const OPTIONS = {
   }),
   'extra-image': list({
     type: imageSpec,
-    scopes: ['run', 'file'],
+    scopes: ['run', 'create', 'file'],
     placeholder: 'IMAGE',
     help: 'a further disk for the VM: an image spec like that of the first disk',
     example: '"data,file=./data.qcow2"',
@@ -157,6 +168,7 @@ export const OPTIONS = {
     alias: '-m',
     placeholder: 'SIZE',
     default: '1G',
+    unknownToPython: true,
     help: 'memory of the VM, as the -m of QEMU takes it',
     example: '"1G"',
   }),
@@ -166,6 +178,7 @@ export const OPTIONS = {
     alias: '-c',
     placeholder: 'NUMBER',
     default: 2,
+    unknownToPython: true,
     help: 'number of virtual processors',
     example: '2',
   }),
@@ -174,6 +187,7 @@ export const OPTIONS = {
     scopes: SESSION,
     placeholder: 'KIND',
     default: 'auto',
+    unknownToPython: true,
     help: 'acceleration: kvm, tcg (software), or auto, which takes KVM where it works',
     example: '"auto"',
   }),

@@ -24,6 +24,8 @@ export interface StepResult {
   readonly exitCode?: number;
   /** The machine ended by itself and in order; what needs it is passed over without a failure. */
   readonly ended?: boolean;
+  /** What the user asked to be told: a line for stdout. */
+  readonly said?: string;
 }
 
 export type Executor<K extends StepKind> = (
@@ -55,3 +57,6 @@ export interface Machine {
 
 /** Finds the running machine of a VM. */
 export type FindMachine = (vm: string) => Machine;
+
+/** Finds the disk files of a VM that we hold, the first one first. */
+export type FindDisks = (vm: string) => readonly string[];

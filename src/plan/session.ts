@@ -1,16 +1,19 @@
 import type { Connection, ImageNeed, SshSpec, VmSpec } from '../config/vm-spec.ts';
 import { ordered } from './graph.ts';
 import { retrieval } from './images.ts';
-import type { Plan, Step, StepId } from './step.ts';
+import type { CreateVm, LockVm, Plan, Step, StepId } from './step.ts';
 
 /** The whole plan for some VMs: their images, each VM's session, and every stop beside its boot. */
 export function planSession(specs: readonly VmSpec[]): Plan {
   const images = retrievals(specs);
-  const work = new Map(specs.map((spec) => [spec.name, workOf(spec, specs.length === 1)]));
+  const work = new Map(
+    specs.map((spec) => [spec.name, workOf(spec, `${spec.name}/boot`, specs.length === 1)]),
+  );
   const hold = holdFor(specs);
   const steps = specs.flatMap((spec) => {
     const own = work.get(spec.name) ?? [];
-    return [bootOf(spec, specs), ...own, stopOf(spec, specs, work, hold)];
+    const { take, giveBack } = stateOf(spec, specs);
+    return [...take, bootOf(spec, specs), ...own, stopOf(spec, specs, work, hold), ...giveBack];
   });
   return {
     steps: ordered([...images, ...steps, ...hold]),
@@ -26,25 +29,110 @@ function imageStepId({ name, backend }: ImageNeed, specs: readonly VmSpec[]): St
   return alone ? `image/${name}` : `image/${name}@${backend}`;
 }
 
-/** One retrieval for each image, however many VMs need it. */
+/** One retrieval for each image, however many VMs need it; a VM that exists has its disks. */
 function retrievals(specs: readonly VmSpec[]): Step[] {
-  const all = specs.flatMap((spec) => spec.images);
+  const all = specs.filter(needsImages).flatMap((spec) => spec.images);
   const needs = new Map(all.map((image) => [imageStepId(image, specs), image] as const));
   return [...needs].map(([id, image]) => retrieval(id, image));
 }
 
+function needsImages({ state }: VmSpec): boolean {
+  return state === undefined || state.creation !== undefined;
+}
+
+function imageSteps(spec: VmSpec, specs: readonly VmSpec[]): StepId[] {
+  return needsImages(spec) ? [...new Set(spec.images.map((image) => imageStepId(image, specs)))] : [];
+}
+
+/** `create IMAGE`: a VM's place in the store, and nothing more. */
+export function planCreate(spec: VmSpec): Plan {
+  const steps = [...retrievals([spec]), ...creationOf(spec, [spec], { existing: 'refuse', announce: true })];
+  return { steps: ordered(steps), foreground: [], exitFrom: [] };
+}
+
+function creationOf(
+  spec: VmSpec,
+  specs: readonly VmSpec[],
+  how: Pick<CreateVm, 'existing' | 'announce'>,
+): Step[] {
+  const { name: vm, images, state } = spec;
+  if (state?.creation === undefined) return [];
+  return [
+    {
+      id: `${vm}/create`,
+      kind: 'vm.create',
+      vm,
+      title: `Create VM '${state.name}'`,
+      needs: imageSteps(spec, specs),
+      after: [],
+      name: state.name,
+      vmstore: state.vmstore,
+      images,
+      ...state.creation,
+      ...how,
+    },
+  ];
+}
+
+/** What a named VM needs before it boots, and what is given back once it has ended. */
+function stateOf(spec: VmSpec, specs: readonly VmSpec[]): { take: Step[]; giveBack: Step[] } {
+  const { name: vm, state, images } = spec;
+  if (state === undefined) return { take: [], giveBack: [] };
+  const create = creationOf(spec, specs, { existing: 'use', announce: false });
+  const [lock, unlock] = holding({
+    vm,
+    state,
+    purpose: 'run',
+    image: images[0].name,
+    needs: create.map((step) => step.id),
+    until: [`${vm}/stop`],
+  });
+  return { take: [...create, lock], giveBack: [unlock] };
+}
+
+/** A VM of the store had for ourselves, and left to others after some steps. */
+export function holding(what: {
+  readonly vm: string;
+  readonly state: { readonly name: string; readonly vmstore: string };
+  readonly purpose: LockVm['purpose'];
+  readonly image?: string;
+  readonly needs: readonly StepId[];
+  readonly until: readonly StepId[];
+}): [Step, Step] {
+  const { vm, state, purpose, image, needs, until } = what;
+  const id = `${vm}/lock`;
+  const { name, vmstore } = state;
+  return [
+    {
+      id,
+      kind: 'vm.lock',
+      vm,
+      title: 'Lock',
+      needs,
+      after: [],
+      name,
+      vmstore,
+      purpose,
+      ...(image === undefined ? {} : { image }),
+    },
+    { id: `${vm}/unlock`, kind: 'vm.unlock', vm, title: 'Unlock', needs: [], after: until, undoes: id },
+  ];
+}
+
 function bootOf(spec: VmSpec, specs: readonly VmSpec[]): Step {
-  const { name: vm, connection } = spec;
-  const images = new Set(spec.images.map((image) => imageStepId(image, specs)));
+  const { name: vm, connection, state } = spec;
+  const ready = state === undefined ? imageSteps(spec, specs) : [`${vm}/lock`];
   return {
     id: `${vm}/boot`,
     kind: 'machine.boot',
     vm,
     title: 'Boot',
-    needs: [...images, ...spec.dependsOn.map((other) => `${other}/ready`)],
+    needs: [...ready, ...spec.dependsOn.map((other) => `${other}/ready`)],
     after: [],
     instance: spec.instance,
     images: spec.images,
+    disks: state === undefined ? 'snapshot' : 'stored',
+    vmstore: spec.vmstore,
     machine: spec.machine,
     ...(spec.ssh ? { ssh: spec.ssh } : {}),
     console: connection.kind === 'qemu-console',
@@ -52,10 +140,12 @@ function bootOf(spec: VmSpec, specs: readonly VmSpec[]): Step {
   };
 }
 
-/** What happens in a VM between its boot and its stop. */
-function workOf(spec: VmSpec, alone: boolean): Step[] {
-  const { name: vm, connection, ssh } = spec;
-  const boot = `${vm}/boot`;
+/** What happens in a VM between its boot, or another step by which it is there, and its stop. */
+export function workOf(
+  { name: vm, connection, ssh }: Pick<VmSpec, 'name' | 'connection' | 'ssh'>,
+  boot: StepId,
+  alone: boolean,
+): Step[] {
   if (connection.kind === 'qemu-console' || ssh === undefined) {
     return [{ id: `${vm}/console`, kind: 'machine.console', vm, title: 'Console', needs: [boot], after: [] }];
   }
@@ -116,7 +206,7 @@ function titleOf(command: string): string {
 }
 
 /** Whether the step is what the user asked the VM for; its exit code is theirs. */
-function isUserStep(step: Step): boolean {
+export function isUserStep(step: Step): boolean {
   return step.kind === 'guest.run' || step.kind === 'guest.console' || step.kind === 'machine.console';
 }
 

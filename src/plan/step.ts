@@ -31,16 +31,83 @@ export interface RemoveImage extends StepBase<'image.remove'> {
   readonly force: boolean;
 }
 
-/** Start QEMU on the images; writes go to a snapshot in memory. `console` gives QEMU our terminal. */
+/** Make an image of the first disk of a VM that we hold, without what it is based on. */
+export interface CommitImage extends StepBase<'image.commit'> {
+  readonly vm: string;
+  readonly image: string;
+  readonly backend: string;
+}
+
+/** Where a VM has its place in a VM store. */
+interface InStore {
+  readonly name: string;
+  readonly vmstore: string;
+}
+
+/** Give a VM its place in the VM store: disks over images, and the two texts of its configuration. */
+export interface CreateVm extends StepBase<'vm.create'>, InStore {
+  readonly vm: string;
+  readonly images: readonly ImageNeed[];
+  readonly config: string;
+  readonly ours: string;
+  /** What is made of a VM that exists by that name. */
+  readonly existing: 'refuse' | 'use';
+  /** Tell its name as the result. */
+  readonly announce: boolean;
+}
+
+/** Have a VM of the store for ourselves. `image` is what its first disk should be based on, where that was said. */
+export interface LockVm extends StepBase<'vm.lock'>, InStore {
+  readonly vm: string;
+  readonly purpose: 'run' | 'commit';
+  readonly image?: string;
+}
+
+/** Leave the VM to others. */
+export interface UnlockVm extends StepBase<'vm.unlock'> {
+  readonly vm: string;
+}
+
+/** Have the owner of a running VM end it, and wait until it has. */
+export interface StopVm extends StepBase<'vm.stop'>, InStore {
+  readonly kill: boolean;
+  /** One that does not run is fine. */
+  readonly ifRunning: boolean;
+}
+
+/** Remove a VM that nobody uses from the VM store. */
+export interface RemoveVm extends StepBase<'vm.remove'>, InStore {}
+
+/** Start QEMU on the images, its writes going to a snapshot in memory, or on the disks of a VM that we hold. */
 export interface BootMachine extends StepBase<'machine.boot'> {
   readonly vm: string;
+  /** What it is called while it runs. */
   readonly instance: string;
   readonly images: readonly ImageNeed[];
+  readonly disks: 'snapshot' | 'stored';
+  /** The store in which other processes find it. */
+  readonly vmstore: string;
   readonly machine: MachineSpec;
   readonly ssh?: SshSpec;
+  /** QEMU gets our terminal. */
   readonly console: boolean;
   /** Show the serial output on stderr until the guest is ready. */
   readonly showSerial: boolean;
+}
+
+/** Reach a machine that another process runs, by its port of 127.0.0.1. */
+export interface AttachMachine extends StepBase<'machine.attach'> {
+  readonly vm: string;
+  readonly port: number;
+  readonly qemu: ProcessFacts;
+}
+
+/** One process for good: its number, and what tells it from another that gets the same one (host/process-mark.ts). */
+export interface ProcessFacts {
+  readonly pid: number;
+  readonly started: number;
+  readonly boot: string;
+  readonly space: string;
 }
 
 /** Leave the terminal to QEMU until it exits. */
@@ -89,7 +156,14 @@ export interface OpenConsole extends StepBase<'guest.console'> {
 export type Step =
   | RetrieveImage
   | RemoveImage
+  | CommitImage
+  | CreateVm
+  | LockVm
+  | UnlockVm
+  | StopVm
+  | RemoveVm
   | BootMachine
+  | AttachMachine
   | WatchConsole
   | StopMachine
   | HoldServices

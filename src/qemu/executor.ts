@@ -1,21 +1,23 @@
-import { accessSync, constants, statfsSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { whyNoKvm } from '../host/kvm.ts';
 import { imagePath } from '../host/paths.ts';
+import { isAlive } from '../host/process-mark.ts';
 import { findProgram } from '../host/process.ts';
+import { publish } from '../host/running.ts';
 import { trace } from '../host/trace.ts';
-import type { Executor, Executors, Machine, MachineEnd, StepContext } from '../plan/contract.ts';
-import type { BootMachine } from '../plan/step.ts';
+import type { Executor, Executors, FindDisks, Machine, MachineEnd, StepContext } from '../plan/contract.ts';
+import type { BootMachine, ProcessFacts } from '../plan/step.ts';
 import type { Problem } from '../problem.ts';
 import { TransientError, systemMessage } from '../problem.ts';
 import { guestArchitecture, qemuArguments } from './args.ts';
 import { Qemu, answerOrEnd, endOf, launch } from './machine.ts';
 import { followSerial, serialTail } from './serial.ts';
+import { SNAPSHOT_VARIABLE, snapshotDirectory } from './snapshot.ts';
 
-type QemuKind = 'machine.boot' | 'machine.console' | 'machine.stop' | 'machine.hold';
+type QemuKind = 'machine.boot' | 'machine.attach' | 'machine.console' | 'machine.stop' | 'machine.hold';
 
 /** The executors of QEMU's steps, and the machines that run through them. */
 export interface QemuRoom {
@@ -30,8 +32,8 @@ interface Running {
   qemu?: Qemu;
 }
 
-/** `runDirectory` is the private directory of this process. */
-export function qemuRoom(runDirectory: string): QemuRoom {
+/** `runDirectory` is the private directory of this process; `disksOf` finds the disks of VMs that we hold. */
+export function qemuRoom(runDirectory: string, disksOf: FindDisks): QemuRoom {
   const running = new Map<string, Running>();
   let count = 0;
   const find = (vm: string): Machine => {
@@ -40,20 +42,26 @@ export function qemuRoom(runDirectory: string): QemuRoom {
     return machine;
   };
 
+  const newDirectory = async (): Promise<string> => {
+    // a short name: sockets lie in it, whose paths are limited
+    const directory = join(runDirectory, String(++count));
+    await mkdir(directory, { mode: 0o700 });
+    return directory;
+  };
+
   const boot: Executor<'machine.boot'> = async (step, context) => {
     await findProgram(
       step.machine.program,
       'QEMU is in the package qemu-system-x86 (Debian), qemu-system-x86 (Fedora) or qemu-full (Arch)',
     );
     await refuseTakenPort(step);
-    // a short name: sockets lie in it, whose paths are limited
-    const directory = join(runDirectory, String(++count));
-    await mkdir(directory, { mode: 0o700 });
+    const directory = await newDirectory();
     const entry: Running = { directory };
     running.set(step.vm, entry);
     const log = join(directory, 'serial.log');
     context.note('Finished preparation. Starting virtual machine');
-    const started = await launch(launchOf(step, log, context), context.signal);
+    const files = filesOf(step, disksOf);
+    const started = await launch(launchOf(step, files, log, context), context.signal);
     if (!(started instanceof Qemu)) return afterEnd(await endOf(step.machine.program, started, log));
     entry.qemu = started;
     const ended = started.exited.then((exit) => endOf(step.machine.program, exit, log));
@@ -67,10 +75,25 @@ export function qemuRoom(runDirectory: string): QemuRoom {
       serialTail: () => serialTail(log),
       hideSerial: step.showSerial ? followSerial(log, process.stderr) : () => undefined,
     };
+    await publish(directory, started.pid, publicFacts(step, files, sshPort));
     trace(
       'info',
       () => `VM ${step.vm}: QEMU is process ${started.pid}, ssh on port ${entry.machine?.sshPort ?? 'none'}`,
     );
+    return undefined;
+  };
+
+  const attach: Executor<'machine.attach'> = async ({ vm, port, qemu }) => {
+    const directory = await newDirectory();
+    const machine: Machine = {
+      pid: qemu.pid,
+      sshPort: port,
+      directory,
+      ended: endOfOther(qemu),
+      serialTail: () => Promise.resolve([]),
+      hideSerial: () => undefined,
+    };
+    running.set(vm, { directory, machine });
     return undefined;
   };
 
@@ -93,16 +116,20 @@ export function qemuRoom(runDirectory: string): QemuRoom {
     if (entry === undefined) return undefined;
     running.delete(vm);
     entry.machine?.hideSerial();
+    const ended = await endedBefore(entry);
     if (ending.kind === 'at-once') await entry.qemu?.quit();
     else if (!((await entry.qemu?.powerDown(ending.timeout, context.signal)) ?? true))
       context.warn(tooSlow(vm, ending.timeout));
     await rm(entry.directory, { recursive: true, force: true });
+    // whoever waited for it has told of it already, and the same problem is told once; nobody waits for a service
+    if (ended?.problem) throw new TransientError(ended.problem);
     return undefined;
   };
 
   return {
     executors: {
       'machine.boot': boot,
+      'machine.attach': attach,
       'machine.console': console,
       'machine.stop': stop,
       'machine.hold': hold,
@@ -126,14 +153,58 @@ function afterEnd({ problem }: MachineEnd): { ended: true } {
   return { ended: true };
 }
 
-function launchOf(step: BootMachine, log: string, context: StepContext): Parameters<typeof launch>[0] {
+/** How often the machine of another process is looked at, in milliseconds. */
+const LOOK = 200;
+
+/** The end of a machine that is not ours: how it came is for its owner to say. */
+async function endOfOther(qemu: ProcessFacts): Promise<MachineEnd> {
+  while (isAlive(qemu)) await delay(LOOK, undefined, { ref: false });
+  return { problem: undefined };
+}
+
+/** How a machine came to its end, if it has. */
+async function endedBefore({ machine }: Running): Promise<MachineEnd | undefined> {
+  return machine && Promise.race([machine.ended, Promise.resolve(undefined)]);
+}
+
+/** The files of a machine's disks: its own, or the images themselves where nothing of it is kept. */
+function filesOf({ vm, disks, images }: BootMachine, disksOf: FindDisks): readonly string[] {
+  return disks === 'stored' ? disksOf(vm) : images.map(({ backend, name }) => imagePath(backend, name));
+}
+
+/** What other processes are told of a machine. */
+function publicFacts(
+  { instance, vmstore, disks, images, ssh }: BootMachine,
+  files: readonly string[],
+  sshPort: number | undefined,
+): Parameters<typeof publish>[2] {
+  return {
+    name: instance,
+    vmstore,
+    stored: disks === 'stored',
+    images: images.map((image) => image.name),
+    files,
+    ...(ssh && sshPort !== undefined
+      ? { ssh: { port: sshPort, user: ssh.user, program: ssh.program, options: ssh.options } }
+      : {}),
+  };
+}
+
+function launchOf(
+  step: BootMachine,
+  files: readonly string[],
+  log: string,
+  context: StepContext,
+): Parameters<typeof launch>[0] {
   const { machine, ssh } = step;
+  const snapshot = step.disks === 'snapshot';
+  const temporary = snapshotDirectory(process.env);
   const args = qemuArguments({
     name: step.instance,
     machine,
     accel: chooseAccel(step, context),
-    disks: step.images.map(({ backend, name }) => ({ path: imagePath(backend, name) })),
-    snapshot: true,
+    disks: files.map((path) => ({ path })),
+    snapshot,
     ...(ssh ? { network: { driver: ssh.netDriver, port: ssh.port } } : {}),
     serial: { log, onTerminal: step.console, display: hasDisplay() },
   });
@@ -141,8 +212,25 @@ function launchOf(step: BootMachine, log: string, context: StepContext): Paramet
     program: machine.program,
     args,
     onTerminal: step.console,
-    temporary: snapshotDirectory(),
+    temporary,
+    whenFull: snapshot ? snapshotFull(temporary) : storeFull(dirname(files[0] ?? '')),
     qmpTimeout: machine.qmpTimeout,
+  };
+}
+
+function snapshotFull(directory: string): Problem {
+  return {
+    reason: 'machine',
+    message: `the VM was ended: ${directory} is full, where what it writes is kept while it runs`,
+    hint: `send it to a directory with more room, by the variable ${SNAPSHOT_VARIABLE}`,
+  };
+}
+
+function storeFull(directory: string): Problem {
+  return {
+    reason: 'machine',
+    message: `the VM was ended: there is no space left in ${directory}, where its disks are`,
+    hint: 'make room there and start it again',
   };
 }
 
@@ -161,18 +249,6 @@ function chooseAccel({ machine, vm }: BootMachine, { warn }: StepContext): 'kvm'
     hint: 'say --accel tcg to accept that without a warning',
   });
   return 'tcg';
-}
-
-/** `-snapshot` writes where TMPDIR says; memory is the right place for what nobody will keep. */
-function snapshotDirectory(): string {
-  const TMPFS_MAGIC = 0x01021994;
-  try {
-    accessSync('/dev/shm', constants.W_OK);
-    if (statfsSync('/dev/shm').type === TMPFS_MAGIC) return '/dev/shm';
-  } catch {
-    // a host without it: the ordinary temporary directory has to do
-  }
-  return tmpdir();
 }
 
 /** QEMU's own message about a port in use names neither the option nor the way out. */

@@ -4,8 +4,9 @@ import type { Child, Exit } from '../host/process.ts';
 import { startChild } from '../host/process.ts';
 import { trace } from '../host/trace.ts';
 import type { MachineEnd } from '../plan/contract.ts';
+import type { Problem } from '../problem.ts';
 import { QMP_DESCRIPTOR } from './args.ts';
-import type { Qmp } from './qmp.ts';
+import type { Qmp, QmpEvent } from './qmp.ts';
 import { openQmp } from './qmp.ts';
 import { serialTail } from './serial.ts';
 
@@ -20,6 +21,8 @@ export interface Launch {
   readonly onTerminal: boolean;
   /** Where `-snapshot` writes. */
   readonly temporary: string;
+  /** What is told when there is no room for what the guest writes. */
+  readonly whenFull: Problem;
   /** Seconds to wait for the control connection. */
   readonly qmpTimeout: number;
 }
@@ -27,6 +30,8 @@ export interface Launch {
 /** How the process of QEMU came to its end, with its own last words on stderr. */
 export interface QemuExit extends Exit {
   readonly message: string;
+  /** Why we ended it, where the machine could not go on. */
+  readonly fault?: Problem;
 }
 
 /** A QEMU that runs, or has run, under our hands. */
@@ -101,12 +106,17 @@ export async function launch(how: Launch, signal: AbortSignal): Promise<Qemu | Q
     ownGroup: !onTerminal,
     environment: { TMPDIR: temporary },
   });
-  const exited = watchExit(child, onTerminal);
+  let fault: Problem | undefined;
+  const exited = watchExit(child, onTerminal).then((exit) => (fault ? { ...exit, fault } : exit));
   const output = sortOutput(child);
   const abort = (): void => child.kill('SIGKILL');
   signal.addEventListener('abort', abort);
   try {
-    const opened = openQmp(channelOf(child), how.qmpTimeout);
+    const opened = openQmp(channelOf(child), how.qmpTimeout, (event) => {
+      fault ??= faultOf(event, how.whenFull);
+      // QEMU has stopped the guest, which would hang for ever
+      if (fault) child.kill('SIGTERM');
+    });
     const qmp = await answerOrEnd(opened, exited);
     signal.throwIfAborted();
     if (!('execute' in qmp)) {
@@ -122,6 +132,14 @@ export async function launch(how: Launch, signal: AbortSignal): Promise<Qemu | Q
   } finally {
     signal.removeEventListener('abort', abort);
   }
+}
+
+/** What keeps a machine from going on: QEMU stops a guest whose disk cannot be written (QEMU, qapi/block-core). */
+function faultOf({ event, data }: QmpEvent, whenFull: Problem): Problem | undefined {
+  if (event !== 'BLOCK_IO_ERROR' || data['action'] !== 'stop') return undefined;
+  if (data['nospace'] === true) return whenFull;
+  const reason = typeof data['reason'] === 'string' ? data['reason'] : 'unknown';
+  return { reason: 'machine', message: `the VM was ended: a disk of it failed: ${reason}` };
 }
 
 function channelOf({ channel }: Child): Duplex {
@@ -174,6 +192,7 @@ function sortOutput({ stdout }: Child): { ended: () => void; runs: () => void } 
 
 /** What QEMU's end means: one with 0 did what it was asked (`-version`, a guest that powered off). */
 export async function endOf(program: string, exit: QemuExit, serialLog: string): Promise<MachineEnd> {
+  if (exit.fault) return { problem: exit.fault };
   if (exit.code === 0) return { problem: undefined };
   const how = exit.signal === undefined ? `with exit code ${exit.code ?? 'unknown'}` : `by ${exit.signal}`;
   const serial = await serialTail(serialLog);

@@ -26,6 +26,12 @@ interface Pending {
   reject: (error: Error) => void;
 }
 
+/** Something that QEMU tells without being asked. */
+export interface QmpEvent {
+  readonly event: string;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
 /** QEMU's control connection, past the greeting and ready for commands. */
 export interface Qmp {
   /** Sends a command and returns its answer; rejects when QEMU refuses it or closes the connection. */
@@ -35,8 +41,12 @@ export interface Qmp {
 }
 
 /** Speaks QMP on a connected socket. `timeout` in seconds bounds the wait for QEMU's greeting. */
-export async function openQmp(socket: Duplex, timeout: number): Promise<Qmp> {
-  const connection = new Connection(socket);
+export async function openQmp(
+  socket: Duplex,
+  timeout: number,
+  onEvent: (event: QmpEvent) => void = () => undefined,
+): Promise<Qmp> {
+  const connection = new Connection(socket, onEvent);
   await withinSeconds(timeout, connection.greeted);
   await withinSeconds(timeout, connection.execute('qmp_capabilities'));
   return {
@@ -50,13 +60,15 @@ class Connection {
   /** Rejects when the connection is lost before QEMU's greeting. */
   readonly greeted: Promise<void>;
   readonly #socket: Duplex;
+  readonly #onEvent: (event: QmpEvent) => void;
   readonly #pending = new Map<number, Pending>();
   #greet: Pending = { resolve: () => undefined, reject: () => undefined };
   #lost = false;
   #next = 0;
 
-  constructor(socket: Duplex) {
+  constructor(socket: Duplex, onEvent: (event: QmpEvent) => void) {
     this.#socket = socket;
+    this.#onEvent = onEvent;
     this.greeted = new Promise((resolve, reject) => {
       this.#greet = { resolve: () => resolve(), reject };
     });
@@ -86,6 +98,7 @@ class Connection {
 
   #take(said: Message | undefined): void {
     if (said?.kind === 'greeting') this.#greet.resolve(undefined);
+    if (said?.kind === 'event') this.#onEvent(said);
     if (said?.kind !== 'return' && said?.kind !== 'error') return;
     const command = this.#pending.get(said.id ?? 0);
     this.#pending.delete(said.id ?? 0);

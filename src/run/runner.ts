@@ -17,6 +17,8 @@ export interface RunResult {
   readonly outcomes: ReadonlyMap<StepId, Outcome>;
   /** The failures themselves, not what was skipped because of them, in the order in which they happened. */
   readonly problems: readonly Problem[];
+  /** Lines for stdout: what the user asked to be told. */
+  readonly said: readonly string[];
   readonly exitCode: number;
 }
 
@@ -74,7 +76,9 @@ class Run {
   readonly #outcomes = new Map<StepId, Outcome>();
   readonly #settled = new Map<StepId, PromiseWithSettle>();
   readonly #begun = new Set<StepId>();
-  readonly #problems: Problem[] = [];
+  readonly #problems = new Set<Problem>();
+  readonly #placed = new Map<Problem, Problem>();
+  readonly #said: string[] = [];
   /** Aborted by the first failure of a step, beside the signals that come from outside. */
   readonly #failure = new AbortController();
   readonly #abort: AbortSignal;
@@ -118,17 +122,27 @@ class Run {
     this.#begun.add(step.id);
     listener.begun();
     try {
-      return outcomeOf(await execute(this.#executors, step, { ...listener, signal }));
+      const result = await execute(this.#executors, step, { ...listener, signal });
+      if (result?.said !== undefined) this.#said.push(result.said);
+      return outcomeOf(result);
     } catch (error) {
       if (signal.aborted) return { kind: 'interrupted' };
-      return { kind: 'failed', problem: withVm(problemOf(error), step) };
+      return { kind: 'failed', problem: this.#withVm(problemOf(error), step) };
     }
+  }
+
+  /** One and the same problem, met by several steps, stays one. */
+  #withVm(problem: Problem, { vm }: Step): Problem {
+    if (problem.where || vm === undefined) return problem;
+    const placed = this.#placed.get(problem) ?? { ...problem, where: { kind: 'vm', vm } };
+    this.#placed.set(problem, placed);
+    return placed;
   }
 
   /** The first failure ends the run in order; an exit code is a result and ends nothing. */
   #take(step: Step, outcome: Outcome): void {
     if (outcome.kind === 'failed') {
-      this.#problems.push(outcome.problem);
+      this.#problems.add(outcome.problem);
       this.#firstBadExit ??= 1;
       if (this.#plan.keepGoing !== true) this.#failure.abort();
     }
@@ -140,7 +154,8 @@ class Run {
   result(): RunResult {
     return {
       outcomes: this.#outcomes,
-      problems: this.#problems,
+      problems: [...this.#problems],
+      said: this.#said,
       exitCode: this.#signals.exitCode() ?? this.#firstBadExit ?? 0,
     };
   }
@@ -162,10 +177,6 @@ async function execute(
 function outcomeOf(result: StepResult | undefined): Outcome {
   if (result?.ended === true) return { kind: 'ended' };
   return { kind: 'done', ...(result?.exitCode === undefined ? {} : { exitCode: result.exitCode }) };
-}
-
-function withVm(problem: Problem, { vm }: Step): Problem {
-  return problem.where || vm === undefined ? problem : { ...problem, where: { kind: 'vm', vm } };
 }
 
 interface PromiseWithSettle {

@@ -15,7 +15,8 @@ describe('a bad command line', () => {
   it.each([
     [['run', 'a', 'b', 'c'], 'unrecognized arguments: b c'],
     [['run', 'a', '--x'], 'unrecognized arguments: --x'],
-    [['run', 'a', '--name', 'n'], 'unrecognized arguments: --name'],
+    [['start', 'a', '--name', 'n'], 'unrecognized arguments: --name'],
+    [['start', 'a', '--extra-image', 'n'], 'unrecognized arguments: --extra-image'],
     [['image', 'ls', 'x'], 'unrecognized arguments: x'],
     [['run'], "missing required argument 'image'"],
     [['run', 'a', '--ssh-port'], "option '--ssh-port <PORT>' argument missing"],

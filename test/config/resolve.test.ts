@@ -91,6 +91,7 @@ describe('one image', () => {
       },
       ending: { kind: 'orderly', timeout: 20 },
       dependsOn: [],
+      vmstore: '/home/me/.local/share/transient/vmstore',
     });
   });
 
@@ -101,7 +102,7 @@ describe('one image', () => {
   });
 
   test('one that cannot be is told as the operand that it is', () => {
-    const result = resolveRun(',file=x', [], '/work', HOME);
+    const result = resolveRun(',file=x', [], '/work', HOME, { instance: 'x' });
     expect(result).toMatchObject({ ok: false, problems: [{ where: { kind: 'flag', flag: 'IMAGE' } }] });
   });
 
@@ -138,7 +139,7 @@ describe('one image', () => {
 
   test('the data directory can be elsewhere', () => {
     const environment = { ...HOME, XDG_DATA_HOME: '/data' };
-    expect(resolveRun('test', [], '/work', environment)).toMatchObject({
+    expect(resolveRun('test', [], '/work', environment, { instance: 'test' })).toMatchObject({
       value: { images: [{ backend: '/data/transient/backend' }] },
     });
   });
@@ -245,7 +246,7 @@ function layer(values: Partial<OptionValues>, base = '/work', flag = 'flag'): La
 }
 
 function run(image: string, said: Partial<OptionValues> = {}): VmSpec {
-  return value(resolveRun(image, [layer(said)], '/work', HOME));
+  return value(resolveRun(image, [layer(said)], '/work', HOME, { instance: 'test' }));
 }
 
 /** The VMs of a Transientfile in `/project`. */

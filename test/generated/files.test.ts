@@ -33,7 +33,7 @@ describe('Transientfile.example.toml', () => {
     expect(Object.keys(parse(everything)).sort()).toEqual(Object.keys(shape).sort());
     expect(Object.keys(project ?? {})).toEqual(['name']);
     expect(Object.keys(images?.['base'] ?? {})).toEqual(['source', 'sha256']);
-    const keys = ['image', 'depends-on', ...optionsIn('file')];
+    const keys = ['image', 'depends-on', 'name', 'persistent', ...optionsIn('file')];
     expect(Object.keys(vms?.['web'] ?? {}).sort()).toEqual(keys.sort());
   });
 });

@@ -27,6 +27,7 @@ export function vm(name: string, connection: Connection, more: Partial<VmSpec> =
     },
     ending: { kind: 'at-once' },
     dependsOn: [],
+    vmstore: '/vmstore',
     ...more,
   };
 }

@@ -66,6 +66,13 @@ function executorsOf(
   const kinds: Record<StepKind, true> = {
     'image.retrieve': true,
     'image.remove': true,
+    'image.commit': true,
+    'vm.create': true,
+    'vm.lock': true,
+    'vm.unlock': true,
+    'vm.stop': true,
+    'vm.remove': true,
+    'machine.attach': true,
     'machine.boot': true,
     'machine.console': true,
     'machine.stop': true,

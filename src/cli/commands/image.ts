@@ -1,15 +1,11 @@
-import type { Stores } from '../../config/resolve.ts';
-import { absoluteImage, environmentLayer, mergeLayers, storesOf } from '../../config/resolve.ts';
+import { absoluteImage } from '../../config/resolve.ts';
 import type { ImageNeed } from '../../config/vm-spec.ts';
 import { parseImageRef } from '../../options/option.ts';
 import { planPull, planRemove } from '../../plan/images.ts';
 import type { Problem, Result } from '../../problem.ts';
 import { all, failed, ok } from '../../problem.ts';
-import type { CommandDef, Invocation } from '../command.ts';
-
-function stores({ environment, workingDirectory, flags }: Invocation): Stores {
-  return storesOf(mergeLayers([environmentLayer(environment, workingDirectory), flags]).values, environment);
-}
+import type { CommandDef } from '../command.ts';
+import { storesIn } from './layers.ts';
 
 /** `image ls`: what the backend holds. */
 export const imageLs: CommandDef = {
@@ -20,7 +16,7 @@ export const imageLs: CommandDef = {
   switches: [{ flags: '--json', help: 'as JSON: an array of { name, virtualSize, realSize, added }' }],
   takesQemuArguments: false,
   intend: (invocation) => {
-    const { backend } = stores(invocation);
+    const { backend } = storesIn(invocation);
     const json = invocation.switches['json'] === true;
     return Promise.resolve(ok({ kind: 'images' as const, backend, json }));
   },
@@ -35,7 +31,7 @@ export const imagePull: CommandDef = {
   switches: [],
   takesQemuArguments: false,
   intend: (invocation) => {
-    const { backend } = stores(invocation);
+    const { backend } = storesIn(invocation);
     const needs = all(invocation.operands.map((spec) => needOf(spec, backend, invocation.workingDirectory)));
     const once = needs.ok ? unique(needs.value) : needs;
     return Promise.resolve(once.ok ? ok({ kind: 'perform' as const, plan: planPull(once.value) }) : once);
@@ -51,7 +47,7 @@ export const imageRm: CommandDef = {
   switches: [{ flags: '-f, --force', help: 'remove also what a VM uses; it will not start any more' }],
   takesQemuArguments: false,
   intend: (invocation) => {
-    const { backend, vmstore } = stores(invocation);
+    const { backend, vmstore } = storesIn(invocation);
     const names = [...new Set(invocation.operands)];
     const plan = planRemove(names, backend, vmstore, invocation.switches['force'] === true);
     return Promise.resolve(ok({ kind: 'perform' as const, plan }));

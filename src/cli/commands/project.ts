@@ -1,11 +1,16 @@
-import { environmentLayer, resolveProject } from '../../config/resolve.ts';
+import type { Environment } from '../../config/resolve.ts';
+import { environmentLayer, resolveProject, storeOfEntry, storedName } from '../../config/resolve.ts';
+import type { StoredVm } from '../../config/stored.ts';
+import type { Transientfile, VmEntry } from '../../config/transientfile.ts';
 import { findTransientfile, loadTransientfile, selectVms } from '../../config/transientfile.ts';
+import type { Layer } from '../../options/layer.ts';
 import { placed } from '../../config/placement.ts';
 import { planSession } from '../../plan/session.ts';
 import type { Plan } from '../../plan/step.ts';
 import type { Result } from '../../problem.ts';
-import { failed, ok } from '../../problem.ts';
+import { all, failed, ok } from '../../problem.ts';
 import type { Invocation, Switch } from '../command.ts';
+import { loadStoredVm } from './stored-vm.ts';
 
 /** Names the Transientfile, on every command that reads one. */
 export const FILE_SWITCH: Switch = {
@@ -23,7 +28,29 @@ export async function planProject(invocation: Invocation): Promise<Result<Plan>>
   const selected = selectVms(file.value, operands);
   if (!selected.ok) return selected;
   const above = [environmentLayer(environment, workingDirectory), flags];
-  const specs = resolveProject(file.value, selected.value, above, environment);
+  const stored = await storedVms(file.value, selected.value, above, environment);
+  if (!stored.ok) return stored;
+  const specs = resolveProject(file.value, selected.value, above, environment, stored.value);
   if (!specs.ok) return failed(...(await placed(specs.problems, file.value.document)));
   return ok(planSession(specs.value));
+}
+
+/** What is stored of the VMs that keep their state and exist, by their keys in the file. */
+async function storedVms(
+  file: Transientfile,
+  selected: readonly VmEntry[],
+  above: readonly Layer[],
+  environment: Environment,
+): Promise<Result<Map<string, StoredVm>>> {
+  const found = await Promise.all(
+    selected.map(async (entry): Promise<Result<[string, StoredVm | undefined]>> => {
+      const name = storedName(file, entry);
+      if (name === undefined) return ok([entry.name, undefined]);
+      const stored = await loadStoredVm(storeOfEntry(file, entry, above, environment), name);
+      return stored.ok ? ok([entry.name, stored.value]) : stored;
+    }),
+  );
+  const vms = all(found);
+  if (!vms.ok) return vms;
+  return ok(new Map(vms.value.flatMap(([name, vm]) => (vm === undefined ? [] : [[name, vm] as const]))));
 }

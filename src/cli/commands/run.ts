@@ -1,33 +1,49 @@
-import { loadOptionsFile } from '../../config/options-file.ts';
-import { environmentLayer, resolveRun } from '../../config/resolve.ts';
+import { mergeLayers, resolveRun, resolveStored, storesOf } from '../../config/resolve.ts';
+import type { VmSpec } from '../../config/vm-spec.ts';
 import type { Layer } from '../../options/layer.ts';
 import { planSession } from '../../plan/session.ts';
 import type { Result } from '../../problem.ts';
 import { ok } from '../../problem.ts';
-import { type CommandDef, type Invocation, PLAN_SWITCHES } from '../command.ts';
+import { type CommandDef, type Invocation, PLAN_SWITCHES, performOrShow } from '../command.ts';
+import { typedLayers } from './layers.ts';
+import { loadStoredVm } from './stored-vm.ts';
 
-/** `run IMAGE`: one stateless VM's whole session. */
+/** `run IMAGE`: one VM's whole session; with a name its state stays. */
 export const run: CommandDef = {
   name: 'run',
   operands: '<image>',
   scope: 'run',
-  help: 'run a VM from an image (NAME or NAME,PROTOCOL=SOURCE) and throw it away afterwards',
+  help: 'run a VM from an image (NAME or NAME,PROTOCOL=SOURCE); without --name nothing of it is kept',
   switches: PLAN_SWITCHES,
   takesQemuArguments: true,
   intend: async (invocation) => {
-    const layers = await layersOf(invocation);
+    const layers = await typedLayers(invocation);
     if (!layers.ok) return layers;
-    const { operands, workingDirectory, environment, switches } = invocation;
-    const spec = resolveRun(operands[0] ?? '', layers.value, workingDirectory, environment);
-    if (!spec.ok) return spec;
-    return ok({ kind: switches['plan'] === true ? 'tree' : 'perform', plan: planSession([spec.value]) });
+    const spec = await specOf(invocation, layers.value);
+    return performOrShow(invocation, spec.ok ? ok(planSession([spec.value])) : spec);
   },
 };
 
-async function layersOf({ flags, environment, workingDirectory }: Invocation): Promise<Result<Layer[]>> {
-  const above = [environmentLayer(environment, workingDirectory), flags];
-  const path = flags.values.config;
-  if (path === undefined) return ok(above);
-  const file = await loadOptionsFile(path, workingDirectory);
-  return file.ok ? ok([file.value, ...above]) : file;
+async function specOf(
+  { operands, workingDirectory, environment }: Invocation,
+  layers: readonly Layer[],
+): Promise<Result<VmSpec>> {
+  const { values } = mergeLayers(layers);
+  const [image = ''] = operands;
+  const fresh = (who: { name: string } | { instance: string }): Result<VmSpec> =>
+    resolveRun(image, layers, workingDirectory, environment, who);
+  if (values.name === undefined) return fresh({ instance: instanceOf(image) });
+  const stored = await loadStoredVm(storesOf(values, environment).vmstore, values.name);
+  if (!stored.ok) return stored;
+  if (stored.value === undefined) return fresh({ name: values.name });
+  // the image is still said, so that another one than the VM has can be told
+  const asked = fresh({ name: values.name });
+  if (!asked.ok) return asked;
+  const spec = resolveStored({ name: values.name, stored: stored.value }, layers, environment);
+  return spec.ok ? ok({ ...spec.value, images: asked.value.images }) : spec;
+}
+
+/** What a VM without a name is called while it runs: people reach it by that, and several can run from one image. */
+function instanceOf(image: string): string {
+  return `${image.replace(/,.*/s, '')}-${process.pid}`;
 }

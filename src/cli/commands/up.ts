@@ -1,5 +1,4 @@
-import { ok } from '../../problem.ts';
-import { type CommandDef, PLAN_SWITCHES } from '../command.ts';
+import { type CommandDef, PLAN_SWITCHES, performOrShow } from '../command.ts';
 import { FILE_SWITCH, planProject } from './project.ts';
 
 /** `up [VM…]`: the whole plan of a project. */
@@ -11,8 +10,6 @@ export const up: CommandDef = {
   switches: [FILE_SWITCH, ...PLAN_SWITCHES],
   takesQemuArguments: true,
   intend: async (invocation) => {
-    const plan = await planProject(invocation);
-    if (!plan.ok) return plan;
-    return ok({ kind: invocation.switches['plan'] === true ? 'tree' : 'perform', plan: plan.value });
+    return performOrShow(invocation, await planProject(invocation));
   },
 };

@@ -1,0 +1,43 @@
+import { randomBytes } from 'node:crypto';
+import { mergeLayers, resolveRun } from '../../config/resolve.ts';
+import { planCreate } from '../../plan/session.ts';
+import { ok } from '../../problem.ts';
+import { type CommandDef, PLAN_SWITCHES, performOrShow } from '../command.ts';
+import { typedLayers } from './layers.ts';
+
+const NO_COPIES = 'files are copied when a VM runs: give it to "transient start" or "transient run"';
+
+/** `create IMAGE`: a VM's place in the VM store, with the options that `start` is to run it with. */
+export const create: CommandDef = {
+  name: 'create',
+  operands: '<image>',
+  scope: 'create',
+  help: 'create a VM in the VM store from an image (NAME or NAME,PROTOCOL=SOURCE), without starting it',
+  switches: PLAN_SWITCHES,
+  refuses: {
+    '--copy-in-before': NO_COPIES,
+    '-b': NO_COPIES,
+    '--copy-out-after': NO_COPIES,
+    '-a': NO_COPIES,
+  },
+  takesQemuArguments: true,
+  intend: async (invocation) => {
+    const { operands, workingDirectory, environment } = invocation;
+    const layers = await typedLayers(invocation);
+    if (!layers.ok) return layers;
+    const [image = ''] = operands;
+    const name = mergeLayers(layers.value).values.name ?? madeUpName(image);
+    const spec = resolveRun(image, layers.value, workingDirectory, environment, { name });
+    return performOrShow(invocation, spec.ok ? ok(planCreate(spec.value)) : spec);
+  },
+};
+
+/** A name for a VM that was given none: it says what is in it. */
+function madeUpName(image: string): string {
+  const base = image
+    .replace(/,.*/s, '')
+    .replaceAll(/[^A-Za-z0-9.]+/g, '-')
+    .replaceAll(/^[-.]+|-+$/g, '')
+    .slice(0, 40);
+  return `${base || 'vm'}-${randomBytes(3).toString('hex')}`;
+}

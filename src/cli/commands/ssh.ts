@@ -1,0 +1,74 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { mergeLayers, sshOf } from '../../config/resolve.ts';
+import type { Connection } from '../../config/vm-spec.ts';
+import type { RunningVm } from '../../host/running.ts';
+import { runningVms } from '../../host/running.ts';
+import type { Layer } from '../../options/layer.ts';
+import type { OptionValues } from '../../options/table.ts';
+import { planSsh } from '../../plan/stored.ts';
+import type { Plan } from '../../plan/step.ts';
+import type { Problem, Result } from '../../problem.ts';
+import { failed, ok } from '../../problem.ts';
+import { type CommandDef, type Invocation, PLAN_SWITCHES, performOrShow } from '../command.ts';
+import { storesIn } from './layers.ts';
+
+/** Time between two looks for a VM that does not run yet, in milliseconds. */
+const INTERVAL = 200;
+
+/** `ssh NAME`: a session in a running VM, which goes on when the session ends. */
+export const ssh: CommandDef = {
+  name: 'ssh',
+  operands: '<name>',
+  scope: 'ssh',
+  help: 'open an ssh session in a running VM, or run a command there',
+  switches: [
+    { flags: '-w, --wait', help: 'wait for the VM to run, no longer than --ssh-timeout' },
+    ...PLAN_SWITCHES,
+  ],
+  takesQemuArguments: false,
+  intend: async (invocation) => {
+    const vm = await find(invocation);
+    return vm.ok ? performOrShow(invocation, planFor(vm.value, invocation.flags)) : vm;
+  },
+};
+
+function planFor(vm: RunningVm, flags: Layer): Result<Plan> {
+  if (vm.ssh === undefined) {
+    return failed({
+      reason: 'conflict',
+      message: `VM '${vm.name}' runs without an ssh network card`,
+      hint: 'start it with --ssh, or give it a card with --ssh-port or --ssh-net-driver',
+    });
+  }
+  const { port, user, program, options } = vm.ssh;
+  // as its owner reaches it, with what is typed now over that
+  const values: Partial<OptionValues> = { 'ssh-user': user, 'ssh-bin-name': program, 'ssh-option': options };
+  const merged = mergeLayers([{ ...flags, values }, flags]);
+  const command = merged.values['ssh-command'];
+  const connection: Connection =
+    command === undefined
+      ? { kind: 'ssh-console', serial: false }
+      : { kind: 'ssh-command', command, serial: false };
+  return ok(planSsh(vm, port, connection, sshOf(merged)));
+}
+
+async function find(invocation: Invocation): Promise<Result<RunningVm>> {
+  const [name = ''] = invocation.operands;
+  const { vmstore } = storesIn(invocation);
+  const patience = invocation.switches['wait'] === true ? sshOf(mergeLayers([invocation.flags])).timeout : 0;
+  const deadline = Date.now() + patience * 1000;
+  for (;;) {
+    const found = (await runningVms(invocation.environment, vmstore)).find((vm) => vm.name === name);
+    if (found) return ok(found);
+    if (Date.now() >= deadline) return failed(notRunning(name, patience));
+    await delay(INTERVAL);
+  }
+}
+
+function notRunning(name: string, waited: number): Problem {
+  return {
+    reason: 'unknown-reference',
+    message: `No running VM found with the name '${name}'${waited > 0 ? ` within ${waited} s` : ''}`,
+    hint: waited > 0 ? 'transient ps lists what runs' : 'transient ps lists what runs; --wait waits for it',
+  };
+}

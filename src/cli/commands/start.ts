@@ -1,0 +1,34 @@
+import { mergeLayers, resolveStored, storesOf } from '../../config/resolve.ts';
+import { planSession } from '../../plan/session.ts';
+import { failed, ok } from '../../problem.ts';
+import { type CommandDef, PLAN_SWITCHES, performOrShow } from '../command.ts';
+import { typedLayers } from './layers.ts';
+import { loadStoredVm } from './stored-vm.ts';
+
+/** `start NAME`: the session of a VM that was created before. */
+export const start: CommandDef = {
+  name: 'start',
+  operands: '<name>',
+  scope: 'start',
+  help: 'start a VM of the VM store as it was created; flags are over what was said then',
+  switches: PLAN_SWITCHES,
+  refuses: { '--extra-image': 'a VM gets its disks when it is created: give it to "transient create"' },
+  takesQemuArguments: true,
+  intend: async (invocation) => {
+    const layers = await typedLayers(invocation);
+    if (!layers.ok) return layers;
+    const { operands, environment } = invocation;
+    const [name = ''] = operands;
+    const stored = await loadStoredVm(storesOf(mergeLayers(layers.value).values, environment).vmstore, name);
+    if (!stored.ok) return stored;
+    if (stored.value === undefined) {
+      return failed({
+        reason: 'unknown-reference',
+        message: `No VM with name '${name}' found`,
+        hint: 'transient ps -a lists the VMs of the store',
+      });
+    }
+    const spec = resolveStored({ name, stored: stored.value }, layers.value, environment);
+    return performOrShow(invocation, spec.ok ? ok(planSession([spec.value])) : spec);
+  },
+};

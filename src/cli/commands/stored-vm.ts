@@ -1,0 +1,34 @@
+import { existsSync, readFileSync } from 'node:fs';
+import type { StoredVm } from '../../config/stored.ts';
+import { readStoredVm } from '../../config/stored.ts';
+import { vmPaths } from '../../host/paths.ts';
+import type { Result } from '../../problem.ts';
+import { errorCode, failed, ok, systemMessage } from '../../problem.ts';
+
+/** What is stored of a VM; undefined where the store has none of that name. */
+export async function loadStoredVm(vmstore: string, name: string): Promise<Result<StoredVm | undefined>> {
+  const paths = vmPaths(vmstore, name);
+  if (!existsSync(paths.directory)) return ok(undefined);
+  try {
+    const config = readFileSync(paths.config, 'utf8');
+    return await readStoredVm({ config, ours: textOf(paths.ours) }, paths.config, paths.directory);
+  } catch (error) {
+    const isCutOff = errorCode(error) === 'ENOENT';
+    return failed({
+      reason: 'unreadable',
+      message: isCutOff
+        ? `VM '${name}' has no configuration: whoever created it was cut off`
+        : `cannot read ${paths.config}: ${systemMessage(error)}`,
+      ...(isCutOff ? { hint: `remove it and create it again: transient rm ${name}` } : {}),
+    });
+  }
+}
+
+/** A VM that the Python created has no such text. */
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}

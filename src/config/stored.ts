@@ -1,0 +1,166 @@
+import * as z from 'zod';
+import { dotted, problemsOf } from '../options/issues.ts';
+import type { Layer } from '../options/layer.ts';
+import { imageSpec } from '../options/option.ts';
+import { optionShape, optionValues } from '../options/schema.ts';
+import type { OptionName, OptionValues } from '../options/table.ts';
+import { OPTION_NAMES, OPTION_TABLE, optionsIn } from '../options/table.ts';
+import type { Problem, Result } from '../problem.ts';
+import { failed, ok } from '../problem.ts';
+import type { Document } from './document.ts';
+import { formatDocument, parseDocument } from './document.ts';
+import { inFile, placed } from './placement.ts';
+
+/** What is kept of a VM's creation, as two TOML texts: one that the Python transient reads, and what is ours beside it. */
+export interface StoredTexts {
+  readonly config: string;
+  readonly ours: string;
+}
+
+/** What a VM was created with. */
+export interface StoredVm {
+  readonly primaryImage: string;
+  /** All that was said at its creation. */
+  readonly layer: Layer;
+  /** Of a VM that `up` created, what was typed then; the rest of it is what the Transientfile says today. */
+  readonly typed: Layer | undefined;
+}
+
+/** Keys of a stored configuration that are no options of a VM: the Python writes them, and each run says them anew. */
+const NOT_OF_THE_VM = ['verbose', 'vmstore', 'image-backend', 'image-frontend', 'config'];
+
+/** Options of the Python that are not in the table; a VM that was created with one needs what it stands for. */
+const UNSUPPORTED: Readonly<Record<string, unknown>> = {
+  'shared-folder': [],
+  'sftp-bin-name': 'sftp-server',
+  'copy-in-before': [],
+  'copy-out-after': [],
+  'copy-timeout': undefined,
+  'direct-copy': false,
+  rsync: false,
+};
+
+/** The options that are stored; a VM's name is its directory's. */
+const STORED: readonly OptionName[] = OPTION_NAMES.filter(
+  (name) =>
+    (optionsIn('create').includes(name) || name === 'qemu-args') &&
+    !NOT_OF_THE_VM.includes(name) &&
+    name !== 'name',
+);
+
+/**
+ * What creating a VM writes. Of the Python's keys the first text has those with another value than the Python's own
+ * default, which it writes out and which therefore means nothing there; the second has the rest of what was said.
+ */
+export function storedTexts(
+  name: string,
+  primaryImage: string,
+  said: Partial<OptionValues>,
+  typed?: Partial<OptionValues>,
+): StoredTexts {
+  const isPythons = (option: OptionName): boolean =>
+    OPTION_TABLE[option].unknownToPython !== true && !isDefault(option, said[option]);
+  const config = { name, primary_image: primaryImage, ...underscored(pick(said, isPythons)) };
+  const ours = {
+    ...pick(said, (option) => !isPythons(option)),
+    ...(typed === undefined ? {} : { typed: pick(typed, () => true) }),
+  };
+  const sorted = Object.fromEntries(Object.entries(config).sort(([a], [b]) => (a < b ? -1 : 1)));
+  return { config: formatDocument(sorted), ours: formatDocument(ours) };
+}
+
+function pick(
+  values: Partial<OptionValues>,
+  wanted: (option: OptionName) => boolean,
+): Record<string, unknown> {
+  const picked = STORED.filter((option) => values[option] !== undefined && wanted(option));
+  return Object.fromEntries(picked.map((option) => [option, values[option]]));
+}
+
+function underscored(values: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(values).map(([key, value]) => [key.replaceAll('-', '_'), value]));
+}
+
+function isDefault(option: OptionName, value: unknown): boolean {
+  const { merge, default: standard } = OPTION_TABLE[option];
+  return merge === 'append' ? (value as unknown[] | undefined)?.length === 0 : value === standard;
+}
+
+const storedShape = optionShapeOf(STORED);
+
+/** A VM's stored configuration, the Python's or ours; `shown` names the file in messages, paths in it are absolute. */
+export async function readStoredVm(
+  { config, ours }: StoredTexts,
+  shown: string,
+  base: string,
+): Promise<Result<StoredVm>> {
+  const document = parseDocument(config, shown);
+  if (!document.ok) return document;
+  const { 'primary-image': primaryImage, ...values } = withoutForeign(document.value.data);
+  const schema = z.strictObject({ 'primary-image': imageSpec, ...storedShape });
+  const checked = schema.safeParse({ 'primary-image': primaryImage, ...values }, { reportInput: true });
+  const problems = [
+    ...(checked.success ? [] : problemsOf(checked.error, subjectIn(document.value))),
+    ...unsupported(document.value),
+  ];
+  if (!checked.success || problems.length > 0) return failed(...(await placed(problems, document.value)));
+  const own = readOurs(ours);
+  const meant = Object.entries(optionValues(checked.data)).filter(
+    ([key, value]) => !isDefault(key as OptionName, value),
+  );
+  const layer = (said: Partial<OptionValues>): Layer => ({
+    values: said,
+    where: (name) => ({ kind: 'file', file: shown, path: [name] }),
+    base,
+  });
+  return ok({
+    primaryImage: checked.data['primary-image'],
+    layer: layer({ ...Object.fromEntries(meant), ...own.said }),
+    typed: own.typed && layer(own.typed),
+  });
+}
+
+/** What is only ours is written by us alone; were it spoilt, the VM would still start without it. */
+function readOurs(text: string): { said: Partial<OptionValues>; typed: Partial<OptionValues> | undefined } {
+  const document = parseDocument(text, 'ours');
+  const schema = z.object({ ...storedShape, typed: z.object(storedShape).optional() });
+  const checked = document.ok ? schema.safeParse(document.value.data) : undefined;
+  if (checked?.success !== true) return { said: {}, typed: undefined };
+  const { typed, ...said } = checked.data;
+  return { said: optionValues(said), typed: typed && optionValues(typed) };
+}
+
+function optionShapeOf(names: readonly OptionName[]): ReturnType<typeof optionShape> {
+  const shape = { ...optionShape('create'), ...optionShape('file') };
+  return Object.fromEntries(Object.entries(shape).filter(([name]) => names.includes(name as OptionName)));
+}
+
+/** Without the keys that say nothing of the VM, and those of the Python that have no meaning here. */
+function withoutForeign(data: Document['data']): Record<string, unknown> {
+  const foreign = new Set([...NOT_OF_THE_VM, ...Object.keys(UNSUPPORTED), 'name']);
+  return Object.fromEntries(Object.entries(data).filter(([key]) => !foreign.has(key)));
+}
+
+function unsupported(document: Document): Problem[] {
+  return Object.entries(UNSUPPORTED).flatMap(([key, standard]): Problem[] => {
+    const value = document.data[key];
+    const isEmpty = Array.isArray(value) && value.length === 0;
+    if (value === undefined || value === standard || isEmpty) return [];
+    return [
+      {
+        reason: 'unknown-key',
+        message: `the VM was created with ${key}, which this version cannot do`,
+        where: inFile(document, [key], 'key'),
+        hint: 'take it out of the file to start the VM without it',
+      },
+    ];
+  });
+}
+
+function subjectIn(document: Document): Parameters<typeof problemsOf>[1] {
+  return {
+    name: dotted,
+    where: (path, on) => inFile(document, path, on),
+    keys: () => ['primary-image', ...Object.keys(storedShape)],
+  };
+}

@@ -1,0 +1,51 @@
+import { access, constants, open, readFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { VAGRANT_PRIVATE_KEY } from './vagrant-key.ts';
+
+/** The names that ssh itself looks for in `~/.ssh` (ssh_config(5), IdentityFile), the likely ones first. */
+const OWN_KEYS = ['id_ed25519', 'id_rsa', 'id_ecdsa', 'id_ed25519_sk', 'id_ecdsa_sk'];
+
+/** More keys than these are not offered: a server hangs up after six (sshd_config(5), MaxAuthTries). */
+const MOST_KEYS = 4;
+
+/** Private keys as files, which is how the ssh program takes them: the Vagrant key, written here, then the user's own. */
+export async function keyFilesOf(directory: string): Promise<string[]> {
+  return [await vagrantKeyIn(directory), ...(await ownKeyFiles())];
+}
+
+/** The private keys themselves: Vagrant's, those in the given files, and the user's own. */
+export async function readPrivateKeys(further: readonly string[]): Promise<string[]> {
+  const files = [...further, ...(await ownKeyFiles())];
+  const keys = await Promise.all(files.map((file) => readFile(file, 'utf8').catch(() => undefined)));
+  return [VAGRANT_PRIVATE_KEY, ...keys.filter((key) => key !== undefined)];
+}
+
+/** The key files that options of the ssh program name (`IdentityFile=PATH`); `~` is the home directory. */
+export function optionKeyFiles(options: readonly string[]): string[] {
+  return options.flatMap((option) => {
+    const path = /^\s*IdentityFile[\s=]+"?(.+?)"?\s*$/i.exec(option)?.[1];
+    return path === undefined ? [] : [resolve(path.replace(/^~(?=\/)/, homedir()))];
+  });
+}
+
+async function ownKeyFiles(): Promise<string[]> {
+  const candidates = OWN_KEYS.map((name) => join(homedir(), '.ssh', name));
+  const readable = await Promise.all(
+    candidates.map(async (file) =>
+      access(file, constants.R_OK)
+        .then(() => true)
+        .catch(() => false),
+    ),
+  );
+  return candidates.filter((_file, index) => readable[index]).slice(0, MOST_KEYS);
+}
+
+/** The ssh program refuses a key that others may read, whatever our umask is. */
+async function vagrantKeyIn(directory: string): Promise<string> {
+  const path = join(directory, 'vagrant-key');
+  await using file = await open(path, 'w', 0o600);
+  await file.chmod(0o600);
+  await file.writeFile(VAGRANT_PRIVATE_KEY);
+  return path;
+}

@@ -1,0 +1,151 @@
+import { readFile, readdir, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import * as z from 'zod';
+import { isAlive, markOf } from './process-mark.ts';
+import { runtimeBases } from './run-directory.ts';
+
+/** Name of the file in a machine's directory that tells other processes of it. */
+const RECORD = 'vm.json';
+
+/** Begin of the names of files in a run directory that tell which VMs of a store its process holds. */
+const HOLD = 'hold-';
+
+const processMark = z.object({ pid: z.int(), started: z.number(), boot: z.string(), space: z.string() });
+
+const runningVm = z.object({
+  name: z.string(),
+  vmstore: z.string(),
+  /** Whether it has a place in the VM store; a stateless one only runs. */
+  stored: z.boolean(),
+  /** The images of its disks by their names, the first disk's first, and the files that QEMU has open. */
+  images: z.array(z.string()).readonly(),
+  files: z.array(z.string()).readonly(),
+  /** When it was booted, as ISO time. */
+  since: z.string(),
+  /** The transient that runs it, and its QEMU. */
+  owner: processMark,
+  qemu: processMark,
+  /** How it is reached over ssh: a port of 127.0.0.1, and what its owner would use there. */
+  ssh: z
+    .object({ port: z.int(), user: z.string(), program: z.string(), options: z.array(z.string()).readonly() })
+    .optional(),
+});
+
+/** A VM that runs, as its owner tells of it. */
+export type RunningVm = z.infer<typeof runningVm>;
+
+const hold = z.object({
+  name: z.string(),
+  vmstore: z.string(),
+  purpose: z.enum(['run', 'commit']),
+  since: z.string(),
+  owner: processMark,
+});
+
+/** A VM of a store that a process has for itself, running or not. */
+export type Hold = z.infer<typeof hold>;
+
+/** Tells other processes of a machine; the record is gone with the machine's directory. */
+export async function publish(
+  directory: string,
+  qemuPid: number,
+  facts: Omit<RunningVm, 'owner' | 'qemu' | 'since'>,
+): Promise<void> {
+  const [owner, qemu] = [markOf(process.pid), markOf(qemuPid)];
+  // a QEMU that has ended already is not to be found by anybody
+  if (owner === undefined || qemu === undefined) return;
+  await writeRecord(directory, RECORD, { ...facts, since: new Date().toISOString(), owner, qemu });
+}
+
+/** Tells other processes that we have a VM of a store for ourselves; returns how that is taken back. */
+export async function publishHold(
+  runDirectory: string,
+  vm: Pick<Hold, 'name' | 'vmstore' | 'purpose'>,
+): Promise<() => Promise<void>> {
+  const owner = markOf(process.pid);
+  const name = `${HOLD}${++holds}.json`;
+  await writeRecord(runDirectory, name, { ...vm, since: new Date().toISOString(), owner });
+  return () => rm(join(runDirectory, name), { force: true });
+}
+
+let holds = 0;
+
+/** The VMs of a store that run now, by name. */
+export async function runningVms(environment: NodeJS.ProcessEnv, vmstore: string): Promise<RunningVm[]> {
+  const here = await ofStore(await allRunningVms(environment), vmstore);
+  return here.sort((a, b) => (a.name < b.name ? -1 : Number(a.name > b.name)));
+}
+
+/** The VMs of this user that run now, whatever their store. A record whose owner or QEMU is gone is not believed. */
+export async function allRunningVms(environment: NodeJS.ProcessEnv): Promise<RunningVm[]> {
+  const runs = await runDirectories(environment);
+  const machines = (await Promise.all(runs.map((run) => machinesIn(run)))).flat();
+  const vms = await Promise.all(machines.map((machine) => readRecord(join(machine, RECORD), runningVm)));
+  return vms.filter((vm) => vm !== undefined).filter((vm) => isAlive(vm.owner) && isAlive(vm.qemu));
+}
+
+/** Who holds a VM of a store, as far as its holder is a transient of this user on this kernel. */
+export async function holderOf(
+  environment: NodeJS.ProcessEnv,
+  vmstore: string,
+  name: string,
+): Promise<Hold | undefined> {
+  const runs = await runDirectories(environment);
+  const files = await Promise.all(
+    runs.map(async (run) =>
+      (await namesIn(run)).filter((file) => file.startsWith(HOLD)).map((file) => join(run, file)),
+    ),
+  );
+  const found = await Promise.all(files.flat().map((file) => readRecord(file, hold)));
+  const alive = found.filter((one) => one?.name === name && isAlive(one.owner));
+  return (await ofStore(alive, vmstore))[0];
+}
+
+/** The run directories of all processes of this user, wherever its sessions put them. */
+async function runDirectories(environment: NodeJS.ProcessEnv): Promise<string[]> {
+  const bases = await runtimeBases(environment);
+  const runs = await Promise.all(
+    bases.map(async (base) =>
+      (await namesIn(base)).filter((name) => name.startsWith('run-')).map((name) => join(base, name)),
+    ),
+  );
+  return runs.flat();
+}
+
+async function machinesIn(run: string): Promise<string[]> {
+  return (await namesIn(run)).filter((name) => /^\d+$/.test(name)).map((name) => join(run, name));
+}
+
+async function namesIn(directory: string): Promise<string[]> {
+  return readdir(directory).catch(() => []);
+}
+
+async function ofStore<T extends { vmstore: string }>(
+  vms: readonly (T | undefined)[],
+  vmstore: string,
+): Promise<T[]> {
+  const wanted = await real(vmstore);
+  const same = await Promise.all(
+    vms.map(async (vm) => vm !== undefined && (await real(vm.vmstore)) === wanted),
+  );
+  return vms.filter((vm, index): vm is T => vm !== undefined && same[index] === true);
+}
+
+async function real(path: string): Promise<string> {
+  return realpath(path).catch(() => resolve(path));
+}
+
+/** In one step, so that no reader finds half of it. */
+async function writeRecord(directory: string, name: string, record: unknown): Promise<void> {
+  const written = join(directory, `.${name}`);
+  await writeFile(written, JSON.stringify(record), { mode: 0o600 });
+  await rename(written, join(directory, name));
+}
+
+async function readRecord<T>(path: string, schema: z.ZodType<T>): Promise<T | undefined> {
+  try {
+    return schema.safeParse(JSON.parse(await readFile(path, 'utf8'))).data;
+  } catch {
+    return undefined;
+  }
+}

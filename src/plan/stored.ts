@@ -1,0 +1,79 @@
+import type { Connection, SshSpec } from '../config/vm-spec.ts';
+import { holding, isUserStep, workOf } from './session.ts';
+import type { Plan, ProcessFacts, RemoveVm, Step, StopVm } from './step.ts';
+
+/** A VM by its name in a store. */
+interface InStore {
+  readonly name: string;
+  readonly vmstore: string;
+}
+
+/** `stop NAME…`: each VM's owner is asked to end it. */
+export function planStop(vms: readonly InStore[], kill: boolean): Plan {
+  return independent(vms.map((vm) => stop(vm, { kill, ifRunning: false })));
+}
+
+/** `rm NAME…`; with `force` what runs is stopped first. */
+export function planRemoveVms(vms: readonly InStore[], force: boolean): Plan {
+  return independent(
+    vms.flatMap((vm): Step[] => {
+      if (!force) return [remove(vm, [])];
+      const first = stop(vm, { kill: false, ifRunning: true });
+      return [first, remove(vm, [first.id])];
+    }),
+  );
+}
+
+function stop({ name, vmstore }: InStore, how: Pick<StopVm, 'kill' | 'ifRunning'>): StopVm {
+  const title = `Stop VM '${name}'`;
+  return { id: `stop/${name}`, kind: 'vm.stop', title, needs: [], after: [], name, vmstore, ...how };
+}
+
+function remove({ name, vmstore }: InStore, needs: readonly string[]): RemoveVm {
+  const title = `Remove VM '${name}'`;
+  return { id: `remove/${name}`, kind: 'vm.remove', title, needs, after: [], name, vmstore };
+}
+
+/** Steps for several VMs that have nothing to do with each other. */
+function independent(steps: readonly Step[]): Plan {
+  return { steps, foreground: [], exitFrom: [], keepGoing: true };
+}
+
+/** `commit VM IMAGE`: nobody may run the VM meanwhile. */
+export function planCommit(state: InStore, image: string, backend: string): Plan {
+  const vm = state.name;
+  const commit: Step = {
+    id: `${vm}/commit`,
+    kind: 'image.commit',
+    vm,
+    title: `Commit to image ${image}`,
+    needs: [`${vm}/lock`],
+    after: [],
+    image,
+    backend,
+  };
+  const [lock, unlock] = holding({ vm, state, purpose: 'commit', needs: [], until: [commit.id] });
+  return { steps: [lock, commit, unlock], foreground: [], exitFrom: [] };
+}
+
+/** `ssh NAME`: a session in a VM that another process runs. */
+export function planSsh(
+  vm: { readonly name: string; readonly qemu: ProcessFacts },
+  port: number,
+  connection: Connection,
+  ssh: SshSpec,
+): Plan {
+  const attach: Step = {
+    id: `${vm.name}/attach`,
+    kind: 'machine.attach',
+    vm: vm.name,
+    title: 'Find',
+    needs: [],
+    after: [],
+    port,
+    qemu: vm.qemu,
+  };
+  const work = workOf({ name: vm.name, connection, ssh }, attach.id, true);
+  const session = work.filter(isUserStep).map((step) => step.id);
+  return { steps: [attach, ...work], foreground: session, exitFrom: session };
+}

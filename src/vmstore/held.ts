@@ -1,0 +1,115 @@
+import type { FindDisks } from '../plan/contract.ts';
+import type { LockVm } from '../plan/step.ts';
+import { lockKeptFile } from '../host/lock.ts';
+import { vmPaths } from '../host/paths.ts';
+import { holderOf, publishHold } from '../host/running.ts';
+import { missingBacking } from '../image/users.ts';
+import { TransientError, errorCode } from '../problem.ts';
+import type { StoredDisk } from './store.ts';
+import { disksOf, isStored } from './store.ts';
+
+/** A VM of the store that is ours alone until it is released. */
+export interface HeldVm {
+  readonly disks: readonly StoredDisk[];
+  release: () => Promise<void>;
+}
+
+/** Locks a VM, without waiting for whoever has it, and tells other processes that we do. */
+export async function holdVm(
+  { name, vmstore, purpose }: Pick<LockVm, 'name' | 'vmstore' | 'purpose'>,
+  runDirectory: string,
+): Promise<HeldVm> {
+  const release = await lockVm(vmstore, name);
+  try {
+    const disks = await disksOf(vmstore, name);
+    await refuseBroken(name, disks);
+    const withdraw = await publishHold(runDirectory, { name, vmstore, purpose });
+    return {
+      disks,
+      release: async () => {
+        await withdraw();
+        await release();
+      },
+    };
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+/** Takes the lock on a VM's configuration; returns how it is given back. */
+export async function lockVm(vmstore: string, name: string): Promise<() => Promise<void>> {
+  const { config } = vmPaths(vmstore, name);
+  const lock = await lockKeptFile(config, { wait: false }).catch(async (error: unknown) => {
+    if (errorCode(error) !== 'ENOENT') throw error;
+    throw (await isStored(vmstore, name)) ? noConfig(name) : noVm(name);
+  });
+  if (lock === undefined) throw await inUse(vmstore, name);
+  return () => lock.release();
+}
+
+/** The message for a name that no VM of the store has; scripts look for its words. */
+export function noVm(name: string): TransientError {
+  return new TransientError({
+    reason: 'unknown-reference',
+    message: `No VM with name '${name}' found`,
+    hint: 'transient ps -a lists the VMs of the store',
+  });
+}
+
+function noConfig(name: string): TransientError {
+  return new TransientError({
+    reason: 'unreadable',
+    message: `VM '${name}' has no configuration: whoever created it was cut off`,
+    hint: `remove it and create it again: transient rm ${name}`,
+  });
+}
+
+async function inUse(vmstore: string, name: string): Promise<TransientError> {
+  const holder = await holderOf(process.env, vmstore, name);
+  const { config } = vmPaths(vmstore, name);
+  if (holder === undefined) {
+    return new TransientError({
+      reason: 'conflict',
+      message: `VM '${name}' is in use by another process`,
+      hint: `"fuser ${config}" may tell by which; try again when it is done`,
+    });
+  }
+  const since = holder.since.replace('T', ' ').slice(0, 19);
+  return new TransientError({
+    reason: 'conflict',
+    message: `VM '${name}' is in use by process ${holder.owner.pid}, since ${since} UTC`,
+    hint:
+      holder.purpose === 'run'
+        ? `connect to it with "transient ssh ${name}", or end it with "transient stop ${name}"`
+        : 'an image is made of it: try again when that is done',
+  });
+}
+
+async function refuseBroken(name: string, disks: readonly StoredDisk[]): Promise<void> {
+  if (disks[0]?.number !== 0) {
+    throw new TransientError({
+      reason: 'unreadable',
+      message: `VM '${name}' has no first disk`,
+      hint: `remove it and create it again: transient rm ${name}`,
+    });
+  }
+  const missing = await Promise.all(disks.map(({ path }) => missingBacking(path)));
+  const [backing] = missing.filter((path) => path !== undefined);
+  if (backing === undefined) return;
+  const disk = disks[missing.indexOf(backing)];
+  throw new TransientError({
+    reason: 'image',
+    message: `a disk of VM '${name}' was made over image '${disk?.image ?? ''}', which is not there any more: ${backing}`,
+    hint: `retrieve the same image again (transient image pull), or remove the VM: transient rm ${name}`,
+  });
+}
+
+/** The disks of held VMs, for those that run or copy them. */
+export function disksOfHeld(held: ReadonlyMap<string, HeldVm>): FindDisks {
+  return (vm) => {
+    const found = held.get(vm);
+    if (found === undefined) throw new Error(`VM ${vm} is not held`);
+    return found.disks.map((disk) => disk.path);
+  };
+}

@@ -1,0 +1,183 @@
+import type { Stats } from 'node:fs';
+import { open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { makeDirectory } from '../host/directories.ts';
+import { decodeName, encodeName, imagePath, ownPath, vmPaths } from '../host/paths.ts';
+import { openWorkingDirectory, sweepWorkingDirectories } from '../host/working.ts';
+import { createOverlay } from '../image/qemu-img.ts';
+import type { CreateVm } from '../plan/step.ts';
+import { TransientError, errorCode, systemMessage } from '../problem.ts';
+
+/** One disk of a stored VM; `image` is the name of the backend image that it was made over. */
+export interface StoredDisk {
+  readonly number: number;
+  readonly image: string;
+  readonly path: string;
+}
+
+/** A VM of the store; one without a configuration was cut off by whoever made it. */
+export interface StoredVmFacts {
+  readonly name: string;
+  readonly disks: readonly StoredDisk[];
+  readonly created: Date;
+  /** The file that is locked by whoever uses the VM. */
+  readonly config: Stats | undefined;
+}
+
+/** Longest name of a file (Linux, `NAME_MAX`), in bytes. */
+const LONGEST_NAME = 255;
+
+/** The VMs of a store by name; one that is not there is empty. */
+export async function listVms(vmstore: string): Promise<StoredVmFacts[]> {
+  const files = await readdir(vmstore).catch((error: unknown) => {
+    if (errorCode(error) === 'ENOENT') return [];
+    throw unusable('read', vmstore, error);
+  });
+  const names = files
+    .filter((file) => !file.startsWith('.'))
+    .map(decodeName)
+    .filter((name) => name !== undefined);
+  const found = await Promise.all(names.map((name) => factsOf(vmstore, name)));
+  return found.filter((vm) => vm !== undefined).sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+async function factsOf(vmstore: string, name: string): Promise<StoredVmFacts | undefined> {
+  const { directory, config } = vmPaths(vmstore, name);
+  const [there, settings] = await Promise.all(
+    [directory, config].map((path) => stat(path).catch(() => undefined)),
+  );
+  if (there?.isDirectory() !== true) return undefined;
+  const disks = await disksOf(vmstore, name);
+  return { name, disks, created: (settings ?? there).mtime, config: settings };
+}
+
+/** Whether a VM has a place in the store, whatever is in it. */
+export async function isStored(vmstore: string, name: string): Promise<boolean> {
+  return (await stat(vmPaths(vmstore, name).directory).catch(() => undefined)) !== undefined;
+}
+
+/** The disks of a VM in their order: files `VM-NUMBER-IMAGE`, each part encoded. */
+export async function disksOf(vmstore: string, name: string): Promise<StoredDisk[]> {
+  const { directory } = vmPaths(vmstore, name);
+  const files = await readdir(directory).catch(() => []);
+  const disks = files.flatMap((file): StoredDisk[] => {
+    const [vm, number = '', image = '', ...more] = file.split('-');
+    const decoded = decodeName(image);
+    const isDisk = vm === encodeName(name) && /^\d+$/.test(number) && more.length === 0;
+    return isDisk && decoded ? [{ number: Number(number), image: decoded, path: join(directory, file) }] : [];
+  });
+  return disks.sort((a, b) => a.number - b.number);
+}
+
+/**
+ * Gives a VM its place: all of it is made in a directory of its own, which one rename makes the VM. Returns false where
+ * there is one of that name and that is fine.
+ */
+export async function createVm(step: CreateVm, signal: AbortSignal): Promise<boolean> {
+  const { name, vmstore } = step;
+  for (const what of ['creating', 'vms'] as const) await makeStore(vmstore, ownPath(vmstore, what));
+  await sweepStore(vmstore);
+  const working = await openWorkingDirectory(ownPath(vmstore, 'creating'), encodeName(name), { signal });
+  try {
+    if (await isStored(vmstore, name)) {
+      if (step.existing === 'use') return false;
+      throw exists(name);
+    }
+    await fill(step, working.path, signal);
+    signal.throwIfAborted();
+    await rename(join(working.path, VM), vmPaths(vmstore, name).directory);
+    return true;
+  } finally {
+    await working.close();
+  }
+}
+
+/** Name of the directory, within the one in which a VM is made, that becomes the VM. */
+const VM = 'vm';
+
+async function fill(
+  { name, vmstore, images, config, ours }: CreateVm,
+  root: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const directory = join(root, VM);
+  await makeDirectory(directory);
+  for (const [number, image] of images.entries()) {
+    const file = diskName(name, number, image.name);
+    await createOverlay(imagePath(image.backend, image.name), join(directory, file), signal);
+  }
+  const paths = vmPaths(vmstore, name);
+  // before the VM is there: a text without its VM does no harm
+  if (ours === '') await rm(paths.ours, { force: true });
+  else await writeDurably(paths.ours, ours);
+  await writeDurably(join(directory, basename(paths.config)), config);
+}
+
+function diskName(vm: string, number: number, image: string): string {
+  const name = [encodeName(vm), number, encodeName(image)].join('-');
+  if (name.length <= LONGEST_NAME) return name;
+  throw new TransientError({
+    reason: 'invalid-value',
+    message: `the names of VM '${vm}' and of image '${image}' make too long a file name together`,
+    hint: 'give the VM a shorter name',
+  });
+}
+
+async function writeDurably(path: string, text: string): Promise<void> {
+  await using file = await open(path, 'w', 0o644);
+  await file.writeFile(text);
+  await file.sync();
+}
+
+/** Takes a VM, which nobody may use meanwhile, out of the store: one rename, and then its files one after the other. */
+export async function removeVm(vmstore: string, name: string, signal: AbortSignal): Promise<void> {
+  for (const what of ['creating', 'removed'] as const) await makeStore(vmstore, ownPath(vmstore, what));
+  const paths = vmPaths(vmstore, name);
+  const working = await openWorkingDirectory(ownPath(vmstore, 'creating'), encodeName(name), { signal });
+  try {
+    const gone = join(
+      ownPath(vmstore, 'removed'),
+      `${process.pid}.${Date.now()}.${basename(paths.directory)}`.slice(0, LONGEST_NAME),
+    );
+    await rename(paths.directory, gone);
+    await rm(paths.ours, { force: true });
+  } finally {
+    await working.close();
+  }
+  await sweepStore(vmstore);
+}
+
+/** Removes what processes left that died while they created or removed VMs. */
+async function sweepStore(vmstore: string): Promise<void> {
+  await sweepWorkingDirectories(ownPath(vmstore, 'creating'));
+  const removed = ownPath(vmstore, 'removed');
+  const names = await readdir(removed).catch(() => []);
+  await Promise.all(names.map((name) => rm(join(removed, name), { recursive: true, force: true })));
+}
+
+async function makeStore(vmstore: string, directory: string): Promise<void> {
+  try {
+    await makeDirectory(directory);
+  } catch (cause) {
+    throw unusable('write to', vmstore, cause);
+  }
+}
+
+function unusable(what: string, vmstore: string, cause: unknown): TransientError {
+  return new TransientError(
+    {
+      reason: 'unreadable',
+      message: `cannot ${what} the VM store ${vmstore}: ${systemMessage(cause)}`,
+      hint: 'choose another with --vmstore or TRANSIENT_VMSTORE',
+    },
+    { cause },
+  );
+}
+
+function exists(name: string): TransientError {
+  return new TransientError({
+    reason: 'conflict',
+    message: `A VM with name '${name}' already exists`,
+    hint: `start it with "transient start ${name}", or remove it with "transient rm ${name}"`,
+  });
+}
