@@ -127,7 +127,10 @@ class Run {
       return outcomeOf(result);
     } catch (error) {
       if (signal.aborted) return { kind: 'interrupted' };
-      return { kind: 'failed', problem: this.#withVm(problemOf(error), step) };
+      const problem = this.#withVm(problemOf(error), step);
+      // what failed before is given back all the same, and its failure is told already
+      if (step.undoes !== undefined && this.#problems.has(problem)) return { kind: 'done' };
+      return { kind: 'failed', problem };
     }
   }
 

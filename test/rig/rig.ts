@@ -138,8 +138,19 @@ export class Rig implements AsyncDisposable {
   }
 
   /** Starts the program and returns while it runs; its stdin stays open. */
-  start(args: readonly string[], { env = {}, cwd = '' }: Omit<RunOptions, 'stdin'> = {}): Program {
-    const program = new Program([process.execPath, inject('binary'), ...args], {
+  start(args: readonly string[], options: Omit<RunOptions, 'stdin'> = {}): Program {
+    return this.#launch([process.execPath, inject('binary'), ...args], options);
+  }
+
+  /** Runs another program, which may run ours, to its end. */
+  async command(command: readonly string[], options: Omit<RunOptions, 'stdin'> = {}): Promise<Ended> {
+    const program = this.#launch(command, options);
+    program.write();
+    return program.ended;
+  }
+
+  #launch(command: readonly string[], { env = {}, cwd = '' }: Omit<RunOptions, 'stdin'>): Program {
+    const program = new Program(command, {
       cwd: join(this.work, cwd),
       env: { ...this.environment, ...env },
     });
