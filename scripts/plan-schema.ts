@@ -83,6 +83,7 @@ const steps: Record<Step['kind'], z.ZodType> = {
     kind: z.literal('vm.stop'),
     ...base,
     ...inStore,
+    together: strings,
     kill: z.boolean(),
     ifRunning: z.boolean(),
   }),

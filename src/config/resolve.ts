@@ -152,6 +152,7 @@ export function resolveProject(
     resolveEntry(file, entry, alone, above, environment, stored.get(entry.name)),
   );
   const problems = [
+    ...vms.flatMap((vm) => lateDisks(vm, stored.get(vm.spec.name))),
     ...sharedTerminal(vms),
     ...sharedPorts(vms),
     ...sharedImageNames(file, vms),
@@ -240,9 +241,7 @@ export function resolveStored(
   environment: Environment,
 ): Result<VmSpec> {
   const merged = mergeLayers(overStored(stored.layer, [], above));
-  const extra = merged.values['extra-image'] ?? [];
   const created = stored.layer.values['extra-image'] ?? [];
-  if (extra.length > created.length) return failed(lateDisk(name, merged));
   const facts: VmFacts = {
     name,
     instance: name,
@@ -252,17 +251,27 @@ export function resolveStored(
     alone: true,
     state: { name, vmstore: storesOf(merged.values, environment).vmstore },
   };
-  return ok(resolveVm(facts, merged, environment));
+  const resolved = { spec: resolveVm(facts, merged, environment), merged };
+  const problems = lateDisks(resolved, stored);
+  return problems.length > 0 ? failed(...problems) : ok(resolved.spec);
 }
 
-function lateDisk(name: string, merged: Merged): Problem {
+/** Further disks that are said of a VM which was created without them. */
+function lateDisks({ spec, merged }: ResolvedVm, stored: StoredVm | undefined): Problem[] {
+  const nameOf = (image: string): string => image.replace(/,.*/s, '');
+  const created = (stored?.layer.values['extra-image'] ?? []).map(nameOf);
+  const late = (merged.values['extra-image'] ?? []).map(nameOf).filter((image) => !created.includes(image));
+  if (stored === undefined || late.length === 0) return [];
+  const name = spec.state?.name ?? spec.name;
   const where = merged.where('extra-image');
-  return {
-    reason: 'conflict',
-    message: `VM '${name}' exists already, and disks are added only when a VM is created`,
-    ...(where ? { where } : {}),
-    hint: `remove it first (transient rm ${name}), or leave the extra image out`,
-  };
+  return [
+    {
+      reason: 'conflict',
+      message: `VM '${name}' exists already, and disks are added only when a VM is created`,
+      ...(where ? { where } : {}),
+      hint: `remove it first (transient rm ${name}), or leave the extra image out`,
+    },
+  ];
 }
 
 /** The one VM of `run IMAGE` and `create IMAGE` that does not exist yet; without a name its state is not kept. */

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import { dotted, problemsOf } from '../options/issues.ts';
 import type { Layer } from '../options/layer.ts';
@@ -27,12 +28,11 @@ export interface StoredVm {
 }
 
 /** Keys of a stored configuration that are no options of a VM: the Python writes them, and each run says them anew. */
-const NOT_OF_THE_VM = ['verbose', 'vmstore', 'image-backend', 'image-frontend', 'config'];
+const NOT_OF_THE_VM = ['verbose', 'vmstore', 'image-backend', 'image-frontend', 'config', 'sftp-bin-name'];
 
 /** Options of the Python that are not in the table; a VM that was created with one needs what it stands for. */
 const UNSUPPORTED: Readonly<Record<string, unknown>> = {
   'shared-folder': [],
-  'sftp-bin-name': 'sftp-server',
   'copy-in-before': [],
   'copy-out-after': [],
   'copy-timeout': undefined,
@@ -61,12 +61,21 @@ export function storedTexts(
   const isPythons = (option: OptionName): boolean =>
     OPTION_TABLE[option].unknownToPython !== true && !isDefault(option, said[option]);
   const config = { name, primary_image: primaryImage, ...underscored(pick(said, isPythons)) };
-  const ours = {
+  const sorted = Object.fromEntries(Object.entries(config).sort(([a], [b]) => (a < b ? -1 : 1)));
+  const text = formatDocument(sorted);
+  const rest = {
     ...pick(said, (option) => !isPythons(option)),
     ...(typed === undefined ? {} : { typed: pick(typed, () => true) }),
   };
-  const sorted = Object.fromEntries(Object.entries(config).sort(([a], [b]) => (a < b ? -1 : 1)));
-  return { config: formatDocument(sorted), ours: formatDocument(ours) };
+  const ours = Object.keys(rest).length === 0 ? '' : formatDocument({ [OF]: sumOf(text), ...rest });
+  return { config: text, ours };
+}
+
+/** Key of our text that ties it to a configuration: the Python can put another VM in the place of one that we created. */
+const OF = 'of';
+
+function sumOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }
 
 function pick(
@@ -96,6 +105,7 @@ export async function readStoredVm(
 ): Promise<Result<StoredVm>> {
   const document = parseDocument(config, shown);
   if (!document.ok) return document;
+  if (!('primary-image' in document.value.data)) return failed(noImage(shown));
   const { 'primary-image': primaryImage, ...values } = withoutForeign(document.value.data);
   const schema = z.strictObject({ 'primary-image': imageSpec, ...storedShape });
   const checked = schema.safeParse({ 'primary-image': primaryImage, ...values }, { reportInput: true });
@@ -104,7 +114,7 @@ export async function readStoredVm(
     ...unsupported(document.value),
   ];
   if (!checked.success || problems.length > 0) return failed(...(await placed(problems, document.value)));
-  const own = readOurs(ours);
+  const own = readOurs(ours, config);
   const meant = Object.entries(optionValues(checked.data)).filter(
     ([key, value]) => !isDefault(key as OptionName, value),
   );
@@ -121,11 +131,14 @@ export async function readStoredVm(
 }
 
 /** What is only ours is written by us alone; were it spoilt, the VM would still start without it. */
-function readOurs(text: string): { said: Partial<OptionValues>; typed: Partial<OptionValues> | undefined } {
+function readOurs(
+  text: string,
+  config: string,
+): { said: Partial<OptionValues>; typed: Partial<OptionValues> | undefined } {
   const document = parseDocument(text, 'ours');
-  const schema = z.object({ ...storedShape, typed: z.object(storedShape).optional() });
+  const schema = z.object({ [OF]: z.string(), ...storedShape, typed: z.object(storedShape).optional() });
   const checked = document.ok ? schema.safeParse(document.value.data) : undefined;
-  if (checked?.success !== true) return { said: {}, typed: undefined };
+  if (checked?.success !== true || checked.data[OF] !== sumOf(config)) return { said: {}, typed: undefined };
   const { typed, ...said } = checked.data;
   return { said: optionValues(said), typed: typed && optionValues(typed) };
 }
@@ -139,6 +152,15 @@ function optionShapeOf(names: readonly OptionName[]): ReturnType<typeof optionSh
 function withoutForeign(data: Document['data']): Record<string, unknown> {
   const foreign = new Set([...NOT_OF_THE_VM, ...Object.keys(UNSUPPORTED), 'name']);
   return Object.fromEntries(Object.entries(data).filter(([key]) => !foreign.has(key)));
+}
+
+function noImage(file: string): Problem {
+  return {
+    reason: 'missing-key',
+    message: 'the configuration of the VM says no primary_image',
+    where: { kind: 'file', file },
+    hint: 'remove the VM and create it again',
+  };
 }
 
 function unsupported(document: Document): Problem[] {

@@ -49,8 +49,8 @@ async function commitDisk(
   disk: string,
   { signal, note, progress }: StepContext,
 ): Promise<void> {
-  if (await isStored(backend, image)) throw imageExists(image);
   await sweepBackend(backend);
+  if (await isStored(backend, image)) throw imageExists(image);
   const working = await openWorkingImage(backend, image, signal);
   try {
     if (await isStored(backend, image)) throw imageExists(image);

@@ -72,11 +72,14 @@ export const memory = z.union(
   { error: MEMORY_ERROR },
 );
 
+/** Longest name of a VM as part of file names, where every other character takes three (see host/paths.ts). */
+const LONGEST_ENCODED_NAME = 200;
+
 /** What a VM of the VM store is called: any text that can be part of a file name once it is encoded. */
 export const vmName = text
   .refine((name) => !name.startsWith('.'), { error: 'must not begin with a dot' })
   .refine((name) => !/\p{Surrogate}/u.test(name), { error: 'must not hold half of a character', abort: true })
-  .refine((name) => Buffer.byteLength(encodeURIComponent(name)) <= 120, {
+  .refine((name) => encodeURIComponent(name).replaceAll(/[-!*'()]/g, '%XX').length <= LONGEST_ENCODED_NAME, {
     error: 'is too long for a file name',
   });
 

@@ -70,8 +70,10 @@ export interface UnlockVm extends StepBase<'vm.unlock'> {
 
 /** Have the owner of a running VM end it, and wait until it has. */
 export interface StopVm extends StepBase<'vm.stop'>, InStore {
+  /** All that the same command ends. */
+  readonly together: readonly string[];
   readonly kill: boolean;
-  /** One that does not run is fine. */
+  /** One that does not run, or has nothing in the store, is left alone. */
   readonly ifRunning: boolean;
 }
 

@@ -10,21 +10,23 @@ interface InStore {
 
 /** `stop NAME…`: each VM's owner is asked to end it. */
 export function planStop(vms: readonly InStore[], kill: boolean): Plan {
-  return independent(vms.map((vm) => stop(vm, { kill, ifRunning: false })));
+  const together = vms.map(({ name }) => name);
+  return independent(vms.map((vm) => stop(vm, { together, kill, ifRunning: false })));
 }
 
 /** `rm NAME…`; with `force` what runs is stopped first. */
 export function planRemoveVms(vms: readonly InStore[], force: boolean): Plan {
+  const together = vms.map(({ name }) => name);
   return independent(
     vms.flatMap((vm): Step[] => {
       if (!force) return [remove(vm, [])];
-      const first = stop(vm, { kill: false, ifRunning: true });
+      const first = stop(vm, { together, kill: false, ifRunning: true });
       return [first, remove(vm, [first.id])];
     }),
   );
 }
 
-function stop({ name, vmstore }: InStore, how: Pick<StopVm, 'kill' | 'ifRunning'>): StopVm {
+function stop({ name, vmstore }: InStore, how: Pick<StopVm, 'together' | 'kill' | 'ifRunning'>): StopVm {
   const title = `Stop VM '${name}'`;
   return { id: `stop/${name}`, kind: 'vm.stop', title, needs: [], after: [], name, vmstore, ...how };
 }

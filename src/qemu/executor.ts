@@ -13,6 +13,7 @@ import type { BootMachine, ProcessFacts } from '../plan/step.ts';
 import type { Problem } from '../problem.ts';
 import { TransientError, systemMessage } from '../problem.ts';
 import { guestArchitecture, qemuArguments } from './args.ts';
+import type { QemuExit } from './machine.ts';
 import { Qemu, answerOrEnd, endOf, launch } from './machine.ts';
 import { followSerial, serialTail } from './serial.ts';
 import { SNAPSHOT_VARIABLE, snapshotDirectory } from './snapshot.ts';
@@ -62,9 +63,11 @@ export function qemuRoom(runDirectory: string, disksOf: FindDisks): QemuRoom {
     context.note('Finished preparation. Starting virtual machine');
     const files = filesOf(step, disksOf);
     const started = await launch(launchOf(step, files, log, context), context.signal);
-    if (!(started instanceof Qemu)) return afterEnd(await endOf(step.machine.program, started, log));
+    const toEnd = async (exit: QemuExit): Promise<MachineEnd> =>
+      withVm(await endOf(step.machine.program, exit, log), step.vm);
+    if (!(started instanceof Qemu)) return afterEnd(await toEnd(started));
     entry.qemu = started;
-    const ended = started.exited.then((exit) => endOf(step.machine.program, exit, log));
+    const ended = started.exited.then(toEnd);
     const sshPort = step.ssh ? await answerOrEnd(started.sshPort(), ended) : undefined;
     if (typeof sshPort === 'object') return afterEnd(sshPort);
     entry.machine = {
@@ -105,7 +108,7 @@ export function qemuRoom(runDirectory: string, disksOf: FindDisks): QemuRoom {
     note('All services are ready; ^C ends them');
     const ends = vms.map(async (vm) => {
       const { problem } = await find(vm).ended;
-      if (problem) throw new TransientError({ ...problem, where: { kind: 'vm', vm } });
+      if (problem) throw new TransientError(problem);
     });
     await unlessAborted(Promise.all(ends), signal);
     return undefined;
@@ -136,6 +139,11 @@ export function qemuRoom(runDirectory: string, disksOf: FindDisks): QemuRoom {
     },
     find,
   };
+}
+
+/** Whoever tells of an end, it is the same problem. */
+function withVm({ problem }: MachineEnd, vm: string): MachineEnd {
+  return { problem: problem && { ...problem, where: { kind: 'vm', vm } } };
 }
 
 function tooSlow(vm: string, timeout: number): Problem {

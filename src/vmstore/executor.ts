@@ -48,7 +48,7 @@ export function vmRoom(runDirectory: string): VmRoom {
       'vm.create': create,
       'vm.lock': lock,
       'vm.unlock': unlock,
-      'vm.stop': stop,
+      'vm.stop': stopExecutor(),
       'vm.remove': remove,
     },
     disks: disksOfHeld(held),
@@ -65,47 +65,59 @@ function warnOfOtherImage({ name, image }: LockVm, { disks }: HeldVm, { warn }: 
   });
 }
 
-const stop: Executor<'vm.stop'> = async (step, context) => {
-  const { name, vmstore } = step;
-  const running = await runningVms(process.env, vmstore);
-  const named = running.filter((one) => one.name === name);
-  const vms = named.length > 0 ? named : await starting(step);
-  if (vms.length === 0) {
-    if (step.ifRunning) return undefined;
-    throw new TransientError({
-      reason: 'unknown-reference',
-      message: `No running VM found with the name '${name}'`,
-      hint: 'transient ps lists what runs; "transient ps -a" what could be started',
-    });
-  }
-  tellOfOthers(vms, running, context);
-  for (const { owner } of vms) signalOwner(step, owner.pid, context);
-  const processes = vms.flatMap((vm) => ('qemu' in vm ? [vm.owner, vm.qemu] : [vm.owner]));
-  while (processes.some(isAlive)) await delay(INTERVAL, undefined, { signal: context.signal });
-  // nobody else will: its owner had no time to clean up
-  if (step.kill) await sweepRunDirectories(process.env);
-  return undefined;
-};
+/** Ends running VMs; an owner that has several of them is asked once, since a second signal would be less patient. */
+function stopExecutor(): Executor<'vm.stop'> {
+  const asked = new Set<number>();
+  return async (step, context) => {
+    const running = await runningVms(process.env, step.vmstore);
+    const vms = await toBeStopped(step, running);
+    if (vms.length === 0) {
+      if (step.ifRunning) return undefined;
+      throw notRunning(step.name);
+    }
+    for (const { owner } of vms) {
+      if (asked.has(owner.pid)) continue;
+      asked.add(owner.pid);
+      tellOfOthers(step, owner.pid, running, context);
+      signalOwner(step, owner.pid, context);
+    }
+    const processes = vms.flatMap((vm) => ('qemu' in vm ? [vm.owner, vm.qemu] : [vm.owner]));
+    while (processes.some(isAlive)) await delay(INTERVAL, undefined, { signal: context.signal });
+    // nobody else will: its owner had no time to clean up
+    if (step.kill) await sweepRunDirectories(process.env);
+    return undefined;
+  };
+}
 
-/** A run that has the VM already, and has not booted it yet. */
-async function starting({ name, vmstore }: StopVm): Promise<Hold[]> {
+/** The VMs of a name that run, or are about to. */
+async function toBeStopped(
+  { name, vmstore, ifRunning }: StopVm,
+  running: readonly RunningVm[],
+): Promise<(RunningVm | Hold)[]> {
+  const named = running.filter((vm) => vm.name === name && (vm.stored || !ifRunning));
+  if (named.length > 0) return named;
   const holder = await holderOf(process.env, vmstore, name);
   return holder?.purpose === 'run' ? [holder] : [];
 }
 
+function notRunning(name: string): TransientError {
+  return new TransientError({
+    reason: 'unknown-reference',
+    message: `No running VM found with the name '${name}'`,
+    hint: 'transient ps lists what runs; "transient ps -a" what could be started',
+  });
+}
+
 function tellOfOthers(
-  vms: readonly (RunningVm | Hold)[],
+  { name, together }: StopVm,
+  owner: number,
   running: readonly RunningVm[],
   { note }: StepContext,
 ): void {
-  const owners = new Set(vms.map((vm) => vm.owner.pid));
-  const names = new Set(vms.map((vm) => vm.name));
-  const others = running.filter((one) => owners.has(one.owner.pid) && !names.has(one.name));
+  const others = running.filter((one) => one.owner.pid === owner && !together.includes(one.name));
   if (others.length === 0) return;
   const listed = others.map((one) => `'${one.name}'`).join(', ');
-  note(
-    `The run of ${[...names].map((name) => `VM '${name}'`).join(', ')} ends as a whole, and with it ${listed}`,
-  );
+  note(`The run of VM '${name}' ends as a whole, and with it ${listed}`);
 }
 
 function signalOwner({ name, kill }: StopVm, pid: number, { note }: StepContext): void {
@@ -125,19 +137,14 @@ function signalOwner({ name, kill }: StopVm, pid: number, { note }: StepContext)
 
 const remove: Executor<'vm.remove'> = async ({ name, vmstore }, { signal }) => {
   if (!(await isStored(vmstore, name))) throw noVm(name);
-  const release = await lockVm(vmstore, name).catch((error: unknown) => {
+  const take = async (): Promise<() => Promise<void>> => {
     // what has no configuration cannot be locked, nor used by anybody
-    if (error instanceof TransientError && error.problem.reason === 'unreadable') return undefined;
-    throw error;
-  });
-  try {
-    await removeVm(vmstore, name, signal);
-  } catch (error) {
-    // somebody else removed it meanwhile
-    if (errorCode(error) !== 'ENOENT' || (await isStored(vmstore, name))) throw error;
-    throw noVm(name);
-  } finally {
-    await release?.();
-  }
+    return lockVm(vmstore, name).catch((error: unknown) => {
+      if (error instanceof TransientError && error.problem.reason === 'unreadable')
+        return () => Promise.resolve();
+      throw error;
+    });
+  };
+  await removeVm(vmstore, name, take, signal);
   return undefined;
 };

@@ -42,7 +42,11 @@ export async function lockVm(vmstore: string, name: string): Promise<() => Promi
   const { config } = vmPaths(vmstore, name);
   const lock = await lockKeptFile(config, { wait: false }).catch(async (error: unknown) => {
     if (errorCode(error) !== 'ENOENT') throw error;
-    throw (await isStored(vmstore, name)) ? noConfig(name) : noVm(name);
+    if (!(await isStored(vmstore, name))) throw noVm(name);
+    // another one of that name may have been created meanwhile
+    const late = await lockKeptFile(config, { wait: false }).catch(() => 'missing' as const);
+    if (late === 'missing') throw noConfig(name);
+    return late;
   });
   if (lock === undefined) throw await inUse(vmstore, name);
   return () => lock.release();

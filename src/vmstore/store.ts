@@ -1,5 +1,5 @@
 import type { Stats } from 'node:fs';
-import { open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { lstat, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { makeDirectory } from '../host/directories.ts';
 import { decodeName, encodeName, imagePath, ownPath, vmPaths } from '../host/paths.ts';
@@ -35,8 +35,9 @@ export async function listVms(vmstore: string): Promise<StoredVmFacts[]> {
   });
   const names = files
     .filter((file) => !file.startsWith('.'))
-    .map(decodeName)
-    .filter((name) => name !== undefined);
+    // another spelling of a name is a directory that nobody finds by it
+    .filter((file) => encodeName(decodeName(file) ?? '') === file)
+    .map((file) => decodeName(file) ?? file);
   const found = await Promise.all(names.map((name) => factsOf(vmstore, name)));
   return found.filter((vm) => vm !== undefined).sort((a, b) => (a.name < b.name ? -1 : 1));
 }
@@ -48,12 +49,23 @@ async function factsOf(vmstore: string, name: string): Promise<StoredVmFacts | u
   );
   if (there?.isDirectory() !== true) return undefined;
   const disks = await disksOf(vmstore, name);
+  const seemsBroken = settings === undefined || disks.length === 0;
+  // it may be on its way out of the store
+  if (seemsBroken && !(await isStored(vmstore, name))) return undefined;
   return { name, disks, created: (settings ?? there).mtime, config: settings };
 }
 
 /** Whether a VM has a place in the store, whatever is in it. */
 export async function isStored(vmstore: string, name: string): Promise<boolean> {
-  return (await stat(vmPaths(vmstore, name).directory).catch(() => undefined)) !== undefined;
+  // the store itself, and what is ours in it, are no VMs
+  if (name === '' || name.startsWith('.')) return false;
+  const found = await stat(vmPaths(vmstore, name).directory).catch(() => undefined);
+  return found?.isDirectory() === true;
+}
+
+/** Whether anything has the place that a VM of that name would have. */
+async function isTaken(vmstore: string, name: string): Promise<boolean> {
+  return (await lstat(vmPaths(vmstore, name).directory).catch(() => undefined)) !== undefined;
 }
 
 /** The disks of a VM in their order: files `VM-NUMBER-IMAGE`, each part encoded. */
@@ -79,7 +91,7 @@ export async function createVm(step: CreateVm, signal: AbortSignal): Promise<boo
   await sweepStore(vmstore);
   const working = await openWorkingDirectory(ownPath(vmstore, 'creating'), encodeName(name), { signal });
   try {
-    if (await isStored(vmstore, name)) {
+    if (await isTaken(vmstore, name)) {
       if (step.existing === 'use') return false;
       throw exists(name);
     }
@@ -129,18 +141,28 @@ async function writeDurably(path: string, text: string): Promise<void> {
   await file.sync();
 }
 
-/** Takes a VM, which nobody may use meanwhile, out of the store: one rename, and then its files one after the other. */
-export async function removeVm(vmstore: string, name: string, signal: AbortSignal): Promise<void> {
+/**
+ * Takes a VM out of the store: one rename, and then its files one after the other. `take` has it for ourselves, once
+ * nobody can put another in its place, and returns how it is left to others.
+ */
+export async function removeVm(
+  vmstore: string,
+  name: string,
+  take: () => Promise<() => Promise<void>>,
+  signal: AbortSignal,
+): Promise<void> {
   for (const what of ['creating', 'removed'] as const) await makeStore(vmstore, ownPath(vmstore, what));
   const paths = vmPaths(vmstore, name);
   const working = await openWorkingDirectory(ownPath(vmstore, 'creating'), encodeName(name), { signal });
   try {
-    const gone = join(
-      ownPath(vmstore, 'removed'),
-      `${process.pid}.${Date.now()}.${basename(paths.directory)}`.slice(0, LONGEST_NAME),
-    );
-    await rename(paths.directory, gone);
-    await rm(paths.ours, { force: true });
+    const release = await take();
+    const unique = `${process.pid}.${Date.now()}.${basename(paths.directory)}`.slice(0, LONGEST_NAME);
+    try {
+      await rename(paths.directory, join(ownPath(vmstore, 'removed'), unique));
+      await rm(paths.ours, { force: true });
+    } finally {
+      await release();
+    }
   } finally {
     await working.close();
   }

@@ -7,6 +7,8 @@ import { errorCode, failed, ok, systemMessage } from '../../problem.ts';
 
 /** What is stored of a VM; undefined where the store has none of that name. */
 export async function loadStoredVm(vmstore: string, name: string): Promise<Result<StoredVm | undefined>> {
+  // the store itself, and what is ours in it, are no VMs
+  if (name === '' || name.startsWith('.')) return ok(undefined);
   const paths = vmPaths(vmstore, name);
   if (!existsSync(paths.directory)) return ok(undefined);
   try {
@@ -14,6 +16,8 @@ export async function loadStoredVm(vmstore: string, name: string): Promise<Resul
     return await readStoredVm({ config, ours: textOf(paths.ours) }, paths.config, paths.directory);
   } catch (error) {
     const isCutOff = errorCode(error) === 'ENOENT';
+    // it was removed while we looked
+    if (isCutOff && !existsSync(paths.directory)) return ok(undefined);
     return failed({
       reason: 'unreadable',
       message: isCutOff

@@ -22,6 +22,10 @@ export interface Faults {
   readonly ignorePowerdown?: boolean;
   /** QEMU does not react to SIGTERM. */
   readonly ignoreTerm?: boolean;
+  /** A command never ends, because a disk cannot be written: QEMU tells so and stops the guest. */
+  readonly ioError?: { readonly nospace: boolean };
+  /** The guest lets in by this public key instead of Vagrant's. */
+  readonly authorizedKey?: string;
   /** What the guest prints on its serial console after the usual lines. */
   readonly serial?: string;
   /** Faults of one machine only, by QEMU's `-name`. */
@@ -35,6 +39,8 @@ export interface Entry {
   readonly pid: number;
   readonly name: string;
   readonly argv?: readonly string[];
+  /** Its TMPDIR. */
+  readonly temporary?: string | undefined;
   readonly signal?: string;
   readonly command?: string;
 }

@@ -48,12 +48,12 @@ export async function bootGuest(port: number, life: Life): Promise<Guest> {
 
 async function sshServer(life: Life): Promise<(socket: Socket) => void> {
   const { default: ssh2 } = await import('ssh2');
-  const vagrant = ssh2.utils.parseKey(VAGRANT_PRIVATE_KEY) as ParsedKey;
+  const known = ssh2.utils.parseKey(life.faults.authorizedKey ?? VAGRANT_PRIVATE_KEY) as ParsedKey;
   let refusals = life.faults.refuseLogin === true ? Infinity : (life.faults.refuseLoginTimes ?? 0);
   const server = new ssh2.Server({ hostKeys: [HOST_KEY] }, (client: Connection) => {
     const refuse = refusals > 0;
     client.on('authentication', (attempt) => {
-      if (!refuse && proves(attempt, vagrant)) {
+      if (!refuse && proves(attempt, known)) {
         attempt.accept();
         return;
       }
@@ -71,7 +71,7 @@ async function sshServer(life: Life): Promise<(socket: Socket) => void> {
   return (socket) => server.injectSocket(socket);
 }
 
-/** Whether the client asks for, or has signed with, the Vagrant key (RFC 4252 section 7). */
+/** Whether the client asks for, or has signed with, the key (RFC 4252 section 7). */
 function proves(attempt: AuthContext, key: ParsedKey): boolean {
   if (attempt.method !== 'publickey' || !attempt.key.data.equals(key.getPublicSSH())) return false;
   const { signature, blob, hashAlgo } = attempt;
@@ -92,6 +92,7 @@ function serve(session: Session, life: Life): void {
 
 function start(channel: ServerChannel, args: readonly string[], life: Life, command: string): void {
   life.happens('command', { command });
+  if (life.faults.ioError) return;
   // in a real guest it would go when the machine goes
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', 'sh', ...args], { env: guestEnvironment() });
   channel.pipe(child.stdin);

@@ -5,18 +5,24 @@ import type { Entry, Faults, Moment } from './faults.ts';
 export class Life {
   readonly faults: Faults;
   readonly #name: string;
+  readonly #listeners = new Map<Moment, () => void>();
 
   constructor(name: string, faults: Faults) {
     this.#name = name;
     this.faults = faults;
   }
 
-  happens(moment: Moment, more: Pick<Entry, 'argv' | 'signal' | 'command'> = {}): void {
+  happens(moment: Moment, more: Pick<Entry, 'argv' | 'temporary' | 'signal' | 'command'> = {}): void {
     this.#write({ moment, time: Date.now(), pid: process.pid, name: this.#name, ...more });
+    this.#listeners.get(moment)?.();
     if (this.faults.dieAfter === moment) {
       process.stderr.write(`qemu-system-x86_64: the fake dies after ${moment}\n`);
       process.exit(1);
     }
+  }
+
+  when(moment: Moment, act: () => void): void {
+    this.#listeners.set(moment, act);
   }
 
   end(): never {

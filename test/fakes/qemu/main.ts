@@ -24,7 +24,7 @@ async function main(argv: readonly string[]): Promise<void> {
   const missing = said.disks.find((disk) => !existsSync(disk));
   if (missing !== undefined)
     exit(1, `qemu-system-x86_64: Could not open '${missing}': No such file or directory`);
-  const { exitAtOnce, noQmp, serial, ignorePowerdown, ignoreTerm } = life.faults;
+  const { exitAtOnce, noQmp, serial, ignorePowerdown, ignoreTerm, ioError } = life.faults;
   if (exitAtOnce) exit(exitAtOnce.code, exitAtOnce.stderr);
   const console = new SerialConsole(said);
   let guest: Guest | undefined;
@@ -49,7 +49,7 @@ async function main(argv: readonly string[]): Promise<void> {
   // a machine without a network card has nothing else that keeps the process
   setInterval(() => undefined, 2 ** 30);
 
-  life.happens('start', { argv });
+  life.happens('start', { argv, temporary: process.env['TMPDIR'] });
   const qmp =
     said.qmpDescriptor === undefined
       ? undefined
@@ -59,6 +59,7 @@ async function main(argv: readonly string[]): Promise<void> {
           quit: () => end('host-qmp-quit'),
           negotiated: () => life.happens('qmp'),
         });
+  if (ioError) life.when('command', () => qmp?.ioError(ioError.nospace));
   if (said.sshPort !== undefined) guest = await bootGuest(said.sshPort, life);
   if (noQmp !== true) qmp?.greet();
   console.print(...BOOT_LINES, ...(serial === undefined ? [] : [serial]));

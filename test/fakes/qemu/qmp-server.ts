@@ -40,6 +40,14 @@ export class QmpServer {
     this.#send({ timestamp, event, ...(data ? { data } : {}) });
   }
 
+  /** A disk could not be written, and the guest was stopped for it (QEMU, qapi/block-core). */
+  ioError(nospace: boolean): void {
+    const reason = nospace ? 'No space left on device' : 'Input/output error';
+    const disk = { device: 'disk0', 'node-name': '#block134', operation: 'write' };
+    this.event('BLOCK_IO_ERROR', { ...disk, action: 'stop', nospace, reason });
+    this.event('STOP');
+  }
+
   #answer({ execute, id, arguments: args }: Request): void {
     const answer = (value: unknown): void => this.#send({ return: value, id });
     switch (execute) {

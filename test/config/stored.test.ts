@@ -1,0 +1,296 @@
+import fc from 'fast-check';
+import { parse } from 'smol-toml';
+import { describe, expect, test } from 'vitest';
+import type { StoredTexts, StoredVm } from '../../src/config/stored.ts';
+import { readStoredVm, storedTexts } from '../../src/config/stored.ts';
+import type { OptionName, OptionValues } from '../../src/options/table.ts';
+import { OPTION_NAMES, OPTION_TABLE } from '../../src/options/table.ts';
+import type { Problem, Result } from '../../src/problem.ts';
+
+/** What the Python 0.25 knows of a VM. */
+const PYTHONS = [
+  'name',
+  'primary_image',
+  'extra_image',
+  'no_virtio_scsi',
+  'qemu_args',
+  'qemu_bin_name',
+  'qmp_timeout',
+  'shutdown_timeout',
+  'ssh_bin_name',
+  'ssh_command',
+  'ssh_console',
+  'ssh_net_driver',
+  'ssh_option',
+  'ssh_port',
+  'ssh_timeout',
+  'ssh_user',
+  'ssh_with_serial',
+];
+
+/** A value for each option that is not its default. */
+const UNUSUAL: OptionValues = {
+  name: 'never stored',
+  'image-backend': '/never/stored',
+  vmstore: '/never/stored',
+  verbose: 2,
+  config: 'never.stored',
+  'ssh-console': true,
+  'ssh-with-serial': true,
+  'ssh-command': 'uname -a',
+  'ssh-user': 'root',
+  'ssh-bin-name': 'my-ssh',
+  'ssh-timeout': 7.5,
+  'ssh-option': ['A=1', 'B=2'],
+  'ssh-port': 2222,
+  'ssh-net-driver': 'e1000',
+  'no-virtio-scsi': true,
+  'shutdown-timeout': 0,
+  'qemu-bin-name': 'qemu-system-aarch64',
+  'qmp-timeout': 3,
+  'extra-image': ['data,file=/data.qcow2'],
+  memory: '2G',
+  cpus: 8,
+  accel: 'tcg',
+  'qemu-args': ['-device', 'virtio-rng-pci'],
+};
+
+const OF_THE_COMMAND: readonly OptionName[] = ['name', 'image-backend', 'vmstore', 'verbose', 'config'];
+
+const STORED = OPTION_NAMES.filter((name) => !OF_THE_COMMAND.includes(name));
+
+describe('what is written', () => {
+  test('the first text has only what the Python knows, in its spelling', () => {
+    const { config } = storedTexts('my-vm', 'test', UNUSUAL);
+    const keys = Object.keys(parse(config));
+    expect(keys.toSorted()).toEqual(PYTHONS.toSorted());
+    expect(parse(config)).toMatchObject({ name: 'my-vm', primary_image: 'test', ssh_option: ['A=1', 'B=2'] });
+  });
+
+  test('the second has what the Python does not know', () => {
+    const { ours } = storedTexts('my-vm', 'test', UNUSUAL);
+    expect(parse(ours)).toMatchObject({ memory: '2G', cpus: 8, accel: 'tcg' });
+    expect(Object.keys(parse(ours))).toHaveLength(4);
+  });
+
+  test('where nothing was said the first has the name and the image, the second nothing', () => {
+    const { config, ours } = storedTexts('my-vm', 'test,file=/a b.qcow2', {});
+    expect(config).toBe('name = "my-vm"\nprimary_image = "test,file=/a b.qcow2"\n');
+    expect(ours).toBe('');
+  });
+
+  test('a default of the Python that was said is in the second, since it says nothing in the first', () => {
+    const said = Object.fromEntries(
+      STORED.flatMap((name) => {
+        const { default: standard } = OPTION_TABLE[name];
+        return standard === undefined ? [] : [[name, standard]];
+      }),
+    ) as Partial<OptionValues>;
+    const { config, ours } = storedTexts('x', 'test', said);
+    expect(Object.keys(parse(config))).toEqual(['name', 'primary_image']);
+    expect(parse(ours)).toMatchObject(said);
+  });
+});
+
+describe('what was written is read again', () => {
+  test('every option', async () => {
+    const { primaryImage, layer } = await reread('x', 'test', UNUSUAL);
+    expect(primaryImage).toBe('test');
+    expect(layer.values).toEqual(only(UNUSUAL, STORED));
+  });
+
+  test('also its default, where that was said', async () => {
+    const said = { 'ssh-console': false, 'ssh-timeout': 90, 'ssh-user': 'vagrant', memory: '1G' } as const;
+    expect((await reread('x', 'test', said)).layer.values).toEqual(said);
+  });
+
+  test('whatever texts there are in it', async () => {
+    const text = fc.string({ unit: 'binary', minLength: 1 }).filter((said) => !said.includes('\0'));
+    const texts = fc.array(text.filter(isTextForToml), { minLength: 1 });
+    const said = fc.record(
+      {
+        'ssh-command': text.filter(isTextForToml),
+        'ssh-option': texts,
+        'qemu-args': texts,
+        'ssh-timeout': fc.double({ min: 0, max: 86_400, noNaN: true }),
+        'ssh-port': fc.integer({ min: 1, max: 65_535 }),
+        'no-virtio-scsi': fc.boolean(),
+        memory: fc.oneof(fc.constant('512M'), fc.integer({ min: 1, max: 2 ** 40 })),
+      },
+      { requiredKeys: [] },
+    );
+    await fc.assert(
+      fc.asyncProperty(said, async (values) => {
+        const found = (await reread('x', 'test', values)).layer.values;
+        expect(found).toEqual(values);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test('what was typed at the creation by "up" is told from the rest', async () => {
+    const said = { memory: '2G', 'ssh-user': 'root', 'ssh-option': ['A=1', 'B=2'] } as const;
+    const typed = { memory: '2G', 'ssh-option': ['B=2'], vmstore: '/never/stored' } as const;
+    const { layer, typed: found } = await reread('x', 'test', said, typed);
+    expect(layer.values).toEqual(said);
+    expect(found?.values).toEqual({ memory: '2G', 'ssh-option': ['B=2'] });
+  });
+
+  test('also that nothing was typed', async () => {
+    expect((await reread('x', 'test', {}, {})).typed?.values).toEqual({});
+    expect((await reread('x', 'test', {})).typed).toBeUndefined();
+  });
+});
+
+describe('what the Python wrote', () => {
+  test('a default of its own was not said', async () => {
+    const { layer } = value(await read(PYTHONS_DEFAULTS));
+    expect(layer.values).toEqual({});
+  });
+
+  test.for([
+    ['ssh_timeout = 90.0', {}],
+    ['ssh_timeout = 91', { 'ssh-timeout': 91 }],
+    ['ssh_console = true', { 'ssh-console': true }],
+    ['extra_image = ["data"]', { 'extra-image': ['data'] }],
+    ['ssh-user = "root"', { 'ssh-user': 'root' }],
+  ] as const)('%s', async ([line, values]) => {
+    expect(value(await read(`primary_image = "test"\n${line}\n`)).layer.values).toEqual(values);
+  });
+
+  test.for([
+    'verbose = 2',
+    'vmstore = "/x"',
+    'image_backend = "/x"',
+    'image_frontend = "/x"',
+    'config = ["a"]',
+  ])('%s says nothing of the VM', async (line) => {
+    expect(value(await read(`primary_image = "test"\n${line}\n`)).layer.values).toEqual({});
+  });
+
+  test.for([
+    'shared_folder = ["a:b"]',
+    'copy_in_before = ["a:b"]',
+    'copy_out_after = ["a:b"]',
+    'copy_timeout = 5',
+    'direct_copy = true',
+    'rsync = true',
+  ])('%s is told, for we cannot do it', async (line) => {
+    const [problem, ...others] = problems(await read(`primary_image = "test"\n\n${line}\n`));
+    expect(others).toEqual([]);
+    expect(problem).toMatchObject({
+      reason: 'unknown-key',
+      message: expect.stringContaining('which this version cannot do') as string,
+      where: { file: 'config', position: { line: 3, column: 1 } },
+    });
+  });
+});
+
+describe('a text that was spoilt', () => {
+  test('all that is wrong is told at once, each with its line', async () => {
+    const text = 'primary_image = ",x"\nmemry = "1G"\nssh_port = 0\nrsync = true\n';
+    const lines = problems(await read(text)).map(
+      ({ where }) => where?.kind === 'file' && where.position?.line,
+    );
+    expect(lines.toSorted()).toEqual([1, 2, 3, 4]);
+  });
+
+  test('one that is no TOML is told with its line', async () => {
+    expect(problems(await read('primary_image = "test"\nssh_port = \n'))).toMatchObject([
+      { reason: 'syntax', where: { file: 'config', position: { line: 2 } } },
+    ]);
+  });
+
+  test('one without its image is told', async () => {
+    const [problem] = problems(await read('name = "x"\n'));
+    expect(problem).toMatchObject({ message: expect.stringContaining('primary_image') as string });
+  });
+
+  test('the sftp server of the host means nothing without a shared folder', async () => {
+    expect(value(await read('primary_image = "test"\nsftp_bin_name = "my-sftp"\n')).layer.values).toEqual({});
+  });
+
+  test('an empty one, too', async () => {
+    expect(problems(await read(''))).toHaveLength(1);
+  });
+
+  test.for(['memory = ', 'memory = []', 'typed = 5', '[typed]\nmemory = []', '\uFEFF'])(
+    'what only we read does no harm: %j',
+    async (ours) => {
+      const { layer, typed } = value(await read('primary_image = "test"\nssh_user = "root"\n', ours));
+      expect(layer.values).toEqual({ 'ssh-user': 'root' });
+      expect(typed).toBeUndefined();
+    },
+  );
+
+  test('what only we read may hold keys of a later version', async () => {
+    const { config, ours } = storedTexts('x', 'test', { memory: '2G' });
+    const { layer } = value(await read(config, `${ours}from-the-future = 1\n`));
+    expect(layer.values).toEqual({ memory: '2G' });
+  });
+
+  test('what only we read is of one configuration, not of another that took its place', async () => {
+    const { ours } = storedTexts('x', 'test', { memory: '2G' });
+    expect(value(await read('name = "x"\nprimary_image = "other"\n', ours)).layer.values).toEqual({});
+  });
+});
+
+test('paths in it were absolute, and are not moved', async () => {
+  const { layer } = await reread('x', 'test', { 'extra-image': ['data,file=/abs/data.qcow2'] });
+  expect(layer.base).toBe('/store/x');
+  expect(layer.values['extra-image']).toEqual(['data,file=/abs/data.qcow2']);
+});
+
+/** The configuration of a VM of which the Python was told nothing. */
+const PYTHONS_DEFAULTS = `
+copy_in_before = []
+copy_out_after = []
+direct_copy = false
+extra_image = []
+name = "x"
+no_virtio_scsi = false
+primary_image = "test"
+qemu_args = []
+qemu_bin_name = "qemu-system-x86_64"
+qmp_timeout = 10
+rsync = false
+sftp_bin_name = "sftp-server"
+shared_folder = []
+shutdown_timeout = 20
+ssh_bin_name = "ssh"
+ssh_console = false
+ssh_net_driver = "virtio-net-pci"
+ssh_option = []
+ssh_timeout = 90
+ssh_user = "vagrant"
+ssh_with_serial = false
+verbose = 0
+`;
+
+async function read(config: string, ours = ''): Promise<Result<StoredVm>> {
+  const texts: StoredTexts = { config, ours };
+  return readStoredVm(texts, 'config', '/store/x');
+}
+
+async function reread(...said: Parameters<typeof storedTexts>): Promise<StoredVm> {
+  const { config, ours } = storedTexts(...said);
+  return value(await read(config, ours));
+}
+
+function only(values: OptionValues, names: readonly OptionName[]): Partial<OptionValues> {
+  return Object.fromEntries(names.map((name) => [name, values[name]]));
+}
+
+/** No TOML text holds half of a character. */
+function isTextForToml(text: string): boolean {
+  return !/\p{Surrogate}/u.test(text);
+}
+
+function value<T>(result: Result<T>): T {
+  if (!result.ok) throw new Error(result.problems.map(({ message }) => message).join('\n'));
+  return result.value;
+}
+
+function problems(result: Result<unknown>): readonly Problem[] {
+  return result.ok ? [] : result.problems;
+}
