@@ -1,6 +1,7 @@
 import { readFile, readdir, realpath, rename, rm, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import * as z from 'zod';
+import { errorCode } from '../problem.ts';
 import { isAlive, markOf } from './process-mark.ts';
 import { runtimeBases } from './run-directory.ts';
 
@@ -22,6 +23,8 @@ const runningVm = z.object({
   files: z.array(z.string()).readonly(),
   /** When it was booted, as ISO time. */
   since: z.string(),
+  /** The private directory of its owner. */
+  run: z.string(),
   /** The transient that runs it, and its QEMU. */
   owner: processMark,
   qemu: processMark,
@@ -39,6 +42,7 @@ const hold = z.object({
   vmstore: z.string(),
   purpose: z.enum(['run', 'commit']),
   since: z.string(),
+  run: z.string(),
   owner: processMark,
 });
 
@@ -49,12 +53,13 @@ export type Hold = z.infer<typeof hold>;
 export async function publish(
   directory: string,
   qemuPid: number,
-  facts: Omit<RunningVm, 'owner' | 'qemu' | 'since'>,
+  facts: Omit<RunningVm, 'owner' | 'qemu' | 'since' | 'run'>,
 ): Promise<void> {
   const [owner, qemu] = [markOf(process.pid), markOf(qemuPid)];
   // a QEMU that has ended already is not to be found by anybody
   if (owner === undefined || qemu === undefined) return;
-  await writeRecord(directory, RECORD, { ...facts, since: new Date().toISOString(), owner, qemu });
+  const since = new Date().toISOString();
+  await writeRecord(directory, RECORD, { ...facts, since, run: dirname(directory), owner, qemu });
 }
 
 /** Tells other processes that we have a VM of a store for ourselves; returns how that is taken back. */
@@ -64,11 +69,19 @@ export async function publishHold(
 ): Promise<() => Promise<void>> {
   const owner = markOf(process.pid);
   const name = `${HOLD}${++holds}.json`;
-  await writeRecord(runDirectory, name, { ...vm, since: new Date().toISOString(), owner });
+  await writeRecord(runDirectory, name, { ...vm, since: new Date().toISOString(), run: runDirectory, owner });
   return () => rm(join(runDirectory, name), { force: true });
 }
 
 let holds = 0;
+
+/** Notes that an owner has been asked to end its VMs; false where somebody asked before, and a second time means more. */
+export async function askedFirst({ run }: Pick<RunningVm, 'run'>): Promise<boolean> {
+  return writeFile(join(run, 'asked'), '', { flag: 'wx' }).then(
+    () => true,
+    (error: unknown) => errorCode(error) !== 'EEXIST',
+  );
+}
 
 /** The VMs of a store that run now, by name. */
 export async function runningVms(environment: NodeJS.ProcessEnv, vmstore: string): Promise<RunningVm[]> {

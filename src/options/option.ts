@@ -78,6 +78,8 @@ const LONGEST_ENCODED_NAME = 200;
 /** What a VM of the VM store is called: any text that can be part of a file name once it is encoded. */
 export const vmName = text
   .refine((name) => !name.startsWith('.'), { error: 'must not begin with a dot' })
+  .refine((name) => !name.startsWith('-'), { error: 'must not begin with a hyphen' })
+  .refine((name) => !/\p{Control}/u.test(name), { error: 'must not hold a control character' })
   .refine((name) => !/\p{Surrogate}/u.test(name), { error: 'must not hold half of a character', abort: true })
   .refine((name) => encodeURIComponent(name).replaceAll(/[-!*'()]/g, '%XX').length <= LONGEST_ENCODED_NAME, {
     error: 'is too long for a file name',

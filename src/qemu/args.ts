@@ -33,7 +33,7 @@ export function qemuArguments(facts: QemuFacts): string[] {
   const { machine } = facts;
   const own = userSays(machine.qemuArgs);
   return [
-    ...['-name', escaped(facts.name)],
+    ...['-name', `guest=${escaped(facts.name)}`],
     ...(own('accel') ? [] : ['-accel', facts.accel === 'tcg' ? 'tcg,thread=multi' : 'kvm']),
     ...(own('cpu') || own('accel') ? [] : cpuArguments(facts)),
     ...(own('memory') ? [] : ['-m', machine.memory]),

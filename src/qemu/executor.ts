@@ -1,5 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { whyNoKvm } from '../host/kvm.ts';
@@ -206,7 +207,7 @@ function launchOf(
 ): Parameters<typeof launch>[0] {
   const { machine, ssh } = step;
   const snapshot = step.disks === 'snapshot';
-  const temporary = snapshotDirectory(process.env);
+  const temporary = snapshot ? snapshotDirectory(process.env) : tmpdir();
   const args = qemuArguments({
     name: step.instance,
     machine,

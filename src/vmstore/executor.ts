@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { isAlive } from '../host/process-mark.ts';
 import { sweepRunDirectories } from '../host/run-directory.ts';
 import type { Hold, RunningVm } from '../host/running.ts';
-import { holderOf, runningVms } from '../host/running.ts';
+import { askedFirst, holderOf, runningVms } from '../host/running.ts';
 import type { Executor, Executors, FindDisks, StepContext } from '../plan/contract.ts';
 import type { LockVm, StopVm } from '../plan/step.ts';
 import { TransientError, errorCode } from '../problem.ts';
@@ -75,11 +75,13 @@ function stopExecutor(): Executor<'vm.stop'> {
       if (step.ifRunning) return undefined;
       throw notRunning(step.name);
     }
-    for (const { owner } of vms) {
+    for (const { owner, run } of vms) {
       if (asked.has(owner.pid)) continue;
       asked.add(owner.pid);
       tellOfOthers(step, owner.pid, running, context);
-      signalOwner(step, owner.pid, context);
+      // a second signal would be less patient with the guest than whoever asked before us
+      if (step.kill || (await askedFirst({ run }))) signalOwner(step, owner.pid, context);
+      else context.note(`Process ${owner.pid} is ending VM '${step.name}' already`);
     }
     const processes = vms.flatMap((vm) => ('qemu' in vm ? [vm.owner, vm.qemu] : [vm.owner]));
     while (processes.some(isAlive)) await delay(INTERVAL, undefined, { signal: context.signal });

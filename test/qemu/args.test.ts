@@ -5,7 +5,7 @@ import { guestArchitecture, qemuArguments, type QemuFacts } from '../../src/qemu
 describe('the whole command line', () => {
   test('a VM that is reached over ssh', () => {
     expect(lines(facts())).toEqual([
-      '-name test',
+      '-name guest=test',
       '-accel tcg,thread=multi',
       '-cpu max',
       '-m 1G',
@@ -29,7 +29,7 @@ describe('the whole command line', () => {
     const { name, machine: spec, disks, snapshot } = facts();
     const serial = { log: '/run/serial.log', onTerminal: true, display: false };
     expect(lines({ name, machine: spec, disks, snapshot, serial, accel: 'kvm' })).toEqual([
-      '-name test',
+      '-name guest=test',
       '-accel kvm',
       '-cpu host',
       '-m 1G',

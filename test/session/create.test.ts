@@ -197,7 +197,7 @@ describe('a name', () => {
     expect(vmsIn(rig.vmstore)).toEqual([]);
   });
 
-  test.for(['a/../b', 'two words', 'ünï-✓', `it's "x"`, '100%25', 'x,y'])(
+  test.for(['a/../b', 'two words', 'ünï-✓', `it's "x"`, '100%25', 'x,y', 'a=b'])(
     '"%s" is as good as any',
     async (name) => {
       await using rig = new Rig();

@@ -205,3 +205,16 @@ async function up(rig: Rig): Promise<Program> {
   await program.waitFor(/up\nup\n/, 'stdout');
   return program;
 }
+
+test('a second stop waits with the first, and the guest has its time', async () => {
+  await using rig = new Rig({ faults: { ignorePowerdown: true } });
+  await created(rig, 'x');
+  const owner = rig.start(['start', 'x', '--cmd', 'sleep 1000', '--shutdown-timeout', '2']);
+  await rig.happened('command');
+  const stops = [rig.run(['stop', 'x']), rig.happened('powerdown').then(() => rig.run(['stop', 'x']))];
+  const [first, second] = await Promise.all(stops);
+  expect([first?.exitCode, second?.exitCode]).toEqual([0, 0]);
+  expect(second?.stderr.text).toContain("is ending VM 'x' already");
+  const { stderr } = await owner.ended;
+  expect(stderr.text).toContain('did not shut down within 2 s and was terminated');
+});

@@ -1,6 +1,8 @@
 /** What the fake takes from QEMU's command line; the rest it accepts and leaves alone. */
 export interface CommandLine {
   readonly name: string;
+  /** What QEMU would say of a name that it takes for an option of its own. */
+  readonly wrongName: string | undefined;
   readonly wantsVersion: boolean;
   readonly disks: readonly string[];
   /** Port of 127.0.0.1 that leads to the guest's ssh, 0 for any; undefined without a network card. */
@@ -17,8 +19,11 @@ export function readCommandLine(argv: readonly string[]): CommandLine {
   const console = chardevs.find((chardev) => chardev.includes('logfile='));
   const forwarded = firstMatch(valuesOf(argv, 'netdev'), /hostfwd=tcp:127\.0\.0\.1:(\d+)-:22\b/);
   const descriptor = firstMatch(chardevs, /^socket,id=qmp,fd=(\d+)/);
+  const name = valuesOf(argv, 'name').at(-1) ?? '';
+  const option = /^(?!guest=)([^,=]*)=/.exec(name)?.[1];
   return {
-    name: valuesOf(argv, 'name').at(-1) ?? '',
+    name: name.replace(/^guest=/, ''),
+    wrongName: option === undefined ? undefined : `-name ${name}: Invalid parameter '${option}'`,
     wantsVersion: argv.some((argument) => /^--?version$/.test(argument)),
     disks: valuesOf(argv, 'drive').flatMap(
       (drive) => /file=((?:[^,]|,,)+)/.exec(drive)?.[1]?.replaceAll(',,', ',') ?? [],

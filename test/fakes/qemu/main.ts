@@ -20,6 +20,7 @@ const BOOT_LINES = [
 async function main(argv: readonly string[]): Promise<void> {
   const said = readCommandLine(argv);
   if (said.wantsVersion) return void process.stdout.write('QEMU emulator version 7.2.22 (fake)\n');
+  if (said.wrongName !== undefined) exit(1, `qemu-system-x86_64: ${said.wrongName}`);
   const life = new Life(said.name, faultsOf(said.name, process.env));
   const missing = said.disks.find((disk) => !existsSync(disk));
   if (missing !== undefined)
