@@ -41,8 +41,19 @@ const base = {
   needs: strings,
   after: strings,
   undoes: z.string().optional(),
+  always: z.boolean().optional(),
 };
 const ofVm = { ...base, vm: z.string() };
+const copying = {
+  host: z.string(),
+  guest: z.string(),
+  rsync: z.boolean(),
+  through: z.union([
+    z.strictObject({ kind: z.literal('builder') }),
+    z.strictObject({ kind: z.literal('ssh'), ssh }),
+  ]),
+  timeout: z.number().optional(),
+};
 const inStore = { name: z.string(), vmstore: z.string() };
 
 const steps: Record<Step['kind'], z.ZodType> = {
@@ -75,7 +86,7 @@ const steps: Record<Step['kind'], z.ZodType> = {
     kind: z.literal('vm.lock'),
     ...ofVm,
     ...inStore,
-    purpose: z.enum(['run', 'commit']),
+    purpose: z.enum(['run', 'commit', 'copy']),
     image: z.string().optional(),
   }),
   'vm.unlock': z.strictObject({ kind: z.literal('vm.unlock'), ...ofVm }),
@@ -88,6 +99,16 @@ const steps: Record<Step['kind'], z.ZodType> = {
     ifRunning: z.boolean(),
   }),
   'vm.remove': z.strictObject({ kind: z.literal('vm.remove'), ...base, ...inStore }),
+  'builder.boot': z.strictObject({
+    kind: z.literal('builder.boot'),
+    ...ofVm,
+    readOnly: z.boolean(),
+    copies: z.int(),
+    builder: z.strictObject({ kernel: z.string().optional(), initrd: z.string().optional() }),
+  }),
+  'builder.stop': z.strictObject({ kind: z.literal('builder.stop'), ...ofVm }),
+  'copy.in': z.strictObject({ kind: z.literal('copy.in'), ...ofVm, ...copying }),
+  'copy.out': z.strictObject({ kind: z.literal('copy.out'), ...ofVm, ...copying }),
   'machine.attach': z.strictObject({
     kind: z.literal('machine.attach'),
     ...ofVm,

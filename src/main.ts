@@ -74,7 +74,9 @@ async function perform(plan: Plan, looks: Looks): Promise<number> {
     { imageExecutors },
     { vmRoom },
     { qemuRoom },
-    { guestExecutors },
+    { guestRoom },
+    { builderRoom },
+    { copyExecutors },
   ] = await Promise.all([
     import('./run/runner.ts'),
     import('./run/listr-view.ts'),
@@ -83,16 +85,25 @@ async function perform(plan: Plan, looks: Looks): Promise<number> {
     import('./vmstore/executor.ts'),
     import('./qemu/executor.ts'),
     import('./guest/executor.ts'),
+    import('./builder/executor.ts'),
+    import('./transfer/executor.ts'),
   ]);
   const directory = await openRunDirectory(process.env);
   try {
     const vms = vmRoom(directory.path);
     const qemu = qemuRoom(directory.path, vms.disks);
+    const guests = guestRoom(qemu.find);
+    const builders = builderRoom(directory.path, vms.disks);
+    const copies = copyExecutors(async ({ vm, through }, context) =>
+      through.kind === 'ssh' ? guests.far(vm, through.ssh, context) : builders.find(vm),
+    );
     const executors = {
       ...imageExecutors(vms.disks),
       ...vms.executors,
       ...qemu.executors,
-      ...guestExecutors(qemu.find),
+      ...guests.executors,
+      ...builders.executors,
+      ...copies,
     };
     const commands = plan.steps.filter((step) => step.kind === 'guest.run' && !step.ownsTerminal);
     // output of guests that arrives beside our own lines would tear a live screen apart

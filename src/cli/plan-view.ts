@@ -85,6 +85,13 @@ function factsOf(step: Step): string {
       return step.kill ? 'at once' : step.ifRunning ? 'if it runs' : '';
     case 'vm.remove':
       return step.vmstore;
+    case 'builder.boot':
+      return `builder VM${step.readOnly ? ', read-only' : ''}`;
+    case 'copy.in':
+    case 'copy.out':
+      return [step.through.kind === 'ssh' ? 'over ssh' : '', step.rsync ? 'rsync' : '']
+        .filter(Boolean)
+        .join(', ');
     case 'machine.attach':
       return `process ${step.qemu.pid}, port ${step.port}`;
     case 'machine.boot': {
@@ -103,6 +110,7 @@ function factsOf(step: Step): string {
     case 'guest.console':
       return 'over ssh';
     case 'vm.unlock':
+    case 'builder.stop':
     case 'guest.run':
     case 'guest.leave':
     case 'machine.hold':

@@ -4,6 +4,7 @@ import { addFlags, flagLayer, type RawFlags } from '../options/flags.ts';
 import type { Problem, Result } from '../problem.ts';
 import { failed, ok } from '../problem.ts';
 import type { CommandDef, Invocation, Switch } from './command.ts';
+import { cp } from './commands/cp.ts';
 import { create } from './commands/create.ts';
 import { imageLs, imagePull, imageRm } from './commands/image.ts';
 import { plan } from './commands/plan.ts';
@@ -25,6 +26,7 @@ export const COMMANDS: readonly CommandDef[] = [
   ps,
   rm,
   commit,
+  cp,
   imageLs,
   imagePull,
   imageRm,

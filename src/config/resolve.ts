@@ -1,16 +1,26 @@
 import { isAbsolute, join, resolve } from 'node:path';
 import type { Layer } from '../options/layer.ts';
-import type { ImageRef } from '../options/option.ts';
-import { formatImageSource, parseImageRef } from '../options/option.ts';
+import type { CopyPair, ImageRef } from '../options/option.ts';
+import { formatImageSource, parseCopyIn, parseCopyOut, parseImageRef } from '../options/option.ts';
 import type { OptionName, OptionValues } from '../options/table.ts';
 import { OPTION_NAMES, OPTION_TABLE } from '../options/table.ts';
 import type { Problem, Result, Where } from '../problem.ts';
 import { failed, ok } from '../problem.ts';
 import { inFile } from './placement.ts';
 import type { StoredVm } from './stored.ts';
-import { storedTexts } from './stored.ts';
+import { storedTexts, temporaryTexts } from './stored.ts';
 import type { Transientfile, VmEntry } from './transientfile.ts';
-import type { Connection, Ending, ImageNeed, MachineSpec, SshSpec, StateSpec, VmSpec } from './vm-spec.ts';
+import type {
+  BuilderSpec,
+  Connection,
+  CopiesSpec,
+  Ending,
+  ImageNeed,
+  MachineSpec,
+  SshSpec,
+  StateSpec,
+  VmSpec,
+} from './vm-spec.ts';
 
 /** What the process environment says that a layer or a default can come from. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -62,7 +72,24 @@ function mergeValue(name: OptionName, earlier: unknown, later: unknown): unknown
 /** Values that hold a path lose their dependence on the place where they were said. */
 function absolute(name: OptionName, value: unknown, base: string): unknown {
   if (name === 'extra-image') return (value as string[]).map((spec) => absoluteImage(spec, base));
+  if (name === 'copy-in-before')
+    return (value as string[]).map((pair) => absolutePair(pair, parseCopyIn, base));
+  if (name === 'copy-out-after')
+    return (value as string[]).map((pair) => absolutePair(pair, parseCopyOut, base));
   return OPTION_TABLE[name].path === true ? resolve(base, value as string) : value;
+}
+
+/** A pair whose path of the host is absolute; a slash at its end has a meaning and stays. */
+function absolutePair(said: string, parse: typeof parseCopyIn, base: string): string {
+  const { host, guest } = knownPair(said, parse);
+  const path = `${resolve(base, host)}${host.endsWith('/') ? '/' : ''}`;
+  return parse === parseCopyIn ? `${path}:${guest}` : `${guest}:${path}`;
+}
+
+function knownPair(said: string, parse: typeof parseCopyIn): CopyPair {
+  const pair = parse(said);
+  if (typeof pair === 'string') throw new Error(`a copy that was not checked: ${said}`);
+  return pair;
 }
 
 /** A source that is a path: a file, or a box catalogue in a file and not of a registry. */
@@ -108,6 +135,8 @@ interface VmFacts {
   /** Whether it is the only VM of the plan: then it must have something to connect to. */
   readonly alone: boolean;
   readonly state: StateSpec | undefined;
+  /** The name in the VM store that it has while it runs, should its copies need a place there. */
+  readonly temporaryName: string;
 }
 
 /** A named VM, with what is stored of it where it exists. */
@@ -138,7 +167,7 @@ export function storeOfEntry(
 
 /**
  * The VMs of a Transientfile that were selected, with the command line over them. `stored` has what is stored of the
- * named ones among them that exist, by their keys in the file.
+ * named ones among them that exist, by their keys in the file; `unique` tells this run from others of the project.
  */
 export function resolveProject(
   file: Transientfile,
@@ -146,12 +175,14 @@ export function resolveProject(
   above: readonly Layer[],
   environment: Environment,
   stored: ReadonlyMap<string, StoredVm> = new Map(),
+  unique = '',
 ): Result<VmSpec[]> {
   const alone = selected.length === 1;
   const vms = selected.map((entry) =>
-    resolveEntry(file, entry, alone, above, environment, stored.get(entry.name)),
+    resolveEntry(file, entry, alone, above, environment, stored.get(entry.name), unique),
   );
   const problems = [
+    ...vms.flatMap(consoleCopies),
     ...vms.flatMap((vm) => lateDisks(vm, stored.get(vm.spec.name))),
     ...sharedTerminal(vms),
     ...sharedPorts(vms),
@@ -174,6 +205,7 @@ function resolveEntry(
   above: readonly Layer[],
   environment: Environment,
   stored: StoredVm | undefined,
+  unique: string,
 ): ResolvedVm {
   // of a VM that "up" created the file says today what it said then
   const kept = stored?.typed ?? stored?.layer;
@@ -196,9 +228,13 @@ function resolveEntry(
         : stateOf({ name, stored }, merged, environment, () =>
             storedTexts(name, formatImageRef(image), said, typed),
           ),
+    temporaryName: `${instance}${TEMPORARY}${unique}`,
   };
   return { spec: resolveVm(facts, merged, environment), merged };
 }
+
+/** Between the name of an instance and what makes it unique, in the name of a temporary VM. */
+const TEMPORARY = '.run-';
 
 function stateOf(
   { name, stored }: NamedVm,
@@ -207,7 +243,7 @@ function stateOf(
   creation: () => NonNullable<StateSpec['creation']>,
 ): StateSpec {
   const { vmstore } = storesOf(merged.values, environment);
-  return { name, vmstore, ...(stored === undefined ? { creation: creation() } : {}) };
+  return { name, vmstore, temporary: false, ...(stored === undefined ? { creation: creation() } : {}) };
 }
 
 /**
@@ -249,10 +285,11 @@ export function resolveStored(
     extraImages: created.map(knownRef),
     dependsOn: [],
     alone: true,
-    state: { name, vmstore: storesOf(merged.values, environment).vmstore },
+    state: { name, vmstore: storesOf(merged.values, environment).vmstore, temporary: false },
+    temporaryName: name,
   };
   const resolved = { spec: resolveVm(facts, merged, environment), merged };
-  const problems = lateDisks(resolved, stored);
+  const problems = [...consoleCopies(resolved), ...lateDisks(resolved, stored)];
   return problems.length > 0 ? failed(...problems) : ok(resolved.spec);
 }
 
@@ -306,8 +343,9 @@ export function resolveRun(
             storedTexts(who.name, spec, merged.values),
           )
         : undefined,
+    temporaryName: 'name' in who ? who.name : who.instance,
   };
-  return ok(resolveVm(facts, merged, environment));
+  return checked({ spec: resolveVm(facts, merged, environment), merged });
 }
 
 /** An image by its name in `[images]`, else by its spec, which was checked when the file was read. */
@@ -332,7 +370,8 @@ function resolveVm(facts: VmFacts, merged: Merged, environment: Environment): Vm
   const option = optionIn(merged);
   const connection = connectionOf(facts, merged);
   const { backend, vmstore } = storesOf(merged.values, environment);
-  const { state } = facts;
+  const copies = copiesOf(merged);
+  const state = facts.state ?? temporaryState(facts, copies, vmstore);
   const machine: MachineSpec = {
     program: option('qemu-bin-name'),
     memory: String(option('memory')),
@@ -344,11 +383,13 @@ function resolveVm(facts: VmFacts, merged: Merged, environment: Environment): Vm
   };
   const wantsCard =
     connection.kind !== 'qemu-console' || merged.said('ssh-port') || merged.said('ssh-net-driver');
+  const keepsSomething = state !== undefined || copies.out.length > 0;
   return {
     name: facts.name,
     instance: facts.instance,
     images: [needOf(facts.image, backend), ...facts.extraImages.map((image) => needOf(image, backend))],
     ...(state ? { state } : {}),
+    copies,
     connection,
     ...(wantsCard ? { ssh: sshOf(merged) } : {}),
     machine,
@@ -356,11 +397,41 @@ function resolveVm(facts: VmFacts, merged: Merged, environment: Environment): Vm
       machine,
       connection,
       option('shutdown-timeout'),
-      state !== undefined || merged.said('shutdown-timeout'),
+      keepsSomething || merged.said('shutdown-timeout'),
     ),
     dependsOn: facts.dependsOn,
     vmstore,
   };
+}
+
+function copiesOf({ values }: Merged): CopiesSpec {
+  const { rsync = false, 'direct-copy': direct = false, 'copy-timeout': timeout } = values;
+  const pairs = (said: readonly string[] | undefined, parse: typeof parseCopyIn): CopiesSpec['in'] =>
+    (said ?? []).map((pair) => ({ ...knownPair(pair, parse), rsync }));
+  return {
+    in: pairs(values['copy-in-before'], parseCopyIn),
+    out: pairs(values['copy-out-after'], parseCopyOut),
+    direct,
+    ...(timeout === undefined ? {} : { timeout }),
+    builder: builderOf(values),
+  };
+}
+
+/** The user's own parts of the builder VM, as the options name them. */
+export function builderOf(values: Merged['values']): BuilderSpec {
+  const { 'builder-kernel': kernel, 'builder-initrd': initrd } = values;
+  return { ...(kernel === undefined ? {} : { kernel }), ...(initrd === undefined ? {} : { initrd }) };
+}
+
+/** The builder works on disks of a stored VM: one without a name gets a place that is gone when its run ends. */
+function temporaryState(
+  { temporaryName: name, image }: VmFacts,
+  { in: before, out: after, direct }: CopiesSpec,
+  vmstore: string,
+): StateSpec | undefined {
+  if (direct || before.length + after.length === 0) return undefined;
+  const creation = temporaryTexts(name, formatImageRef(image));
+  return { name, vmstore, temporary: true, creation };
 }
 
 function connectionOf({ alone }: VmFacts, { values }: Merged): Connection {
@@ -404,6 +475,27 @@ function endingOf(machine: MachineSpec, connection: Connection, timeout: number,
 
 const DATA_ARGUMENT =
   /^--?(drive|blockdev|hd[a-d]|sd|mtdblock|pflash|fsdev|virtfs|usbdevice)$|^(nvme|usb-storage|virtio-blk|scsi-|ide-|virtio-9p|vhost-user-fs)/;
+
+/** Copies over ssh happen between the guest's readiness and a session, which QEMU's console does not have. */
+function consoleCopies({ spec, merged }: ResolvedVm): Problem[] {
+  const { direct, in: before, out: after } = spec.copies;
+  if (!direct || before.length + after.length === 0 || spec.connection.kind !== 'qemu-console') return [];
+  const where = merged.where('direct-copy');
+  return [
+    {
+      reason: 'conflict',
+      message: 'direct-copy goes over ssh, and this VM is connected to by the console of QEMU',
+      ...(where ? { where } : {}),
+      hint: 'add ssh-console or ssh-command, or leave direct-copy out',
+    },
+  ];
+}
+
+/** A VM whose options are checked against each other. */
+function checked(resolved: ResolvedVm): Result<VmSpec> {
+  const problems = consoleCopies(resolved);
+  return problems.length > 0 ? failed(...problems) : ok(resolved.spec);
+}
 
 /** VMs that both want the terminal: only one console can be open, and boot messages belong before one. */
 function sharedTerminal(vms: readonly ResolvedVm[]): Problem[] {

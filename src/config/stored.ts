@@ -35,9 +35,6 @@ const UNSUPPORTED: Readonly<Record<string, unknown>> = {
   'shared-folder': [],
   'copy-in-before': [],
   'copy-out-after': [],
-  'copy-timeout': undefined,
-  'direct-copy': false,
-  rsync: false,
 };
 
 /** The options that are stored; a VM's name is its directory's. */
@@ -76,6 +73,21 @@ const OF = 'of';
 
 function sumOf(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 16);
+}
+
+/** Key of our text by which a VM is known that is removed when its run ends. */
+const TEMPORARY = 'temporary';
+
+/** What creating a VM writes that is gone when its run ends: nobody starts it a second time. */
+export function temporaryTexts(name: string, primaryImage: string): StoredTexts {
+  const { config } = storedTexts(name, primaryImage, {});
+  return { config, ours: formatDocument({ [TEMPORARY]: true }) };
+}
+
+/** Whether our text is that of a VM which is gone when its run ends. */
+export function isTemporary(ours: string): boolean {
+  const document = parseDocument(ours, 'ours');
+  return document.ok && document.value.data[TEMPORARY] === true;
 }
 
 function pick(

@@ -38,12 +38,38 @@ export interface MachineSpec {
   readonly qemuArgs: readonly string[];
 }
 
+/** One copy: an absolute path of the host, one of the guest, and whether rsync moves it. */
+export interface CopySpec {
+  readonly host: string;
+  readonly guest: string;
+  readonly rsync: boolean;
+}
+
+/** The user's own parts of the builder VM. */
+export interface BuilderSpec {
+  readonly kernel?: string;
+  readonly initrd?: string;
+}
+
+/** What is copied in before a VM runs and out after it has. */
+export interface CopiesSpec {
+  readonly in: readonly CopySpec[];
+  readonly out: readonly CopySpec[];
+  /** Over ssh while it runs, instead of by the builder while it does not. */
+  readonly direct: boolean;
+  /** Seconds that each copy may take. */
+  readonly timeout?: number;
+  readonly builder: BuilderSpec;
+}
+
 /** The place of a VM's disks and configuration in the VM store, where they stay when it ends. */
 export interface StateSpec {
   readonly name: string;
   readonly vmstore: string;
   /** What creating it writes: a TOML text that the Python reads and one that is ours; a VM that is there needs none. */
   readonly creation?: { readonly config: string; readonly ours: string };
+  /** It is removed when the run ends. */
+  readonly temporary: boolean;
 }
 
 /** How the VM ends: at once when nothing of it is kept, else by asking the guest and waiting. */
@@ -58,6 +84,7 @@ export interface VmSpec {
   readonly images: readonly [ImageNeed, ...ImageNeed[]];
   /** Missing for a stateless VM, of which nothing stays. */
   readonly state?: StateSpec;
+  readonly copies: CopiesSpec;
   readonly connection: Connection;
   readonly ssh?: SshSpec;
   readonly machine: MachineSpec;

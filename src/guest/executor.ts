@@ -3,8 +3,10 @@ import type { SshSpec } from '../config/vm-spec.ts';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Exit } from '../host/process.ts';
 import { findProgram, runInForeground, shellExitCode, startChild } from '../host/process.ts';
-import type { Executor, Executors, FindMachine, Machine } from '../plan/contract.ts';
+import type { Executor, Executors, FindMachine, Machine, StepContext } from '../plan/contract.ts';
 import { TransientError } from '../problem.ts';
+import type { Far } from '../transfer/far.ts';
+import { SshFar } from './far.ts';
 import type { LoginTry } from './readiness.ts';
 import { awaitReady, sshPortOf } from './readiness.ts';
 import type { Master, Target } from './ssh-program.ts';
@@ -14,8 +16,15 @@ import { login } from './ssh.ts';
 
 type GuestKind = 'guest.ready' | 'guest.leave' | 'guest.run' | 'guest.console';
 
+/** The executors of steps in a guest, and the guests that can be copied to and from. */
+export interface GuestRoom {
+  readonly executors: Pick<Executors, GuestKind>;
+  readonly far: (vm: string, ssh: SshSpec, context: StepContext) => Promise<Far>;
+}
+
 /** Executors of the steps that concern the inside of a guest. */
-export function guestExecutors(find: FindMachine): Pick<Executors, GuestKind> {
+export function guestRoom(find: FindMachine): GuestRoom {
+  const fars = new Map<string, Promise<Far>>();
   const masters = new Map<string, Master>();
   /** VMs that let in nobody but by a key of the user's agent. */
   const byAgent = new Set<string>();
@@ -38,6 +47,7 @@ export function guestExecutors(find: FindMachine): Pick<Executors, GuestKind> {
   };
 
   const leave: Executor<'guest.leave'> = async ({ vm }) => {
+    fars.delete(vm);
     await masters.get(vm)?.close();
     masters.delete(vm);
     return undefined;
@@ -56,7 +66,28 @@ export function guestExecutors(find: FindMachine): Pick<Executors, GuestKind> {
     return { exitCode: await sessionCode(await runInForeground(ssh.program, args, signal), machine) };
   };
 
-  return { 'guest.ready': ready, 'guest.leave': leave, 'guest.run': command, 'guest.console': console };
+  const far = async (vm: string, ssh: SshSpec, context: StepContext): Promise<Far> => {
+    const known = fars.get(vm);
+    if (known !== undefined) return known;
+    const target = await targetOf(find(vm), ssh, byAgent.has(vm));
+    const opened = openFar(target, context);
+    fars.set(vm, opened);
+    return opened;
+  };
+
+  return {
+    executors: { 'guest.ready': ready, 'guest.leave': leave, 'guest.run': command, 'guest.console': console },
+    far,
+  };
+}
+
+async function openFar(target: Target, { signal, note }: StepContext): Promise<Far> {
+  const { far, isRoot } = await SshFar.open(target, signal);
+  if (!isRoot)
+    note(
+      `User ${target.ssh.user} may not use sudo in the guest: files are copied with the rights of that user`,
+    );
+  return far;
 }
 
 /**

@@ -32,8 +32,10 @@ interface RunOptions {
 interface ChildOptions {
   /** Our own stdin and stdout become the child's; otherwise it has no stdin and its stdout is piped. */
   readonly onTerminal?: boolean;
-  /** A connected socket on this descriptor of the child, the other end of which is `channel`. */
-  readonly channel?: 3;
+  /** So many connected sockets on the descriptors of the child from 3 on, the other ends of which are `channels`. */
+  readonly channels?: number;
+  /** We write to its stdin, which is otherwise ours or nothing. */
+  readonly fed?: boolean;
   /** A process group of its own, out of reach of the terminal's ^C. */
   readonly ownGroup?: boolean;
   readonly environment?: Readonly<Record<string, string>>;
@@ -44,9 +46,10 @@ interface ChildOptions {
 /** A child that lives for a while. */
 export interface Child {
   readonly pid: number;
+  readonly stdin: Writable | null;
   readonly stdout: Readable | null;
   readonly stderr: Readable | null;
-  readonly channel: Duplex | null;
+  readonly channels: readonly Duplex[];
   /** Never rejects. */
   readonly exited: Promise<Exit>;
   kill: (signal: 'SIGTERM' | 'SIGKILL') => void;
@@ -201,22 +204,35 @@ export async function startChild(
   args: readonly string[],
   options: ChildOptions,
 ): Promise<Child> {
-  const { onTerminal = false, channel, ownGroup = false, environment = {}, signal } = options;
+  const {
+    onTerminal = false,
+    fed = false,
+    channels = 0,
+    ownGroup = false,
+    environment = {},
+    signal,
+  } = options;
   const [file, ...rest] = await commandLine(program, args);
   const own = onTerminal ? 'inherit' : undefined;
   const child = execa(file, rest, {
     reject: false,
     buffer: false,
-    stdio: [own ?? 'ignore', own ?? 'pipe', 'pipe', ...(channel === undefined ? [] : (['pipe'] as const))],
+    stdio: [
+      fed ? 'pipe' : (own ?? 'ignore'),
+      own ?? 'pipe',
+      'pipe',
+      ...Array.from({ length: channels }, () => 'pipe' as const),
+    ],
     detached: ownGroup,
     env: environment,
     ...cancelledBy(signal),
   });
   return {
     pid: child.pid ?? 0,
+    stdin: child.stdin,
     stdout: child.stdout,
     stderr: child.stderr,
-    channel: channel === undefined ? null : child.stdio[channel],
+    channels: child.stdio.slice(3) as unknown as readonly Duplex[],
     exited: child.then((result) => exitOf(result)),
     kill: (name) => child.kill(name),
   };

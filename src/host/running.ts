@@ -40,7 +40,7 @@ export type RunningVm = z.infer<typeof runningVm>;
 const hold = z.object({
   name: z.string(),
   vmstore: z.string(),
-  purpose: z.enum(['run', 'commit']),
+  purpose: z.enum(['run', 'commit', 'copy']),
   since: z.string(),
   run: z.string(),
   owner: processMark,

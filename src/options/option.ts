@@ -1,7 +1,7 @@
 import * as z from 'zod';
 
 /** The commands and tables in which an option can be said. */
-export type Scope = 'everywhere' | 'run' | 'create' | 'start' | 'ssh' | 'up' | 'plan' | 'file';
+export type Scope = 'everywhere' | 'run' | 'create' | 'start' | 'ssh' | 'cp' | 'up' | 'plan' | 'file';
 
 /** How a later layer treats what an earlier one said: a scalar is replaced, a list grows. */
 export type Merge = 'replace' | 'append';
@@ -72,6 +72,38 @@ export const memory = z.union(
   { error: MEMORY_ERROR },
 );
 
+/** A path of the host and an absolute one of a guest. */
+export interface CopyPair {
+  readonly host: string;
+  readonly guest: string;
+}
+
+/** Reads `HOST:/GUEST`; a string says what is wrong with it. */
+export function parseCopyIn(said: string): CopyPair | string {
+  const [, host, guest] = /^(.+):(\/.*)$/s.exec(said) ?? [];
+  if (host !== undefined && guest !== undefined) return { host, guest };
+  return 'must be HOST_PATH:GUEST_PATH, with an absolute path in the guest';
+}
+
+/** Reads `/GUEST:HOST`; a string says what is wrong with it. */
+export function parseCopyOut(said: string): CopyPair | string {
+  const [, guest, host] = /^(\/[^:]*):(.+)$/s.exec(said) ?? [];
+  if (guest !== undefined && /^\/+$/.test(guest)) return 'must name something below the root of the guest';
+  if (host !== undefined && guest !== undefined) return { host, guest };
+  return 'must be GUEST_PATH:HOST_PATH, with an absolute path in the guest';
+}
+
+/** What is to be copied into a guest, kept as the text that was written. */
+export const copyIn = text.refine((said) => typeof parseCopyIn(said) !== 'string', {
+  error: (issue) => parseCopyIn(issue.input as string) as string,
+  abort: true,
+});
+
+/** What is to be copied out of a guest, kept as the text that was written. */
+export const copyOut = text.refine((said) => typeof parseCopyOut(said) !== 'string', {
+  error: (issue) => parseCopyOut(issue.input as string) as string,
+  abort: true,
+});
 /** Longest name of a VM as part of file names, where every other character takes three (see host/paths.ts). */
 const LONGEST_ENCODED_NAME = 200;
 

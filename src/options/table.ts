@@ -1,9 +1,24 @@
 import * as z from 'zod';
 import type { OptionDef, Scope } from './option.ts';
-import { imageSpec, integer, list, memory, option, port, seconds, text, vmName } from './option.ts';
+import {
+  copyIn,
+  copyOut,
+  imageSpec,
+  integer,
+  list,
+  memory,
+  option,
+  port,
+  seconds,
+  text,
+  vmName,
+} from './option.ts';
 
 /** The parts of a VM's session, wherever they are said. */
 const SESSION: readonly Scope[] = ['run', 'create', 'start', 'up', 'plan', 'file'];
+
+/** What happens in one session of a VM, and is said anew for the next. */
+const ONCE: readonly Scope[] = ['run', 'start', 'up', 'plan', 'file'];
 
 /** How a guest is reached, which is also said to a VM that runs already. */
 const CONTACT: readonly Scope[] = [...SESSION, 'ssh'];
@@ -161,6 +176,61 @@ export const OPTIONS = {
     placeholder: 'IMAGE',
     help: 'a further disk for the VM: an image spec like that of the first disk',
     example: '"data,file=./data.qcow2"',
+  }),
+  'copy-in-before': list({
+    type: copyIn,
+    scopes: ONCE,
+    alias: '-b',
+    placeholder: 'HOST:/GUEST',
+    help: 'copy a file or directory of the host into the VM before it runs',
+    example: '"./app.conf:/etc/app.conf"',
+  }),
+  'copy-out-after': list({
+    type: copyOut,
+    scopes: ONCE,
+    alias: '-a',
+    placeholder: '/GUEST:HOST',
+    help: 'copy a file or directory out of the VM after it has run',
+    example: '"/var/log/app.log:./out/"',
+  }),
+  'copy-timeout': option({
+    type: seconds,
+    scopes: SESSION,
+    placeholder: 'SECONDS',
+    help: 'how long each copy may take [default: no limit]',
+    example: '600',
+  }),
+  'direct-copy': option({
+    type: z.boolean(),
+    scopes: SESSION,
+    default: false,
+    help: 'copy over ssh while the VM runs, instead of onto its disk by a builder VM',
+    example: 'true',
+  }),
+  rsync: option({
+    type: z.boolean(),
+    scopes: [...SESSION, 'cp'],
+    default: false,
+    help: 'copy with rsync, which sends only what differs',
+    example: 'true',
+  }),
+  'builder-kernel': option({
+    type: text,
+    scopes: [...SESSION, 'cp'],
+    path: true,
+    placeholder: 'FILE',
+    unknownToPython: true,
+    help: 'kernel of the builder VM, which copies to and from stopped VMs [default: assembled from the host]',
+    example: '"./vmlinuz"',
+  }),
+  'builder-initrd': option({
+    type: text,
+    scopes: [...SESSION, 'cp'],
+    path: true,
+    placeholder: 'FILE',
+    unknownToPython: true,
+    help: 'initramfs of the builder VM [default: assembled from the host]',
+    example: '"./initrd"',
   }),
   memory: option({
     type: memory,

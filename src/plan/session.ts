@@ -1,7 +1,8 @@
-import type { Connection, ImageNeed, SshSpec, VmSpec } from '../config/vm-spec.ts';
+import type { Connection, ImageNeed, SshSpec, StateSpec, VmSpec } from '../config/vm-spec.ts';
+import { directCopies, offlineCopies } from './copies.ts';
 import { ordered } from './graph.ts';
 import { retrieval } from './images.ts';
-import type { CreateVm, LockVm, Plan, Step, StepId } from './step.ts';
+import type { AwaitGuest, CreateVm, LockVm, Plan, Step, StepId } from './step.ts';
 
 /** The whole plan for some VMs: their images, each VM's session, and every stop beside its boot. */
 export function planSession(specs: readonly VmSpec[]): Plan {
@@ -12,8 +13,8 @@ export function planSession(specs: readonly VmSpec[]): Plan {
   const hold = holdFor(specs);
   const steps = specs.flatMap((spec) => {
     const own = work.get(spec.name) ?? [];
-    const { take, giveBack } = stateOf(spec, specs);
-    return [...take, bootOf(spec, specs), ...own, stopOf(spec, specs, work, hold), ...giveBack];
+    const { take, giveBack, ready } = stateOf(spec, specs);
+    return [...take, bootOf(spec, ready), ...own, stopOf(spec, specs, work, hold), ...giveBack];
   });
   return {
     steps: ordered([...images, ...steps, ...hold]),
@@ -74,10 +75,36 @@ function creationOf(
   ];
 }
 
-/** What a named VM needs before it boots, and what is given back once it has ended. */
-function stateOf(spec: VmSpec, specs: readonly VmSpec[]): { take: Step[]; giveBack: Step[] } {
-  const { name: vm, state, images } = spec;
-  if (state === undefined) return { take: [], giveBack: [] };
+/** What a VM with a place in the store needs before it boots, and what is given back once it has ended. */
+interface StateSteps {
+  readonly take: readonly Step[];
+  readonly giveBack: readonly Step[];
+  /** What its boot needs. */
+  readonly ready: readonly StepId[];
+}
+
+function stateOf(spec: VmSpec, specs: readonly VmSpec[]): StateSteps {
+  const { name: vm, state, images, copies } = spec;
+  if (state === undefined) return { take: [], giveBack: [], ready: imageSteps(spec, specs) };
+  const offline = copies.direct ? { ...copies, in: [], out: [] } : copies;
+  const { builder, timeout } = copies;
+  const shared = { vm, builder, timeout };
+  const lockId = `${vm}/lock`;
+  const before = offlineCopies({
+    ...shared,
+    direction: 'in',
+    copies: offline.in,
+    needs: [lockId],
+    after: [],
+  });
+  const [boot, stop] = [`${vm}/boot`, `${vm}/stop`];
+  const after = offlineCopies({
+    ...shared,
+    direction: 'out',
+    copies: offline.out,
+    needs: [boot],
+    after: [stop],
+  });
   const create = creationOf(spec, specs, { existing: 'use', announce: false });
   const [lock, unlock] = holding({
     vm,
@@ -85,9 +112,30 @@ function stateOf(spec: VmSpec, specs: readonly VmSpec[]): { take: Step[]; giveBa
     purpose: 'run',
     image: images[0].name,
     needs: create.map((step) => step.id),
-    until: [`${vm}/stop`],
+    until: [stop, ...[...before, ...after].map((step) => step.id)],
   });
-  return { take: [...create, lock], giveBack: [unlock] };
+  return {
+    take: [...create, lock, ...before],
+    giveBack: [...after, unlock, ...(state.temporary ? [removalOf(vm, state)] : [])],
+    ready: [lock.id, ...before.map((step) => step.id)],
+  };
+}
+
+/** A temporary VM leaves the store when all is done with it. */
+function removalOf(vm: string, { name, vmstore }: StateSpec): Step {
+  const [undoes, unlocked] = [`${vm}/create`, `${vm}/unlock`];
+  const title = 'Remove what was temporary';
+  return {
+    id: `${vm}/remove`,
+    kind: 'vm.remove',
+    vm,
+    title,
+    needs: [],
+    after: [unlocked],
+    undoes,
+    name,
+    vmstore,
+  };
 }
 
 /** A VM of the store had for ourselves, and left to others after some steps. */
@@ -119,9 +167,8 @@ export function holding(what: {
   ];
 }
 
-function bootOf(spec: VmSpec, specs: readonly VmSpec[]): Step {
+function bootOf(spec: VmSpec, ready: readonly StepId[]): Step {
   const { name: vm, connection, state } = spec;
-  const ready = state === undefined ? imageSteps(spec, specs) : [`${vm}/lock`];
   return {
     id: `${vm}/boot`,
     kind: 'machine.boot',
@@ -142,14 +189,15 @@ function bootOf(spec: VmSpec, specs: readonly VmSpec[]): Step {
 
 /** What happens in a VM between its boot, or another step by which it is there, and its stop. */
 export function workOf(
-  { name: vm, connection, ssh }: Pick<VmSpec, 'name' | 'connection' | 'ssh'>,
+  spec: Pick<VmSpec, 'name' | 'connection' | 'ssh' | 'copies'>,
   boot: StepId,
   alone: boolean,
 ): Step[] {
+  const { name: vm, connection, ssh } = spec;
   if (connection.kind === 'qemu-console' || ssh === undefined) {
     return [{ id: `${vm}/console`, kind: 'machine.console', vm, title: 'Console', needs: [boot], after: [] }];
   }
-  const ready: Step = {
+  const ready: AwaitGuest = {
     id: `${vm}/ready`,
     kind: 'guest.ready',
     vm,
@@ -157,44 +205,47 @@ export function workOf(
     needs: [boot],
     after: [],
     ssh,
-    forSession: connection.kind !== 'service',
+    // copies go through a login of the user's ssh program too
+    forSession: connection.kind !== 'service' || spec.copies.direct,
   };
-  const session = sessionOf(vm, connection, ssh, alone);
-  return session === undefined ? [ready] : [ready, session, leaveOf(vm, ready.id, session.id)];
+  const before = directCopies(spec, 'in', ssh, undefined);
+  const session = sessionOf(vm, connection, ssh, [ready, ...before], alone);
+  const work = [...before, ...session, ...directCopies(spec, 'out', ssh, session[0]?.id)];
+  return [ready, ...work, ...(ready.forSession ? [leaveOf(vm, ready.id, work)] : [])];
 }
 
 /** The session that the user asked for; a service has none. */
-function sessionOf(vm: string, connection: Connection, ssh: SshSpec, alone: boolean): Step | undefined {
-  const onReady = { vm, needs: [`${vm}/ready`], after: [], ssh };
+function sessionOf(
+  vm: string,
+  connection: Connection,
+  ssh: SshSpec,
+  before: readonly Step[],
+  alone: boolean,
+): Step[] {
+  const onReady = { vm, needs: before.map((step) => step.id), after: [], ssh };
   switch (connection.kind) {
     case 'ssh-console':
-      return { ...onReady, id: `${vm}/console`, kind: 'guest.console', title: 'Console' };
+      return [{ ...onReady, id: `${vm}/console`, kind: 'guest.console', title: 'Console' }];
     case 'ssh-command': {
       const { command } = connection;
       const ownsTerminal = alone || connection.serial;
-      return {
-        ...onReady,
-        id: `${vm}/run`,
-        kind: 'guest.run',
-        title: titleOf(command),
-        command,
-        ownsTerminal,
-      };
+      const title = titleOf(command);
+      return [{ ...onReady, id: `${vm}/run`, kind: 'guest.run', title, command, ownsTerminal }];
     }
     case 'service':
     case 'qemu-console':
-      return undefined;
+      return [];
   }
 }
 
-function leaveOf(vm: string, ready: StepId, session: StepId): Step {
+function leaveOf(vm: string, ready: StepId, work: readonly Step[]): Step {
   return {
     id: `${vm}/leave`,
     kind: 'guest.leave',
     vm,
     title: 'Log out',
     needs: [],
-    after: [session],
+    after: work.map((step) => step.id),
     undoes: ready,
   };
 }

@@ -1,4 +1,4 @@
-import type { Ending, ImageNeed, MachineSpec, SshSpec } from '../config/vm-spec.ts';
+import type { BuilderSpec, CopySpec, Ending, ImageNeed, MachineSpec, SshSpec } from '../config/vm-spec.ts';
 
 /** Names a step within its plan: `VM/what` or `image/NAME`. */
 export type StepId = string;
@@ -16,6 +16,8 @@ interface StepBase<K extends string> {
   readonly after: readonly StepId[];
   /** The step whose acquisition this one gives back: it runs exactly when that one began. */
   readonly undoes?: StepId;
+  /** It runs also when the run ends early, if what it needs is done. */
+  readonly always?: boolean;
 }
 
 /** Have an image in its backend. */
@@ -59,7 +61,7 @@ export interface CreateVm extends StepBase<'vm.create'>, InStore {
 /** Have a VM of the store for ourselves. `image` is what its first disk should be based on, where that was said. */
 export interface LockVm extends StepBase<'vm.lock'>, InStore {
   readonly vm: string;
-  readonly purpose: 'run' | 'commit';
+  readonly purpose: 'run' | 'commit' | 'copy';
   readonly image?: string;
 }
 
@@ -95,6 +97,37 @@ export interface BootMachine extends StepBase<'machine.boot'> {
   readonly console: boolean;
   /** Show the serial output on stderr until the guest is ready. */
   readonly showSerial: boolean;
+}
+
+/** Boot the builder VM on the disks of a VM that we hold, and mount the guest's root in it. */
+export interface BootBuilder extends StepBase<'builder.boot'> {
+  readonly vm: string;
+  /** Nothing is written to the disks. */
+  readonly readOnly: boolean;
+  /** How many copies it is for. */
+  readonly copies: number;
+  readonly builder: BuilderSpec;
+}
+
+/** Unmount what the builder has mounted, and end it. */
+export interface StopBuilder extends StepBase<'builder.stop'> {
+  readonly vm: string;
+}
+
+/** Copy between the host and a guest: on its disks in the builder, or over ssh while it runs. */
+interface Copying extends CopySpec {
+  readonly vm: string;
+  readonly through: { readonly kind: 'builder' } | { readonly kind: 'ssh'; readonly ssh: SshSpec };
+  /** Seconds that it may take. */
+  readonly timeout?: number;
+}
+
+export interface CopyIn extends StepBase<'copy.in'>, Copying {
+  readonly vm: string;
+}
+
+export interface CopyOut extends StepBase<'copy.out'>, Copying {
+  readonly vm: string;
 }
 
 /** Reach a machine that another process runs, by its port of 127.0.0.1. */
@@ -164,6 +197,10 @@ export type Step =
   | UnlockVm
   | StopVm
   | RemoveVm
+  | BootBuilder
+  | StopBuilder
+  | CopyIn
+  | CopyOut
   | BootMachine
   | AttachMachine
   | WatchConsole

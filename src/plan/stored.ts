@@ -1,4 +1,5 @@
-import type { Connection, SshSpec } from '../config/vm-spec.ts';
+import type { BuilderSpec, Connection, CopySpec, SshSpec } from '../config/vm-spec.ts';
+import { offlineCopies } from './copies.ts';
 import { holding, isUserStep, workOf } from './session.ts';
 import type { Plan, ProcessFacts, RemoveVm, Step, StopVm } from './step.ts';
 
@@ -58,6 +59,21 @@ export function planCommit(state: InStore, image: string, backend: string): Plan
   return { steps: [lock, commit, unlock], foreground: [], exitFrom: [] };
 }
 
+/** `cp SRC… DST`: copies on the disks of a VM that does not run. */
+export function planCopies(
+  state: InStore,
+  direction: 'in' | 'out',
+  copies: readonly CopySpec[],
+  builder: BuilderSpec,
+): Plan {
+  const vm = state.name;
+  const needs = [`${vm}/lock`];
+  const steps = offlineCopies({ vm, direction, copies, builder, timeout: undefined, needs, after: [] });
+  const until = steps.map((step) => step.id);
+  const [lock, unlock] = holding({ vm, state, purpose: 'copy', needs: [], until });
+  return { steps: [lock, ...steps, unlock], foreground: [], exitFrom: [] };
+}
+
 /** `ssh NAME`: a session in a VM that another process runs. */
 export function planSsh(
   vm: { readonly name: string; readonly qemu: ProcessFacts },
@@ -75,7 +91,8 @@ export function planSsh(
     port,
     qemu: vm.qemu,
   };
-  const work = workOf({ name: vm.name, connection, ssh }, attach.id, true);
+  const copies = { in: [], out: [], direct: false, builder: {} };
+  const work = workOf({ name: vm.name, connection, ssh, copies }, attach.id, true);
   const session = work.filter(isUserStep).map((step) => step.id);
   return { steps: [attach, ...work], foreground: session, exitFrom: session };
 }

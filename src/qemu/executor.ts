@@ -3,6 +3,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { unlessAborted } from '../host/abort.ts';
 import { whyNoKvm } from '../host/kvm.ts';
 import { imagePath } from '../host/paths.ts';
 import { isAlive } from '../host/process-mark.ts';
@@ -281,18 +282,4 @@ async function refuseTakenPort({ ssh }: BootMachine): Promise<void> {
     );
   });
   await new Promise<void>((resolve) => server.close(() => resolve()));
-}
-
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  let abort = (): void => undefined;
-  const aborted = new Promise<never>((_resolve, reject) => {
-    abort = () => reject(signal.reason as Error);
-    signal.addEventListener('abort', abort);
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener('abort', abort);
-  }
 }

@@ -5,7 +5,6 @@ import { startChild } from '../host/process.ts';
 import { trace } from '../host/trace.ts';
 import type { MachineEnd } from '../plan/contract.ts';
 import type { Problem } from '../problem.ts';
-import { QMP_DESCRIPTOR } from './args.ts';
 import type { Qmp, QmpEvent } from './qmp.ts';
 import { openQmp } from './qmp.ts';
 import { serialTail } from './serial.ts';
@@ -101,7 +100,7 @@ export async function launch(how: Launch, signal: AbortSignal): Promise<Qemu | Q
   const { onTerminal, temporary } = how;
   const child = await startChild(how.program, how.args, {
     onTerminal,
-    channel: QMP_DESCRIPTOR,
+    channels: 1,
     // off the terminal in a process group of its own, or ^C would reach it before us
     ownGroup: !onTerminal,
     environment: { TMPDIR: temporary },
@@ -142,8 +141,8 @@ function faultOf({ event, data }: QmpEvent, whenFull: Problem): Problem | undefi
   return { reason: 'machine', message: `the VM was ended: a disk of it failed: ${reason}` };
 }
 
-function channelOf({ channel }: Child): Duplex {
-  if (channel === null) throw new Error('QEMU was started without its control connection');
+function channelOf({ channels: [channel] }: Child): Duplex {
+  if (channel === undefined) throw new Error('QEMU was started without its control connection');
   return channel;
 }
 

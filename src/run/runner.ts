@@ -92,11 +92,9 @@ class Run {
     for (const step of plan.steps) this.#settled.set(step.id, settleable());
   }
 
-  /** Whether any step of an act can still start: after an abort only what gives something back. */
+  /** Whether any step of an act can still start: after an abort only what gives something back, or outlasts it. */
   mayDo({ steps }: Act): boolean {
-    return (
-      !this.#abort.aborted || steps.some(({ undoes }) => undoes !== undefined && this.#begun.has(undoes))
-    );
+    return !this.#abort.aborted || steps.some((step) => this.#mayOutlast(step));
   }
 
   /** Waits until the step may start, runs or skips it, and settles it. Never rejects. */
@@ -111,14 +109,24 @@ class Run {
     return outcome;
   }
 
+  #mayOutlast({ undoes, always, needs }: Step): boolean {
+    if (undoes !== undefined) return this.#begun.has(undoes);
+    return always === true && needs.every((id) => (this.#outcomes.get(id)?.kind ?? 'done') === 'done');
+  }
+
   #mayStart(step: Step): boolean {
     if (step.undoes !== undefined) return this.#begun.has(step.undoes);
-    if (this.#abort.aborted) return false;
+    if (this.#endOf(step).aborted) return false;
     return step.needs.every((id) => this.#outcomes.get(id)?.kind === 'done');
   }
 
+  /** What ends a step: a step that outlasts the abort of a run is ended by a second signal only. */
+  #endOf({ undoes, always }: Step): AbortSignal {
+    return undoes !== undefined || always === true ? this.#signals.kill : this.#abort;
+  }
+
   async #execute(step: Step, listener: StepListener): Promise<Outcome> {
-    const signal = step.undoes === undefined ? this.#abort : this.#signals.kill;
+    const signal = this.#endOf(step);
     this.#begun.add(step.id);
     listener.begun();
     try {

@@ -86,7 +86,7 @@ async function inUse(vmstore: string, name: string): Promise<TransientError> {
     hint:
       holder.purpose === 'run'
         ? `connect to it with "transient ssh ${name}", or end it with "transient stop ${name}"`
-        : 'an image is made of it: try again when that is done',
+        : `${holder.purpose === 'commit' ? 'an image is made of it' : 'files are copied to or from it'}: try again when that is done`,
   });
 }
 

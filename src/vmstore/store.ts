@@ -1,7 +1,9 @@
 import type { Stats } from 'node:fs';
-import { lstat, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { lstat, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { makeDirectory } from '../host/directories.ts';
+import { isTemporary } from '../config/stored.ts';
+import { lockKeptFile } from '../host/lock.ts';
 import { decodeName, encodeName, imagePath, ownPath, vmPaths } from '../host/paths.ts';
 import { openWorkingDirectory, sweepWorkingDirectories } from '../host/working.ts';
 import { createOverlay } from '../image/qemu-img.ts';
@@ -152,14 +154,11 @@ export async function removeVm(
   signal: AbortSignal,
 ): Promise<void> {
   for (const what of ['creating', 'removed'] as const) await makeStore(vmstore, ownPath(vmstore, what));
-  const paths = vmPaths(vmstore, name);
   const working = await openWorkingDirectory(ownPath(vmstore, 'creating'), encodeName(name), { signal });
   try {
     const release = await take();
-    const unique = `${process.pid}.${Date.now()}.${basename(paths.directory)}`.slice(0, LONGEST_NAME);
     try {
-      await rename(paths.directory, join(ownPath(vmstore, 'removed'), unique));
-      await rm(paths.ours, { force: true });
+      await takeAway(vmstore, name);
     } finally {
       await release();
     }
@@ -169,12 +168,46 @@ export async function removeVm(
   await sweepStore(vmstore);
 }
 
-/** Removes what processes left that died while they created or removed VMs. */
+/** Removes what processes left that died: VMs half created or half removed, and temporary ones that nobody runs. */
 async function sweepStore(vmstore: string): Promise<void> {
+  await removeAbandoned(vmstore);
   await sweepWorkingDirectories(ownPath(vmstore, 'creating'));
   const removed = ownPath(vmstore, 'removed');
   const names = await readdir(removed).catch(() => []);
   await Promise.all(names.map((name) => rm(join(removed, name), { recursive: true, force: true })));
+}
+
+/** Temporary VMs whose lock is free: their run was killed before it could remove them. */
+async function removeAbandoned(vmstore: string): Promise<void> {
+  const texts = await readdir(ownPath(vmstore, 'vms')).catch(() => []);
+  for (const file of texts) {
+    const name = decodeName(file.replace(/\.toml$/, ''));
+    if (name === undefined) continue;
+    const paths = vmPaths(vmstore, name);
+    const text = await readFile(paths.ours, 'utf8').catch(() => '');
+    if (!isTemporary(text) || !(await isOlder(paths.config, NEWBORN))) continue;
+    const lock = await lockKeptFile(paths.config, { wait: false }).catch(() => undefined);
+    if (lock === undefined) continue;
+    await takeAway(vmstore, name).catch(() => undefined);
+    await lock.release();
+  }
+}
+
+/** A VM that was just created is about to be locked by its run; after this time it would be, in milliseconds. */
+const NEWBORN = 60_000;
+
+async function isOlder(path: string, age: number): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined);
+  return found === undefined || Date.now() - found.mtimeMs > age;
+}
+
+/** One rename takes a VM out of the store; what it leaves is removed by the next sweep. */
+async function takeAway(vmstore: string, name: string): Promise<void> {
+  const paths = vmPaths(vmstore, name);
+  const unique = `${process.pid}.${Date.now()}.${basename(paths.directory)}`.slice(0, LONGEST_NAME);
+  await makeDirectory(ownPath(vmstore, 'removed'));
+  await rename(paths.directory, join(ownPath(vmstore, 'removed'), unique));
+  await rm(paths.ours, { force: true });
 }
 
 async function makeStore(vmstore: string, directory: string): Promise<void> {

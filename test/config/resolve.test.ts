@@ -92,6 +92,7 @@ describe('one image', () => {
       ending: { kind: 'orderly', timeout: 20 },
       dependsOn: [],
       vmstore: '/home/me/.local/share/transient/vmstore',
+      copies: { in: [], out: [], direct: false, builder: {} },
     });
   });
 

@@ -18,6 +18,9 @@ const PYTHONS = [
   'qmp_timeout',
   'shutdown_timeout',
   'ssh_bin_name',
+  'copy_timeout',
+  'direct_copy',
+  'rsync',
   'ssh_command',
   'ssh_console',
   'ssh_net_driver',
@@ -49,13 +52,23 @@ const UNUSUAL: OptionValues = {
   'qemu-bin-name': 'qemu-system-aarch64',
   'qmp-timeout': 3,
   'extra-image': ['data,file=/data.qcow2'],
+  'copy-in-before': ['/never:/stored'],
+  'copy-out-after': ['/never:/stored'],
+  'copy-timeout': 60,
+  'direct-copy': true,
+  rsync: true,
+  'builder-kernel': '/vmlinuz',
+  'builder-initrd': '/initrd',
   memory: '2G',
   cpus: 8,
   accel: 'tcg',
   'qemu-args': ['-device', 'virtio-rng-pci'],
 };
 
-const OF_THE_COMMAND: readonly OptionName[] = ['name', 'image-backend', 'vmstore', 'verbose', 'config'];
+const OF_THE_COMMAND: readonly OptionName[] = [
+  ...(['name', 'image-backend', 'vmstore', 'verbose', 'config'] as const),
+  ...(['copy-in-before', 'copy-out-after'] as const),
+];
 
 const STORED = OPTION_NAMES.filter((name) => !OF_THE_COMMAND.includes(name));
 
@@ -69,8 +82,9 @@ describe('what is written', () => {
 
   test('the second has what the Python does not know', () => {
     const { ours } = storedTexts('my-vm', 'test', UNUSUAL);
-    expect(parse(ours)).toMatchObject({ memory: '2G', cpus: 8, accel: 'tcg' });
-    expect(Object.keys(parse(ours))).toHaveLength(4);
+    const builder = { 'builder-kernel': '/vmlinuz', 'builder-initrd': '/initrd' };
+    expect(parse(ours)).toMatchObject({ ...builder, memory: '2G', cpus: 8, accel: 'tcg' });
+    expect(Object.keys(parse(ours))).toHaveLength(6);
   });
 
   test('where nothing was said the first has the name and the image, the second nothing', () => {
@@ -168,27 +182,23 @@ describe('what the Python wrote', () => {
     expect(value(await read(`primary_image = "test"\n${line}\n`)).layer.values).toEqual({});
   });
 
-  test.for([
-    'shared_folder = ["a:b"]',
-    'copy_in_before = ["a:b"]',
-    'copy_out_after = ["a:b"]',
-    'copy_timeout = 5',
-    'direct_copy = true',
-    'rsync = true',
-  ])('%s is told, for we cannot do it', async (line) => {
-    const [problem, ...others] = problems(await read(`primary_image = "test"\n\n${line}\n`));
-    expect(others).toEqual([]);
-    expect(problem).toMatchObject({
-      reason: 'unknown-key',
-      message: expect.stringContaining('which this version cannot do') as string,
-      where: { file: 'config', position: { line: 3, column: 1 } },
-    });
-  });
+  test.for(['shared_folder = ["a:b"]', 'copy_in_before = ["a:b"]', 'copy_out_after = ["a:b"]'])(
+    '%s is told, for we cannot do it',
+    async (line) => {
+      const [problem, ...others] = problems(await read(`primary_image = "test"\n\n${line}\n`));
+      expect(others).toEqual([]);
+      expect(problem).toMatchObject({
+        reason: 'unknown-key',
+        message: expect.stringContaining('which this version cannot do') as string,
+        where: { file: 'config', position: { line: 3, column: 1 } },
+      });
+    },
+  );
 });
 
 describe('a text that was spoilt', () => {
   test('all that is wrong is told at once, each with its line', async () => {
-    const text = 'primary_image = ",x"\nmemry = "1G"\nssh_port = 0\nrsync = true\n';
+    const text = 'primary_image = ",x"\nmemry = "1G"\nssh_port = 0\nshared_folder = ["a:/b"]\n';
     const lines = problems(await read(text)).map(
       ({ where }) => where?.kind === 'file' && where.position?.line,
     );

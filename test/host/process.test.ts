@@ -67,10 +67,10 @@ describe('a program that is not there', () => {
 
 describe('a long-lived child', () => {
   test('talks on its channel', async () => {
-    const child = await startChild('sh', ['-c', 'read line <&3; echo "got $line" >&3'], { channel: 3 });
-    child.channel?.write('hello\n');
+    const child = await startChild('sh', ['-c', 'read line <&3; echo "got $line" >&3'], { channels: 1 });
+    child.channels[0]?.write('hello\n');
     const chunks: Buffer[] = [];
-    child.channel?.on('data', (chunk: Buffer) => chunks.push(chunk));
+    child.channels[0]?.on('data', (chunk: Buffer) => chunks.push(chunk));
     expect(await child.exited).toEqual({ code: 0, signal: undefined });
     expect(Buffer.concat(chunks).toString()).toBe('got hello\n');
   });

@@ -28,6 +28,7 @@ export function vm(name: string, connection: Connection, more: Partial<VmSpec> =
     ending: { kind: 'at-once' },
     dependsOn: [],
     vmstore: '/vmstore',
+    copies: { in: [], out: [], direct: false, builder: {} },
     ...more,
   };
 }

@@ -197,7 +197,6 @@ describe('a VM that the Python created', () => {
 
   test.for([
     ['shared_folder = ["/a:/b"]', 'the VM was created with shared-folder, which this version cannot do'],
-    ['rsync = true', 'the VM was created with rsync, which this version cannot do'],
     ['unheard_of = 1', 'unheard_of'],
     ['ssh_port = "many"', 'ssh-port'],
   ] as const)('what we cannot do is told with its line: %s', async ([line, message]) => {

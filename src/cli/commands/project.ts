@@ -30,7 +30,14 @@ export async function planProject(invocation: Invocation): Promise<Result<Plan>>
   const above = [environmentLayer(environment, workingDirectory), flags];
   const stored = await storedVms(file.value, selected.value, above, environment);
   if (!stored.ok) return stored;
-  const specs = resolveProject(file.value, selected.value, above, environment, stored.value);
+  const specs = resolveProject(
+    file.value,
+    selected.value,
+    above,
+    environment,
+    stored.value,
+    String(process.pid),
+  );
   if (!specs.ok) return failed(...(await placed(specs.problems, file.value.document)));
   return ok(planSession(specs.value));
 }

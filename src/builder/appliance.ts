@@ -1,0 +1,114 @@
+import { createHash } from 'node:crypto';
+import { copyFile, mkdir, mkdtemp, rename, stat, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { isAbsolute, join } from 'node:path';
+import type { BuilderSpec } from '../config/vm-spec.ts';
+import { makeDirectory } from '../host/directories.ts';
+import { openWorkingDirectory, sweepWorkingDirectories } from '../host/working.ts';
+import type { StepContext } from '../plan/contract.ts';
+import { DIRECTORY, FILE, PROGRAM, cpioArchive } from './cpio.ts';
+import { INIT_SCRIPT } from './init-script.ts';
+import type { Kernel } from './kernel.ts';
+import { hostKernel, packagedKernel, unpackPackage } from './kernel.ts';
+import type { ModuleSet } from './modules.ts';
+import { collectModules } from './modules.ts';
+import { hostPrograms, staticBusybox, toolEntries } from './programs.ts';
+
+/** What the builder VM is booted from. */
+export interface Appliance {
+  readonly kernel: string;
+  readonly initrd: string;
+}
+
+/**
+ * The builder's kernel and initramfs: the user's own where they name them, else assembled from the host's kernel and
+ * programs, or from Debian's packages, and kept in the cache until one of these parts is another.
+ */
+export async function prepareAppliance(own: BuilderSpec, context: StepContext): Promise<Appliance> {
+  if (own.kernel !== undefined && own.initrd !== undefined) return { kernel: own.kernel, initrd: own.initrd };
+  const made = await cachedAppliance(own.kernel, context);
+  return { kernel: own.kernel ?? made.kernel, initrd: own.initrd ?? made.initrd };
+}
+
+/** `kernel` is the user's own, for which we have no modules: what it needs it must have built in. */
+async function cachedAppliance(kernel: string | undefined, context: StepContext): Promise<Appliance> {
+  const cache = join(cacheDirectory(process.env), 'builder');
+  const [host, programs, busybox] = [await hostKernel(), await hostPrograms(), await staticBusybox()];
+  const parts = [
+    ...programs.values(),
+    ...(busybox === undefined ? [] : [busybox]),
+    ...(host ? [host.image] : []),
+  ];
+  const key = await keyOf(parts, [INIT_SCRIPT, kernel ?? '', host?.image ?? '']);
+  const made = { kernel: join(cache, key, 'kernel'), initrd: join(cache, key, 'initrd') };
+  if (await isThere(made.initrd)) return made;
+  const making = join(cache, '.working');
+  await makeDirectory(making);
+  await sweepWorkingDirectories(making);
+  const working = await openWorkingDirectory(making, key, { signal: context.signal });
+  try {
+    if (await isThere(made.initrd)) return made;
+    context.note('Assembling the builder VM, once on this machine');
+    const packages = await mkdtemp(join(working.path, 'packages-'));
+    const used = host ?? (await downloaded(packages, context));
+    const box = busybox ?? (await busyboxIn(await unpackPackage('busybox-static', packages, context.signal)));
+    const modules = kernel === undefined ? await collectModules(used.modules) : NO_MODULES;
+    const result = join(working.path, 'result');
+    await mkdir(result);
+    await copyFile(used.image, join(result, 'kernel'));
+    await writeFile(join(result, 'initrd'), await initramfs(box, programs, modules));
+    await rename(result, join(cache, key)).catch(async (error: unknown) => {
+      if (!(await isThere(made.initrd))) throw error;
+    });
+    return made;
+  } finally {
+    await working.close();
+  }
+}
+
+const NO_MODULES: ModuleSet = { files: new Map(), order: '' };
+
+async function downloaded(directory: string, { note, signal }: StepContext): Promise<Kernel> {
+  note('Downloading a kernel for it from the packages of Debian');
+  return packagedKernel(directory, signal);
+}
+
+async function busyboxIn(unpacked: string): Promise<string> {
+  const usr = join(unpacked, 'usr/bin/busybox');
+  return (await isThere(usr)) ? usr : join(unpacked, 'bin/busybox');
+}
+
+async function initramfs(
+  busybox: string,
+  programs: ReadonlyMap<string, string>,
+  modules: ModuleSet,
+): Promise<Buffer> {
+  const empty = Buffer.alloc(0);
+  return cpioArchive([
+    ...(await toolEntries(busybox, programs)),
+    { path: 'modules', mode: DIRECTORY, bytes: empty },
+    { path: 'modules/needs', mode: FILE, bytes: Buffer.from(modules.order) },
+    ...[...modules.files].map(([name, bytes]) => ({ path: `modules/${name}`, mode: FILE, bytes })),
+    { path: 'init', mode: PROGRAM, bytes: Buffer.from(INIT_SCRIPT) },
+  ]);
+}
+
+/** Where what can be made again is kept: `XDG_CACHE_HOME` or `~/.cache`. */
+function cacheDirectory({ XDG_CACHE_HOME: xdg }: NodeJS.ProcessEnv): string {
+  return join(xdg && isAbsolute(xdg) ? xdg : join(homedir(), '.cache'), 'transient');
+}
+
+/** Changes when a file does: its path, size and time stand for its content. */
+async function keyOf(files: readonly string[], texts: readonly string[]): Promise<string> {
+  const hash = createHash('sha256');
+  for (const file of files) {
+    const { size, mtimeMs } = await stat(file);
+    hash.update(`${file}\0${size}\0${mtimeMs}\0`);
+  }
+  for (const text of texts) hash.update(`${text}\0`);
+  return hash.digest('hex').slice(0, 16);
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined)) !== undefined;
+}

@@ -1,0 +1,62 @@
+import { arch } from 'node:os';
+import type { Appliance } from './appliance.ts';
+
+/** Descriptor of QEMU on which the control port is; the ports of copies follow. */
+const FIRST_DESCRIPTOR = 3;
+
+/** How many ports one virtio serial bus has, but for the one that it keeps for itself. */
+const PORTS_OF_BUS = 30;
+
+/** What the builder's QEMU is told. */
+export interface BuilderFacts {
+  readonly appliance: Appliance;
+  readonly accel: 'kvm' | 'tcg';
+  readonly disks: readonly string[];
+  /** What it writes to the disks is thrown away: it only reads. */
+  readonly readOnly: boolean;
+  /** Names of its ports, the control port first. */
+  readonly ports: readonly string[];
+  readonly serialLog: string;
+}
+
+/** The QEMU program for guests of this host's own architecture. */
+export function builderProgram(): string {
+  return arch() === 'arm64' ? 'qemu-system-aarch64' : 'qemu-system-x86_64';
+}
+
+/** A machine with nothing but disks and serial ports: no network, and nothing that listens. */
+export function builderArguments(facts: BuilderFacts): string[] {
+  const { appliance, accel, disks, readOnly, ports, serialLog } = facts;
+  const arm = arch() === 'arm64';
+  const console = arm ? 'ttyAMA0' : 'ttyS0';
+  return [
+    ...['-name', 'transient-builder', '-no-user-config', '-nodefaults', '-display', 'none', '-no-reboot'],
+    ...['-machine', arm ? 'virt' : 'q35,usb=off,vmport=off'],
+    ...['-accel', accel === 'tcg' ? 'tcg,thread=multi' : 'kvm', '-cpu', accel === 'tcg' ? 'max' : 'host'],
+    ...['-m', '768M', '-smp', '2'],
+    ...['-kernel', appliance.kernel, '-initrd', appliance.initrd],
+    ...['-append', `console=${console} quiet panic=-1 mitigations=off nokaslr random.trust_cpu=on`],
+    ...['-chardev', `file,id=console,path=${escaped(serialLog)}`, '-serial', 'chardev:console'],
+    ...disks.flatMap((path, index) => [
+      ...[
+        '-drive',
+        `file=${escaped(path)},format=qcow2,if=none,id=disk${index},snapshot=${readOnly ? 'on' : 'off'}`,
+      ],
+      ...['-device', `virtio-blk-pci,drive=disk${index}`],
+    ]),
+    ...ports.flatMap((name, index) => portArguments(name, index)),
+  ];
+}
+
+function portArguments(name: string, index: number): string[] {
+  const bus = Math.floor(index / PORTS_OF_BUS);
+  return [
+    ...(index % PORTS_OF_BUS === 0 ? ['-device', `virtio-serial-pci,id=bus${bus}`] : []),
+    ...['-chardev', `socket,id=port${index},fd=${FIRST_DESCRIPTOR + index}`],
+    ...['-device', `virtserialport,chardev=port${index},name=${name},bus=bus${bus}.0`],
+  ];
+}
+
+function escaped(value: string): string {
+  return value.replaceAll(',', ',,');
+}

@@ -1,0 +1,57 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Executor, Executors, FindDisks } from '../plan/contract.ts';
+import type { Far } from '../transfer/far.ts';
+import { prepareAppliance } from './appliance.ts';
+import { Builder } from './machine.ts';
+
+/** The executors of the builder's steps, and the builders that run through them. */
+export interface BuilderRoom {
+  readonly executors: Pick<Executors, 'builder.boot' | 'builder.stop'>;
+  readonly find: (vm: string) => Far;
+}
+
+/** A builder that was booted and not yet stopped; missing where it did not come up. */
+interface Running {
+  readonly directory: string;
+  builder?: Builder;
+}
+
+/** `runDirectory` is the private directory of this process; `disksOf` finds the disks of VMs that we hold. */
+export function builderRoom(runDirectory: string, disksOf: FindDisks): BuilderRoom {
+  const running = new Map<string, Running>();
+  let count = 0;
+
+  const boot: Executor<'builder.boot'> = async (step, context) => {
+    const { vm, readOnly, copies } = step;
+    const directory = join(runDirectory, `builder${++count}`);
+    await mkdir(directory, { mode: 0o700 });
+    const entry: Running = { directory };
+    running.set(vm, entry);
+    const appliance = await prepareAppliance(step.builder, context);
+    const disks = disksOf(vm);
+    entry.builder = await Builder.boot({ appliance, disks, readOnly, copies, directory }, context.signal);
+    return undefined;
+  };
+
+  const stop: Executor<'builder.stop'> = async ({ vm }, { signal }) => {
+    const entry = running.get(vm);
+    running.delete(vm);
+    if (entry === undefined) return undefined;
+    try {
+      await entry.builder?.stop(signal);
+    } finally {
+      await entry.builder?.kill();
+      await rm(entry.directory, { recursive: true, force: true });
+    }
+    return undefined;
+  };
+
+  const find = (vm: string): Far => {
+    const builder = running.get(vm)?.builder;
+    if (builder === undefined) throw new Error(`no builder runs for VM ${vm}`);
+    return builder;
+  };
+
+  return { executors: { 'builder.boot': boot, 'builder.stop': stop }, find };
+}

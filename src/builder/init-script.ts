@@ -1,0 +1,235 @@
+/**
+ * The first and only program of the builder VM, in busybox's shell. It says `ready` on the control port and then answers
+ * lines there:
+ *
+ *   ask SCRIPT          runs a script in the guest's root       → done CODE 0 STDOUT STDERR
+ *   flow PORT SCRIPT    the same, its stdin and stdout a port   → done CODE BYTES-WRITTEN - STDERR
+ *   join PORT SCRIPT    the same through pipes, for a program that minds what its stdin is
+ *   mount rw|ro         finds and mounts the guest's root       → done CODE 0 STDOUT STDERR
+ *   off                 unmounts all                            → done CODE 0 - STDERR, and powers off
+ *
+ * Scripts and texts are base64 (`-` where empty). Scripts run with `/mnt` as their root, in which our tools lie over
+ * `/proc`: a link in the guest leads where it leads in the guest.
+ */
+export const INIT_SCRIPT = String.raw`#!/tools/bin/busybox sh
+export PATH=/tools/bin LC_ALL=C
+/tools/bin/busybox mkdir -p /proc /sys /dev /mnt /probe /run
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs devtmpfs /dev
+
+# A module after those that it needs; one that the kernel has built in is not there.
+load() {
+  local module
+  for module in $(sed -n "s/^$1: //p" /modules/needs); do insmod "/modules/$module.ko" 2>/dev/null; done
+}
+
+# A program of the host with the libraries that it was copied with.
+host() {
+  local program=$1
+  shift
+  /tools/lib/ld.so --library-path /tools/lib "/tools/real/$program" "$@"
+}
+
+port() { # the device of a port; the kernel hears of their names one after the other
+  local name
+  while :; do
+    for name in /sys/class/virtio-ports/*/name; do
+      [ "$(cat "$name" 2>/dev/null)" = "$1" ] || continue
+      basename "$(dirname "$name")"
+      return
+    done
+    sleep 0.05
+  done
+}
+
+coded() { # base64 of a file, or - where it is empty
+  if [ -s "$1" ]; then base64 "$1" | tr -d '\n'; else printf -; fi
+}
+
+for module in virtio_pci virtio_blk virtio_console; do load "$module"; done
+exec 8<>"/dev/$(port control)"
+
+say() { printf '%s\n' "$*" >&8; }
+
+# --- the guest's root
+
+devices() { # disks, partitions and logical volumes
+  local entry name
+  for entry in /sys/class/block/*; do
+    name=$(basename "$entry")
+    case $name in
+      vd*) echo "/dev/$name" ;;
+      dm-*) echo "/dev/mapper/$(cat "$entry/dm/name")" ;;
+    esac
+  done
+}
+
+type_of() { host blkid -p -o value -s TYPE "$1" 2>/dev/null; }
+
+mountable() {
+  case $1 in ext2 | ext3 | ext4 | xfs | btrfs | vfat) return 0 ;; esac
+  return 1
+}
+
+mount_at() { # device, type, place, options
+  load "$2"
+  case $2 in xfs | ext4 | btrfs) for module in crc32c xxhash_generic sha256_generic blake2b_generic; do load "$module"; done ;; esac
+  case $2 in vfat) for module in nls_cp437 nls_iso8859-1 nls_ascii nls_utf8; do load "$module"; done ;; esac
+  host mount -n -t "$2" -o "$4" "$1" "$3"
+}
+
+is_root() { [ -e "$1/etc/fstab" ]; }
+
+activate_volumes() {
+  [ -e /tools/real/lvm ] || return 0
+  load dm-mod
+  load dm-thin-pool
+  load dm-snapshot
+  mkdir -p /run/lvm /run/lock/lvm /etc/lvm
+  host lvm vgchange -ay --noudevsync --config 'activation { udev_sync=0 udev_rules=0 } devices { dir="/dev" scan=["/dev"] }' >/dev/null 2>&1
+  host lvm vgmknodes >/dev/null 2>&1
+}
+
+find_root() { # sets root, root_type, root_options, and seen: what there is, for a message
+  local device type subvolume candidates=
+  root= seen=
+  for device in $(devices); do
+    type=$(type_of "$device")
+    [ -n "$type" ] || continue
+    seen="$seen, $(basename "$device") ($type)"
+    mountable "$type" || continue
+    mount_at "$device" "$type" /probe ro || continue
+    candidates="$candidates $device"
+    if is_root /probe; then
+      root=$device root_type=$type root_options=
+    elif [ "$type" = btrfs ]; then
+      for subvolume in root @ @rootfs; do
+        [ -d "/probe/$subvolume" ] && is_root "/probe/$subvolume" || continue
+        root=$device root_type=$type root_options=,subvol=$subvolume
+        break
+      done
+    fi
+    umount /probe
+    [ -z "$root" ] || return 0
+  done
+  # one filesystem without a system on it: a disk of data
+  set -- $candidates
+  [ $# = 1 ] || return 1
+  root=$1 root_type=$(type_of "$1") root_options=
+}
+
+device_named() { # as fstab names it
+  local name=$1 disk
+  case $name in
+    UUID=* | LABEL=* | PARTUUID=* | PARTLABEL=*) host blkid -l -o device -t "$(printf %s "$name" | tr -d '"')" ;;
+    /dev/disk/by-uuid/*) host blkid -l -o device -t "UUID=$(basename "$name")" ;;
+    /dev/disk/by-label/*) host blkid -l -o device -t "LABEL=$(basename "$name")" ;;
+    /dev/sd* | /dev/hd* | /dev/xvd*) printf %s "$name" | sed 's,^/dev/\(sd\|hd\|xvd\),/dev/vd,' ;;
+    *) printf %s "$name" ;;
+  esac
+}
+
+mount_below() { # access
+  local name place type options rest device subvolume
+  [ -e /mnt/etc/fstab ] || return 0
+  while read -r name place type options rest; do
+    case $name in '' | \#*) continue ;; esac
+    case $place in / | none | swap) continue ;; esac
+    mountable "$type" || [ "$type" = auto ] || continue
+    case ,$options, in *,noauto,*) continue ;; esac
+    place=$(printf %b "$(printf %s "$place" | sed 's/\\\([0-7]\{3\}\)/\\0\1/g')")
+    device=$(device_named "$name")
+    [ "$type" != auto ] || type=$(type_of "$device")
+    subvolume=$(printf %s ",$options," | sed -n 's/.*,\(subvol=[^,]*\|subvolid=[^,]*\),.*/,\1/p')
+    mkdir -p "/mnt$place"
+    mount_at "$device" "$type" "/mnt$place" "$1$subvolume" && continue
+    case ,$options, in *,nofail,*) continue ;; esac
+    echo "cannot mount $name at $place, as the /etc/fstab of the guest says" >&2
+    return 1
+  done < /mnt/etc/fstab
+}
+
+mount_guest() { # rw|ro
+  activate_volumes
+  if ! find_root; then
+    case $seen in
+      *crypto_LUKS*) echo "the disk is encrypted: $(printf %s "$seen" | cut -c3-)" >&2 ;;
+      '') echo 'there is no filesystem on its disks' >&2 ;;
+      *) echo "none of its filesystems can be mounted and has a system (/etc/fstab) on it: $(printf %s "$seen" | cut -c3-)" >&2 ;;
+    esac
+    return 1
+  fi
+  mount_at "$root" "$root_type" /mnt "$1$root_options" || return 1
+  mount_below "$1" || return 1
+  if ! [ -d /mnt/proc ]; then
+    # what is made on a disk that is only read is thrown away
+    host mount -n -o remount,rw /mnt
+    mkdir /mnt/proc && made_proc=1
+  fi
+  mount --bind /tools /mnt/proc
+  printf '%s %s' "$root" "$root_type"
+}
+
+unmount_guest() {
+  [ -e /mnt/proc/bin/busybox ] && umount /mnt/proc
+  [ -z "$made_proc" ] || rmdir /mnt/proc
+  sync
+  local place code=0
+  for place in $(sed -n 's,^[^ ]* \(/mnt[^ ]*\) .*,\1,p' /proc/mounts | sort -r); do
+    umount "$(printf %b "$place")" || code=1
+  done
+  return $code
+}
+
+# --- the work
+
+in_guest() { # script file, which lies where the guest's root shows it
+  chroot /mnt /proc/bin/busybox env -i PATH=/proc/bin LC_ALL=C HOME=/ /proc/bin/busybox sh /proc/script
+}
+
+finish() { # code, bytes
+  say "done $1 $2 $(coded /run/out) $(coded /run/err)"
+}
+
+say ready
+while read -r what first second <&8; do
+  : >/run/out
+  : >/run/err
+  case $what in
+    mount)
+      mount_guest "$first" >/run/out 2>/run/err
+      finish $? 0
+      ;;
+    ask)
+      printf %s "$first" | base64 -d >/tools/script
+      in_guest </dev/null >/run/out 2>/run/err
+      finish $? 0
+      ;;
+    flow)
+      printf %s "$second" | base64 -d >/tools/script
+      exec 7<>"/dev/$(port "$first")"
+      { in_guest <&7 2>/run/err; echo $? >/run/code; } | host dd bs=64k >&7 2>/run/count
+      exec 7>&-
+      finish "$(cat /run/code)" "$(sed -n 's/^\([0-9]*\) bytes.*/\1/p' /run/count)"
+      ;;
+    join)
+      printf %s "$second" | base64 -d >/tools/script
+      exec 7<>"/dev/$(port "$first")"
+      [ -p /run/in ] || mkfifo /run/in
+      cat <&7 >/run/in &
+      { in_guest </run/in 2>/run/err; echo $? >/run/code; } | host dd bs=64k >&7 2>/run/count
+      kill $! 2>/dev/null
+      exec 7>&-
+      finish "$(cat /run/code)" "$(sed -n 's/^\([0-9]*\) bytes.*/\1/p' /run/count)"
+      ;;
+    off)
+      unmount_guest 2>/run/err
+      finish $? 0
+      break
+      ;;
+  esac
+done
+sync
+poweroff -f
+`;

@@ -1,0 +1,215 @@
+import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { whyNoKvm } from '../host/kvm.ts';
+import type { Child } from '../host/process.ts';
+import { findProgram, startChild } from '../host/process.ts';
+import { guestArchitecture } from '../qemu/args.ts';
+import { serialTail } from '../qemu/serial.ts';
+import { snapshotDirectory } from '../qemu/snapshot.ts';
+import { TransientError } from '../problem.ts';
+import type { Answer, Far, Flow } from '../transfer/far.ts';
+import type { Appliance } from './appliance.ts';
+import { builderArguments, builderProgram } from './args.ts';
+import { Link, coded } from './link.ts';
+
+/** How the builder is booted. */
+export interface BuilderLaunch {
+  readonly appliance: Appliance;
+  readonly disks: readonly string[];
+  readonly readOnly: boolean;
+  /** How many copies it will be asked for; each has a port of its own, since a port's end is the end of its bytes. */
+  readonly copies: number;
+  /** A private directory. */
+  readonly directory: string;
+}
+
+/** How long the init of the builder may take to answer, in milliseconds; more than a slow host needs. */
+const BOOT_PATIENCE = 120_000;
+
+/** How long a copy that was broken off may take to notice that, before the builder is ended in its midst, in milliseconds. */
+const IDLE_PATIENCE = 10_000;
+
+/** A builder VM that runs, with the guest's root mounted. */
+export class Builder implements Far {
+  readonly sudo = '';
+  readonly gnuTar = true;
+  readonly #child: Child;
+  readonly #link: Link;
+  readonly #ports: readonly Duplex[];
+  readonly #readOnly: boolean;
+  #used = 0;
+
+  private constructor(child: Child, link: Link, readOnly: boolean) {
+    this.#child = child;
+    this.#readOnly = readOnly;
+    this.#link = link;
+    this.#ports = child.channels.slice(1);
+    for (const port of this.#ports) port.on('error', () => undefined);
+  }
+
+  static async boot(how: BuilderLaunch, signal: AbortSignal): Promise<Builder> {
+    const program = builderProgram();
+    await findProgram(
+      program,
+      'QEMU is in the package qemu-system-x86 (Debian), qemu-system-x86 (Fedora) or qemu-full (Arch)',
+    );
+    const ports = ['control', ...Array.from({ length: how.copies }, (_none, index) => `copy${index}`)];
+    const serialLog = join(how.directory, 'serial.log');
+    const accel = whyNoKvm(guestArchitecture(program)) === undefined ? 'kvm' : 'tcg';
+    const child = await startChild(program, builderArguments({ ...how, accel, ports, serialLog }), {
+      channels: ports.length,
+      ownGroup: true,
+      environment: { TMPDIR: snapshotDirectory(process.env) },
+    });
+    const [control] = child.channels;
+    if (control === undefined) throw new Error('the builder was started without its control port');
+    const builder = new Builder(child, new Link(control, endOf(child, serialLog)), how.readOnly);
+    try {
+      await builder.#mount(how.readOnly, signal);
+      return builder;
+    } catch (error) {
+      await builder.kill();
+      throw error;
+    }
+  }
+
+  async #mount(readOnly: boolean, signal: AbortSignal): Promise<void> {
+    const patience = AbortSignal.any([signal, AbortSignal.timeout(BOOT_PATIENCE)]);
+    await this.#link.ready(patience).catch((error: unknown) => {
+      throw signal.aborted || !patience.aborted ? error : silent();
+    });
+    const { code, stderr } = await this.#link.request(['mount', readOnly ? 'ro' : 'rw'], signal);
+    if (code !== 0) throw notMounted(stderr);
+  }
+
+  async ask(script: string, signal: AbortSignal): Promise<Answer> {
+    return this.#link.request(['ask', coded(script)], signal);
+  }
+
+  async feed(script: string, bytes: AsyncIterable<Buffer>, signal: AbortSignal): Promise<Answer> {
+    const [name, port] = this.#nextPort();
+    const answered = this.#link.request(['flow', name, coded(script)], signal);
+    const over = new AbortController();
+    const fed = pipeline(bytes, port, { signal: AbortSignal.any([signal, over.signal]) });
+    try {
+      // a script that has failed reads no more: its answer is what counts
+      return await Promise.race([answered, fed.then(() => answered)]);
+    } finally {
+      over.abort();
+      await fed.catch(() => undefined);
+      // the end of what it reads, wherever it is
+      port.destroy();
+    }
+  }
+
+  draw(script: string, signal: AbortSignal): Flow {
+    const [name, port] = this.#nextPort();
+    const answer = this.#link.request(['flow', name, coded(script)], signal);
+    answer.catch(() => undefined);
+    return {
+      bytes: bytesOf(
+        port,
+        answer.then(({ written }) => written),
+      ),
+      answer,
+    };
+  }
+
+  async join(script: string, socket: Duplex, signal: AbortSignal): Promise<Answer> {
+    const [name, port] = this.#nextPort();
+    const answer = this.#link.request(['join', name, coded(script)], signal);
+    socket.pipe(port, { end: false });
+    const written = answer.then((done) => done.written);
+    // whoever has gone away reads no more, and the script must be able to end all the same
+    await pipeline(bytesOf(port, written), socket).catch(() => undefined);
+    socket.unpipe(port);
+    port.resume();
+    return answer;
+  }
+
+  /** Unmounts what was mounted and powers off; what could not be written is told. */
+  async stop(signal: AbortSignal): Promise<void> {
+    // one that only reads loses nothing
+    if (!(await this.#link.isIdle(this.#readOnly ? 0 : IDLE_PATIENCE))) return this.kill();
+    const { code, stderr } = await this.#link.request(['off'], signal);
+    await this.#child.exited;
+    if (code !== 0) {
+      const details = stderr.split('\n').filter(Boolean);
+      throw new TransientError({ reason: 'guest', message: 'the disk could not be unmounted', details });
+    }
+  }
+
+  async kill(): Promise<void> {
+    this.#child.kill('SIGKILL');
+    await this.#child.exited;
+  }
+
+  #nextPort(): [string, Duplex] {
+    const index = this.#used++;
+    const port = this.#ports[index];
+    if (port === undefined) throw new Error('the builder was booted for fewer copies');
+    return [`copy${index}`, port];
+  }
+}
+
+/** How many pieces are taken from a port before it has to wait for us. */
+const MOST_AHEAD = 64;
+
+/** What is written on a port: so many bytes as are counted once its writer has ended, since a port does not end. */
+async function* bytesOf(port: Duplex, count: Promise<number>): AsyncGenerator<Buffer> {
+  const chunks: Buffer[] = [];
+  let total = Number.POSITIVE_INFINITY;
+  let wake = (): void => undefined;
+  const settled = count.then(
+    (value) => void (total = value),
+    () => void (total = 0),
+  );
+  port.on('data', (chunk: Buffer) => {
+    chunks.push(chunk);
+    if (chunks.length > MOST_AHEAD) port.pause();
+    wake();
+  });
+  void settled.then(() => wake());
+  for (let received = 0; received < total;) {
+    const chunk = chunks.shift();
+    if (chunk === undefined) {
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+        port.resume();
+      });
+    } else {
+      received += chunk.length;
+      yield chunk;
+    }
+  }
+  // a count that never came is told by whoever asked for the answer
+  await count.catch(() => undefined);
+}
+
+function silent(): TransientError {
+  return new TransientError({ reason: 'machine', message: 'the builder VM did not come up' });
+}
+
+function notMounted(stderr: string): TransientError {
+  const [first = 'unknown', ...details] = stderr.trim().split('\n');
+  return new TransientError({
+    reason: 'guest',
+    message: `the disk of the VM cannot be mounted: ${first}`,
+    hint: 'copy into the running guest instead: --direct-copy',
+    ...(details.length > 0 ? { details } : {}),
+  });
+}
+
+/** Rejects when the builder's QEMU ends, with its own words and the end of its serial console. */
+async function endOf(child: Child, serialLog: string): Promise<never> {
+  const said: string[] = [];
+  child.stderr?.on('data', (chunk: Buffer) => said.push(chunk.toString()));
+  const { code, signal } = await child.exited;
+  const serial = await serialTail(serialLog);
+  throw new TransientError({
+    reason: 'machine',
+    message: `the builder VM ended ${signal === undefined ? `with exit code ${code ?? 'unknown'}` : `by ${signal}`}`,
+    details: [...said.join('').split('\n').filter(Boolean), ...serial],
+  });
+}

@@ -1,0 +1,120 @@
+import { open, readFile, realpath } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { findProgram, hasProgram, run } from '../host/process.ts';
+import type { CpioEntry } from './cpio.ts';
+import { DIRECTORY, LINK, PROGRAM } from './cpio.ts';
+
+/** Programs of the host that the builder cannot do without; busybox stands for none of them. */
+const NEEDED = ['tar', 'mount', 'blkid', 'dd'];
+
+/** Programs that are taken where the host has them. */
+const USEFUL = ['lvm', 'rsync'];
+
+/** Those that scripts in the guest's root call by their names; their wrappers lie where `/proc` is there. */
+const IN_GUEST = ['tar', 'rsync'];
+
+const HINTS: Readonly<Record<string, string>> = {
+  tar: 'GNU tar is in the package tar',
+  mount: 'it is in the packages mount or util-linux',
+  blkid: 'it is part of util-linux',
+  dd: 'GNU dd is in the package coreutils',
+};
+
+/** Where distributions put programs for administrators, which need not be on PATH. */
+const FURTHER = ['/usr/sbin', '/sbin', '/usr/local/sbin'];
+
+/** A program of the host by its name, or undefined. */
+async function find(name: string): Promise<string | undefined> {
+  for (const candidate of [name, ...FURTHER.map((directory) => `${directory}/${name}`)]) {
+    if (await hasProgram(candidate)) return realpath(await findProgram(candidate));
+  }
+  return undefined;
+}
+
+/** The host's programs that go into the builder, by their names. */
+export async function hostPrograms(): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  for (const name of [...NEEDED, ...USEFUL]) {
+    const path = await find(name);
+    if (path !== undefined) found.set(name, path);
+    else if (NEEDED.includes(name)) await findProgram(name, HINTS[name]);
+  }
+  return found;
+}
+
+/** A busybox that runs anywhere, because it needs no library; undefined where the host has none. */
+export async function staticBusybox(): Promise<string | undefined> {
+  for (const name of ['busybox', 'busybox.static']) {
+    const path = await find(name);
+    if (path !== undefined && (await isStatic(path))) return path;
+  }
+  return undefined;
+}
+
+/** A dynamic program names its loader in a program header of type PT_INTERP (ELF-64, elf(5)). */
+async function isStatic(path: string): Promise<boolean> {
+  const PT_INTERP = 3;
+  await using file = await open(path, 'r');
+  const { buffer: head } = await file.read(Buffer.alloc(4096), 0, 4096, 0);
+  if (head.toString('latin1', 1, 4) !== 'ELF') return false;
+  const [begin, size, count] = [
+    Number(head.readBigUInt64LE(32)),
+    head.readUInt16LE(54),
+    head.readUInt16LE(56),
+  ];
+  const types = Array.from({ length: count }, (_none, index) => head.readUInt32LE(begin + index * size));
+  return !types.includes(PT_INTERP);
+}
+
+/** The tools of the builder: busybox under each of its names, and the host's programs with their libraries. */
+export async function toolEntries(
+  busybox: string,
+  programs: ReadonlyMap<string, string>,
+): Promise<CpioEntry[]> {
+  const { stdout } = await run(busybox, ['--list']);
+  const applets = stdout
+    .split('\n')
+    .filter((name) => name !== '' && name !== 'busybox' && !IN_GUEST.includes(name));
+  const libraries = new Map<string, string>();
+  for (const path of programs.values())
+    for (const [name, file] of await librariesOf(path)) libraries.set(name, file);
+  const directories = ['tools', 'tools/bin', 'tools/real', 'tools/lib'];
+  return [
+    ...directories.map((path) => ({ path, mode: DIRECTORY, bytes: Buffer.alloc(0) })),
+    { path: 'tools/bin/busybox', mode: PROGRAM, bytes: await readFile(busybox) },
+    ...applets.map((name) => ({ path: `tools/bin/${name}`, mode: LINK, bytes: Buffer.from('busybox') })),
+    ...(await files(programs, 'tools/real')),
+    ...(await files(libraries, 'tools/lib')),
+    ...IN_GUEST.filter((name) => programs.has(name)).map(wrapper),
+  ];
+}
+
+/** A program of the host under its name in the guest's root, with its own loader and libraries, not the guest's. */
+function wrapper(name: string): CpioEntry {
+  const text = `#!/proc/bin/busybox sh\nexec /proc/lib/ld.so --library-path /proc/lib /proc/real/${name} "$@"\n`;
+  return { path: `tools/bin/${name}`, mode: PROGRAM, bytes: Buffer.from(text) };
+}
+
+async function files(found: ReadonlyMap<string, string>, directory: string): Promise<CpioEntry[]> {
+  return Promise.all(
+    [...found].map(async ([name, path]) => ({
+      path: `${directory}/${name}`,
+      mode: PROGRAM,
+      bytes: await readFile(path),
+    })),
+  );
+}
+
+/** The libraries that a program is loaded with, by the names it asks for, and its loader as `ld.so` (ldd(1)). */
+async function librariesOf(program: string): Promise<Map<string, string>> {
+  const { stdout } = await run('ldd', [program]);
+  const found = new Map<string, string>();
+  for (const line of stdout.split('\n')) {
+    const [, name, path] = /^\s*(\S+) => (\/\S+)/.exec(line) ?? [];
+    const [, loader] = /^\s*(\/\S*\/ld-\S+)/.exec(line) ?? [];
+    if (name !== undefined && path !== undefined)
+      found.set(basename(name).startsWith('ld-') ? 'ld.so' : name, path);
+    if (loader !== undefined) found.set('ld.so', loader);
+  }
+  return found;
+}

@@ -1,0 +1,90 @@
+import { resolve } from 'node:path';
+import { builderOf, mergeLayers } from '../../config/resolve.ts';
+import type { CopySpec } from '../../config/vm-spec.ts';
+import { planCopies } from '../../plan/stored.ts';
+import type { Plan } from '../../plan/step.ts';
+import type { Result } from '../../problem.ts';
+import { failed, ok } from '../../problem.ts';
+import { type CommandDef, type Invocation, PLAN_SWITCHES, performOrShow } from '../command.ts';
+import { storesIn } from './layers.ts';
+
+/** `cp SRC… DST`: copies to or from a VM that does not run. */
+export const cp: CommandDef = {
+  name: 'cp',
+  operands: '<path...>',
+  scope: 'cp',
+  help: 'copy files to or from a VM that does not run: one side is VM:/PATH, the last path is the destination',
+  switches: PLAN_SWITCHES,
+  takesQemuArguments: false,
+  intend: (invocation) => Promise.resolve(performOrShow(invocation, planFor(invocation))),
+};
+
+/** A path in a VM, as it is typed. */
+interface VmPath {
+  readonly vm: string;
+  readonly path: string;
+}
+
+function planFor(invocation: Invocation): Result<Plan> {
+  const { operands, workingDirectory, flags } = invocation;
+  const sources = operands.slice(0, -1);
+  const destination = operands.at(-1) ?? '';
+  if (sources.length === 0) return misused('SRC', "missing required argument 'destination'");
+  const { values } = mergeLayers([{ ...flags, base: workingDirectory }]);
+  const rsync = values.rsync ?? false;
+  const { vmstore } = storesIn(invocation);
+  const plan = (vm: string, direction: 'in' | 'out', copies: readonly CopySpec[]): Result<Plan> =>
+    ok(planCopies({ name: vm, vmstore }, direction, copies, builderOf(values)));
+  const to = vmPath(destination);
+  const from = sources.map(vmPath);
+  if (to !== undefined) {
+    const both = sources.filter((_source, index) => from[index] !== undefined);
+    if (both.length > 0)
+      return misused(both[0] ?? '', 'either the sources or the destination must be VM paths, not both');
+    const copies = sources.map((source) => ({
+      host: hostPath(source, workingDirectory),
+      guest: to.path,
+      rsync,
+    }));
+    return plan(to.vm, 'in', intoDirectory(copies, 'guest'));
+  }
+  const paths = from.filter((path) => path !== undefined);
+  const [first] = paths;
+  if (first === undefined || paths.length < sources.length) {
+    return misused(destination, 'either all sources or the destination must be VM paths (VM:/PATH)');
+  }
+  if (paths.some(({ vm }) => vm !== first.vm))
+    return misused(destination, 'all sources must be VM paths of the same VM');
+  const host = hostPath(destination, workingDirectory);
+  return plan(
+    first.vm,
+    'out',
+    intoDirectory(
+      paths.map(({ path }) => ({ host, guest: path, rsync })),
+      'host',
+    ),
+  );
+}
+
+/** Several things go into a directory, each by its own name. */
+function intoDirectory(copies: readonly CopySpec[], side: 'host' | 'guest'): CopySpec[] {
+  return copies.map((copy) => {
+    const destination = copy[side];
+    const isSure = copies.length === 1 || destination.endsWith('/');
+    return isSure ? copy : { ...copy, [side]: `${destination}/` };
+  });
+}
+
+function vmPath(said: string): VmPath | undefined {
+  const [, vm, path] = /^([^/].*?):(\/.*)$/s.exec(said) ?? [];
+  return vm === undefined || path === undefined || vm.startsWith('.') ? undefined : { vm, path };
+}
+
+function hostPath(said: string, workingDirectory: string): string {
+  return `${resolve(workingDirectory, said)}${said.endsWith('/') ? '/' : ''}`;
+}
+
+function misused(value: string, message: string): Result<never> {
+  const where = { kind: 'flag' as const, flag: 'PATH', value };
+  return failed({ reason: 'usage', message, where, hint: 'e.g. transient cp ./file my-vm:/etc/' });
+}

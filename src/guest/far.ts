@@ -1,0 +1,96 @@
+import type { Duplex, Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { Child } from '../host/process.ts';
+import { shellExitCode, startChild } from '../host/process.ts';
+import type { Answer, Far, Flow } from '../transfer/far.ts';
+import { quoted } from '../transfer/far.ts';
+import type { Target } from './ssh-program.ts';
+import { sshArguments } from './ssh-program.ts';
+
+/** The inside of a running guest, over the user's ssh program. */
+export class SshFar implements Far {
+  readonly sudo: string;
+  readonly gnuTar: boolean;
+  readonly #target: Target;
+
+  private constructor(target: Target, sudo: string, gnuTar: boolean) {
+    this.#target = target;
+    this.sudo = sudo;
+    this.gnuTar = gnuTar;
+  }
+
+  /** Finds out what the user may do there, and with what. */
+  static async open(target: Target, signal: AbortSignal): Promise<{ far: SshFar; isRoot: boolean }> {
+    const plain = new SshFar(target, '', false);
+    const script =
+      'id -u; sudo -n true 2>/dev/null && echo sudo; tar --version 2>/dev/null | grep -q GNU && echo gnu; :';
+    const said = (await plain.ask(script, signal)).stdout.split('\n');
+    const isUserRoot = said[0] === '0';
+    const sudo = !isUserRoot && said.includes('sudo') ? 'sudo -n' : '';
+    return { far: new SshFar(target, sudo, said.includes('gnu')), isRoot: isUserRoot || sudo !== '' };
+  }
+
+  async ask(script: string, signal: AbortSignal): Promise<Answer> {
+    const child = await this.#start(script, signal);
+    child.stdin?.end();
+    return answerOf(child, signal);
+  }
+
+  async feed(script: string, bytes: AsyncIterable<Buffer>, signal: AbortSignal): Promise<Answer> {
+    const child = await this.#start(script, signal);
+    const answer = answerOf(child, signal);
+    // a script that has failed reads no more: its answer is what counts
+    await Promise.race([pipeline(bytes, stdinOf(child)).catch(() => undefined), answer]);
+    return answer;
+  }
+
+  draw(script: string, signal: AbortSignal): Flow {
+    const started = this.#start(script, signal);
+    const answer = started.then(async (child) => {
+      child.stdin?.end();
+      return endOf(child, signal);
+    });
+    answer.catch(() => undefined);
+    return { bytes: bytesOf(started), answer };
+  }
+
+  async join(script: string, socket: Duplex, signal: AbortSignal): Promise<Answer> {
+    const child = await this.#start(script, signal);
+    const stdin = stdinOf(child);
+    socket.pipe(stdin);
+    child.stdout?.pipe(socket);
+    return endOf(child, signal);
+  }
+
+  async #start(script: string, signal: AbortSignal): Promise<Child> {
+    const command = `exec sh -c ${quoted(script)}`;
+    const args = [...sshArguments(this.#target), command];
+    return startChild(this.#target.ssh.program, args, { fed: true, ownGroup: true, signal });
+  }
+}
+
+function stdinOf({ stdin }: Child): Writable {
+  if (stdin === null) throw new Error('ssh was started without its stdin');
+  stdin.on('error', () => undefined);
+  return stdin;
+}
+
+async function* bytesOf(started: Promise<Child>): AsyncGenerator<Buffer> {
+  const { stdout } = await started;
+  for await (const chunk of stdout ?? []) yield chunk as Buffer;
+}
+
+async function answerOf(child: Child, signal: AbortSignal): Promise<Answer> {
+  const said: Buffer[] = [];
+  child.stdout?.on('data', (chunk: Buffer) => said.push(chunk));
+  const end = await endOf(child, signal);
+  return { ...end, stdout: Buffer.concat(said).toString() };
+}
+
+async function endOf(child: Child, signal: AbortSignal): Promise<Answer> {
+  const complaints: Buffer[] = [];
+  child.stderr?.on('data', (chunk: Buffer) => complaints.push(chunk));
+  const code = shellExitCode(await child.exited);
+  signal.throwIfAborted();
+  return { code, stdout: '', stderr: Buffer.concat(complaints).toString() };
+}

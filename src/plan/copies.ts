@@ -1,0 +1,90 @@
+import type { BuilderSpec, CopySpec, SshSpec, VmSpec } from '../config/vm-spec.ts';
+import type { CopyIn, CopyOut, Step, StepId } from './step.ts';
+
+type Direction = 'in' | 'out';
+
+/** Copies on the disks of a VM that does not run: one boot of the builder for all of them. */
+export function offlineCopies(what: {
+  readonly vm: string;
+  readonly direction: Direction;
+  readonly copies: readonly CopySpec[];
+  readonly builder: BuilderSpec;
+  readonly timeout: number | undefined;
+  readonly needs: readonly StepId[];
+  readonly after: readonly StepId[];
+}): Step[] {
+  const { vm, direction, copies, builder, timeout, needs, after } = what;
+  if (copies.length === 0) return [];
+  const always = direction === 'out';
+  const boot: Step = {
+    id: `${vm}/builder-${direction}`,
+    kind: 'builder.boot',
+    vm,
+    title: `Mount the disk to copy ${direction}`,
+    needs,
+    after,
+    ...(always ? { always } : {}),
+    readOnly: direction === 'out',
+    copies: copies.length,
+    builder,
+  };
+  const through = { kind: 'builder' as const };
+  const steps = copySteps({ vm, direction, copies, through, timeout, needs: [boot.id], after: [] });
+  const stop: Step = {
+    id: `${vm}/builder-${direction}-stop`,
+    kind: 'builder.stop',
+    vm,
+    title: 'Unmount the disk',
+    needs: [],
+    after: steps.map((step) => step.id),
+    undoes: boot.id,
+  };
+  return [boot, ...steps, stop];
+}
+
+/** Copies over ssh, in a VM that runs. */
+export function directCopies(
+  { name: vm, copies: { in: before, out: after, direct, timeout } }: Pick<VmSpec, 'name' | 'copies'>,
+  direction: Direction,
+  ssh: SshSpec,
+  session: StepId | undefined,
+): Step[] {
+  if (!direct) return [];
+  return copySteps({
+    vm,
+    direction,
+    copies: direction === 'in' ? before : after,
+    through: { kind: 'ssh', ssh },
+    timeout,
+    needs: [`${vm}/ready`],
+    after: session === undefined ? [] : [session],
+  });
+}
+
+/** One copy after the other. */
+function copySteps(what: {
+  readonly vm: string;
+  readonly direction: Direction;
+  readonly copies: readonly CopySpec[];
+  readonly through: CopyIn['through'];
+  readonly timeout: number | undefined;
+  readonly needs: readonly StepId[];
+  readonly after: readonly StepId[];
+}): Step[] {
+  const { vm, direction, copies, through, timeout, needs, after } = what;
+  return copies.map((copy, index): CopyIn | CopyOut => {
+    const id = (at: number): StepId => `${vm}/copy-${direction}-${at + 1}`;
+    const common = {
+      id: id(index),
+      vm,
+      needs,
+      after: index === 0 ? after : [id(index - 1)],
+      ...copy,
+      through,
+      ...(timeout === undefined ? {} : { timeout }),
+    };
+    return direction === 'in'
+      ? { ...common, kind: 'copy.in', title: `Copy in ${copy.host} to ${copy.guest}` }
+      : { ...common, kind: 'copy.out', title: `Copy out ${copy.guest} to ${copy.host}`, always: true };
+  });
+}

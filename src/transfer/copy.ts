@@ -1,0 +1,125 @@
+import { lstat } from 'node:fs/promises';
+import { basename, resolve } from 'node:path';
+import type { CopySpec } from '../config/vm-spec.ts';
+import type { StepContext } from '../plan/contract.ts';
+import { TransientError, systemMessage } from '../problem.ts';
+import type { Answer, Far } from './far.ts';
+import {
+  MISSING,
+  lookScript,
+  packScript,
+  placeScript,
+  unpackDirectoryScript,
+  unpackFileScript,
+} from './guest-scripts.ts';
+import { openLanding } from './landing.ts';
+import { rsyncIn, rsyncOut } from './rsync.ts';
+import type { Owner, Source } from './tar.ts';
+import { packed, unpackInto } from './tar.ts';
+
+type Context = Pick<StepContext, 'signal' | 'progress'>;
+
+/** Copies a file or directory of the host into a guest, as `cp -a` would but for the owner. */
+export async function copyIn(
+  { host, guest, rsync }: CopySpec,
+  far: Far,
+  { signal, progress }: Context,
+): Promise<void> {
+  const source = await sourceOn(host);
+  const { owner, target } = await placeFor(guest, basename(source.path), far, signal);
+  if (rsync) return rsyncIn(source, target, owner, far, signal);
+  const bytes = counted(await packed(source, owner, far.gnuTar, signal), progress);
+  const script = source.isDirectory
+    ? unpackDirectoryScript(target, far)
+    : unpackFileScript(target, basename(source.path), far);
+  const answer = await far.feed(script, bytes, signal);
+  if (answer.code === 0) return;
+  throw FULL.test(answer.stderr) ? noSpace(target) : refused(`cannot write ${target} in the guest`, answer);
+}
+
+/** What tar says of a full disk: often only that it wrote less than it wanted to. */
+const FULL = /Wrote only \d+ of \d+ bytes|No space left on device/;
+
+function noSpace(target: string): TransientError {
+  return new TransientError({
+    reason: 'guest',
+    message: `cannot write ${target} in the guest: no space left on its disk`,
+    hint: 'copy less, or give the VM an image with a larger disk',
+  });
+}
+
+/** Copies a file or directory of a guest to the host. */
+export async function copyOut(
+  { host, guest, rsync }: CopySpec,
+  far: Far,
+  { signal, progress }: Context,
+): Promise<void> {
+  const looked = await far.ask(lookScript(guest, far), signal);
+  if (looked.code !== 0) throw missing(guest, looked);
+  const landing = await openLanding(host, guest);
+  try {
+    if (rsync) {
+      await rsyncOut(guest, looked.stdout.trim() === 'yes', landing.target, far, signal);
+      return;
+    }
+    const flow = far.draw(packScript(guest, far), signal);
+    await unpackInto(landing.stage, counted(flow.bytes, progress), signal);
+    const answer = await flow.answer;
+    if (answer.code !== 0) throw missing(guest, answer);
+    await landing.settle();
+  } finally {
+    await landing.remove();
+  }
+}
+
+async function sourceOn(host: string): Promise<Source> {
+  const path = resolve(host);
+  const found = await lstat(path).catch((cause: unknown) => {
+    const message = `cannot copy ${host} of the host: ${systemMessage(cause)}`;
+    throw new TransientError({ reason: 'host', message }, { cause });
+  });
+  return { path, isDirectory: found.isDirectory() };
+}
+
+async function placeFor(
+  destination: string,
+  name: string,
+  far: Far,
+  signal: AbortSignal,
+): Promise<{ owner: Owner; target: string }> {
+  const answer = await far.ask(placeScript(destination, name, far), signal);
+  if (answer.code !== 0) throw refused(`cannot write to ${destination} in the guest`, answer);
+  const [owner = '', , ...target] = answer.stdout.split('\n');
+  const [uid = 0, gid = 0] = owner.split(':').map(Number);
+  return { owner: { uid, gid }, target: target.join('\n') };
+}
+
+async function* counted(
+  bytes: AsyncIterable<Buffer>,
+  progress: StepContext['progress'],
+): AsyncGenerator<Buffer> {
+  let done = 0;
+  for await (const chunk of bytes) {
+    yield chunk;
+    done += chunk.length;
+    progress({ phase: 'copying', done });
+  }
+}
+
+function missing(guest: string, answer: Answer): TransientError {
+  if (answer.code !== MISSING) return refused(`cannot read ${guest} in the guest`, answer);
+  const message = `cannot copy ${guest} of the guest: no such file or directory`;
+  return new TransientError({ reason: 'guest', message });
+}
+
+function refused(what: string, { stderr }: Answer): TransientError {
+  const lines = stderr
+    .split('\n')
+    .filter((line) => line !== '' && !/Exiting with failure status|^tar: \.$/.test(line));
+  const [first = 'it did not say why', ...details] = lines.map((line) => line.replace(/^\/proc\/real\//, ''));
+  return new TransientError({
+    reason: 'guest',
+    message: `${what}: ${first}`,
+    ...(details.length > 0 ? { details: details.slice(0, 10) } : {}),
+  });
+}

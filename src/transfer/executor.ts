@@ -1,0 +1,50 @@
+import type { Executors, StepContext } from '../plan/contract.ts';
+import type { CopyIn, CopyOut } from '../plan/step.ts';
+import { TransientError } from '../problem.ts';
+import { copyIn, copyOut } from './copy.ts';
+import type { Far } from './far.ts';
+
+/** Finds the inside of a guest that a copy goes to or comes from. */
+export type FindFar = (step: CopyIn | CopyOut, context: StepContext) => Promise<Far>;
+
+/** The executors of copies, wherever their other end is. */
+export function copyExecutors(find: FindFar): Pick<Executors, 'copy.in' | 'copy.out'> {
+  const perform = async (
+    step: CopyIn | CopyOut,
+    context: StepContext,
+    copy: typeof copyIn,
+  ): Promise<undefined> => {
+    const { timeout } = step;
+    const late = timeout === undefined ? undefined : AbortSignal.timeout(timeout * 1000);
+    const signal = late === undefined ? context.signal : AbortSignal.any([context.signal, late]);
+    try {
+      await copy(step, await find(step, { ...context, signal }), { signal, progress: context.progress });
+    } catch (error) {
+      throw late?.aborted === true && !context.signal.aborted ? tooSlow(step) : named(step, error);
+    }
+    return undefined;
+  };
+  return {
+    'copy.in': (step, context) => perform(step, context, copyIn),
+    'copy.out': (step, context) => perform(step, context, copyOut),
+  };
+}
+
+function tooSlow(step: CopyIn | CopyOut): TransientError {
+  return new TransientError({
+    reason: 'guest',
+    message: `${pairOf(step)} took longer than ${step.timeout} s`,
+    hint: 'give it more time with --copy-timeout',
+  });
+}
+
+/** An error with the pair that it is about. */
+function named(step: CopyIn | CopyOut, error: unknown): unknown {
+  if (!(error instanceof TransientError)) return error;
+  const { message } = error.problem;
+  return new TransientError({ ...error.problem, message: `${pairOf(step)}: ${message}` }, { cause: error });
+}
+
+function pairOf({ kind, host, guest }: CopyIn | CopyOut): string {
+  return kind === 'copy.in' ? `copying in ${host}:${guest}` : `copying out ${guest}:${host}`;
+}

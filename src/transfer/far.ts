@@ -1,0 +1,38 @@
+import type { Duplex } from 'node:stream';
+
+/** What came of a script on the far side. */
+export interface Answer {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Bytes that a script on the far side writes, and what came of it once all of them were read. */
+export interface Flow {
+  readonly bytes: AsyncIterable<Buffer>;
+  readonly answer: Promise<Answer>;
+}
+
+/**
+ * The inside of a guest, as copies see it: a POSIX shell that runs scripts one after the other, in a running guest over
+ * ssh or on the disks of a stopped one in the builder.
+ */
+export interface Far {
+  /** Put before a command that needs the guest's root; empty where that is who we are, or cannot be. */
+  readonly sudo: string;
+  /** Whether its tar is GNU's: busybox's refuses holes. */
+  readonly gnuTar: boolean;
+  /** Runs a script and returns what it says. */
+  ask: (script: string, signal: AbortSignal) => Promise<Answer>;
+  /** Runs a script that reads these bytes. */
+  feed: (script: string, bytes: AsyncIterable<Buffer>, signal: AbortSignal) => Promise<Answer>;
+  /** Runs a script that writes bytes. */
+  draw: (script: string, signal: AbortSignal) => Flow;
+  /** Runs a script whose stdin and stdout are the other end of a socket. */
+  join: (script: string, socket: Duplex, signal: AbortSignal) => Promise<Answer>;
+}
+
+/** A word for a POSIX shell, whatever is in it. */
+export function quoted(word: string): string {
+  return `'${word.replaceAll("'", `'\\''`)}'`;
+}

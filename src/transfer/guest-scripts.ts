@@ -1,0 +1,67 @@
+import type { Far } from './far.ts';
+import { quoted } from './far.ts';
+
+/** Exit code of our scripts where what is asked for is not there. */
+export const MISSING = 44;
+
+/**
+ * Finds out where in the guest something with a name is to lie, and makes the directories above it. Says, in lines: the
+ * owner of the nearest directory that was there (`UID:GID`), whether the place is a directory already (`yes`), and the
+ * place itself.
+ */
+export function placeScript(destination: string, name: string, { sudo }: Far): string {
+  return `
+d=${quoted(destination)} n=${quoted(name)}
+if ${sudo} test -d "$d"; then t="\${d%/}/$n"
+else case $d in */) t=$d$n ;; *) t=$d ;; esac; fi
+p=$(dirname -- "$t") a=$p
+while ! ${sudo} test -d "$a"; do a=$(dirname -- "$a"); done
+o=$(${sudo} stat -c %u:%g -- "$a") || exit
+${sudo} mkdir -p -- "$p" || exit
+m=$p
+while [ "$m" != "$a" ]; do ${sudo} chown "$o" -- "$m" 2>/dev/null; m=$(dirname -- "$m"); done
+i=no
+! ${sudo} test -d "$t" || i=yes
+printf '%s\\n%s\\n%s' "$o" "$i" "$t"
+`;
+}
+
+/** Unpacks a directory, packed as what is in it, to a place. */
+export function unpackDirectoryScript(target: string, { sudo }: Far): string {
+  const place = quoted(target);
+  // nothing but tar may read the archive, and sudo passes on what it finds on its stdin
+  return `${sudo} mkdir -p -- ${place} </dev/null && exec ${sudo} tar -x -p -f - -C ${place}`;
+}
+
+/** Unpacks one file by its own name beside its place, and gives it the name that it is to have. */
+export function unpackFileScript(target: string, name: string, { sudo }: Far): string {
+  return `
+t=${quoted(target)} n=${quoted(name)}
+p=$(dirname -- "$t")
+if [ "$(basename -- "$t")" = "$n" ]; then exec ${sudo} tar -x -p -f - -C "$p"; fi
+s=$(${sudo} mktemp -d "$p/.transient-XXXXXX" </dev/null) || exit
+${sudo} tar -x -p -f - -C "$s" && ${sudo} mv -f -- "$s/$n" "$t"
+c=$?
+${sudo} rm -rf -- "$s"
+exit $c
+`;
+}
+
+/** Packs a file or directory under its own name. */
+export function packScript(path: string, { sudo, gnuTar }: Far): string {
+  const form = gnuTar ? '--format=posix --pax-option=delete=atime,delete=ctime --sparse --numeric-owner' : '';
+  return `
+s=${quoted(path)}
+if ! ${sudo} test -e "$s" && ! ${sudo} test -L "$s"; then exit ${MISSING}; fi
+exec ${sudo} tar -c ${form} -f - -C "$(dirname -- "$s")" -- "./$(basename -- "$s")"
+`;
+}
+
+/** Says whether there is anything at a path, and whether it is a directory (`yes`). */
+export function lookScript(path: string, { sudo }: Far): string {
+  return `
+s=${quoted(path)}
+if ! ${sudo} test -e "$s" && ! ${sudo} test -L "$s"; then exit ${MISSING}; fi
+if ${sudo} test -d "$s" && ! ${sudo} test -L "$s"; then echo yes; else echo no; fi
+`;
+}

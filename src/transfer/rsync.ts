@@ -1,0 +1,102 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { findProgram, startChild } from '../host/process.ts';
+import { TransientError } from '../problem.ts';
+import type { Far } from './far.ts';
+import type { Owner, Source } from './tar.ts';
+
+/** What rsync is to keep: all that `cp -a` would, hard links and holes too. */
+const KEEPING = ['-aHS', '--numeric-ids'];
+
+/** The descriptor on which rsync's remote shell finds its way to the far side. */
+const WAY = 3;
+
+/**
+ * What rsync takes for its remote shell: it says which command rsync wants there in a first line, and then passes bytes
+ * on in both directions, until the far side ends: rsync waits for that. Its first argument is the host, which there is
+ * only one of.
+ */
+const REMOTE_SHELL = `#!/bin/sh
+shift
+printf '%s\\n' "$*" >&${WAY}
+exec 4<&0
+cat <&4 >&${WAY} &
+cat <&${WAY}
+kill $!
+`;
+
+/** Brings a place in the guest to what a source on the host is; what is the same there is not sent. */
+export async function rsyncIn(
+  source: Source,
+  target: string,
+  { uid, gid }: Owner,
+  far: Far,
+  signal: AbortSignal,
+): Promise<void> {
+  const from = source.isDirectory ? `${source.path}/` : source.path;
+  const to = source.isDirectory ? `far:${target}/` : `far:${target}`;
+  await runRsync([`--chown=${uid}:${gid}`, '--', from, to], far, signal);
+}
+
+/** Brings a place on the host to what a file or directory of the guest is. */
+export async function rsyncOut(
+  guest: string,
+  isDirectory: boolean,
+  target: string,
+  far: Far,
+  signal: AbortSignal,
+): Promise<void> {
+  const [from, to] = isDirectory
+    ? [`far:${guest.replace(/\/*$/, '/')}`, `${target}/`]
+    : [`far:${guest}`, target];
+  await runRsync(['--', from, to], far, signal);
+}
+
+async function runRsync(args: readonly string[], far: Far, signal: AbortSignal): Promise<void> {
+  await findProgram('rsync', 'it is in the package rsync');
+  const there = await far.ask('command -v rsync', signal);
+  if (there.code !== 0) throw noRsync();
+  const directory = await mkdtemp(join(tmpdir(), 'transient-rsync-'));
+  try {
+    const shell = join(directory, 'shell');
+    await writeFile(shell, REMOTE_SHELL, { mode: 0o700 });
+    const path = `${far.sudo} rsync`.trim();
+    // what rsync sends of paths goes over the wire and not through a shell
+    const all = [...KEEPING, '--protect-args', '--blocking-io', '-e', shell, `--rsync-path=${path}`, ...args];
+    const child = await startChild('rsync', all, { channels: 1, signal });
+    const [way] = child.channels;
+    if (way === undefined) throw new Error('rsync was started without its way to the guest');
+    way.on('error', () => undefined);
+    const said: Buffer[] = [];
+    child.stderr?.on('data', (chunk: Buffer) => said.push(chunk));
+    // how the far side ends is what rsync itself tells of
+    const joined = far
+      .join('IFS= read -r command && exec sh -c "exec $command"', way, signal)
+      .catch(() => undefined);
+    const { code } = await child.exited;
+    way.destroy();
+    await joined;
+    signal.throwIfAborted();
+    if (code !== 0) throw failed(Buffer.concat(said).toString());
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+function noRsync(): TransientError {
+  return new TransientError({
+    reason: 'missing-program',
+    message: 'there is no rsync in the guest, or in the builder VM',
+    hint: 'install it there, or copy without --rsync',
+  });
+}
+
+function failed(stderr: string): TransientError {
+  const [first = 'it did not say why', ...details] = stderr.split('\n').filter(Boolean);
+  return new TransientError({
+    reason: 'guest',
+    message: `rsync failed: ${first}`,
+    ...(details.length > 0 ? { details: details.slice(0, 10) } : {}),
+  });
+}
