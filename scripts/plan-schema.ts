@@ -98,7 +98,12 @@ const steps: Record<Step['kind'], z.ZodType> = {
     kill: z.boolean(),
     ifRunning: z.boolean(),
   }),
-  'vm.remove': z.strictObject({ kind: z.literal('vm.remove'), ...base, ...inStore }),
+  'vm.remove': z.strictObject({
+    kind: z.literal('vm.remove'),
+    ...base,
+    ...inStore,
+    vm: z.string().optional(),
+  }),
   'builder.boot': z.strictObject({
     kind: z.literal('builder.boot'),
     ...ofVm,

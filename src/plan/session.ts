@@ -12,9 +12,13 @@ export function planSession(specs: readonly VmSpec[]): Plan {
   );
   const hold = holdFor(specs);
   const steps = specs.flatMap((spec) => {
-    const own = work.get(spec.name) ?? [];
+    const served = servedBy(spec, specs, work, hold);
+    const own = (work.get(spec.name) ?? []).map((step) =>
+      // what is copied out of a service is what it has once it has served
+      step.kind === 'copy.out' ? { ...step, after: [...new Set([...step.after, ...served])] } : step,
+    );
     const { take, giveBack, ready } = stateOf(spec, specs);
-    return [...take, bootOf(spec, ready), ...own, stopOf(spec, specs, work, hold), ...giveBack];
+    return [...take, bootOf(spec, ready), ...own, stopOf(spec, own, served), ...giveBack];
   });
   return {
     steps: ordered([...images, ...steps, ...hold]),
@@ -271,27 +275,30 @@ function holdFor(specs: readonly VmSpec[]): Step[] {
   ];
 }
 
-/** A VM stops after its own work and after those that depend on it; a service after all work of the others. */
-function stopOf(
-  spec: VmSpec,
-  specs: readonly VmSpec[],
-  work: ReadonlyMap<string, readonly Step[]>,
-  hold: readonly Step[],
-): Step {
-  const { name: vm, ending } = spec;
-  const own = (work.get(vm) ?? []).map((step) => step.id);
-  const dependents = specs.filter((other) => other.dependsOn.includes(vm)).map((other) => other.name);
-  const served = spec.connection.kind === 'service' ? userStepsOf(work, dependents) : [];
+/** A VM stops after its own work and after what it serves. */
+function stopOf({ name: vm, ending }: VmSpec, own: readonly Step[], served: readonly StepId[]): Step {
   return {
     id: `${vm}/stop`,
     kind: 'machine.stop',
     vm,
     title: 'Stop',
     needs: [],
-    after: [...own, ...dependents.map((other) => `${other}/stop`), ...served, ...hold.map((step) => step.id)],
+    after: [...own.map((step) => step.id), ...served],
     undoes: `${vm}/boot`,
     ending,
   };
+}
+
+/** What a VM outlasts: those that depend on it, and, where it is a service, all work of the others. */
+function servedBy(
+  { name: vm, connection }: VmSpec,
+  specs: readonly VmSpec[],
+  work: ReadonlyMap<string, readonly Step[]>,
+  hold: readonly Step[],
+): StepId[] {
+  const dependents = specs.filter((other) => other.dependsOn.includes(vm)).map((other) => other.name);
+  const served = connection.kind === 'service' ? userStepsOf(work, dependents) : [];
+  return [...dependents.map((other) => `${other}/stop`), ...served, ...hold.map((step) => step.id)];
 }
 
 /** What the user asked of the other VMs; a dependent's stop comes after its own work already. */

@@ -30,7 +30,7 @@ printf '%s\\n%s\\n%s' "$o" "$i" "$t"
 export function unpackDirectoryScript(target: string, { sudo }: Far): string {
   const place = quoted(target);
   // nothing but tar may read the archive, and sudo passes on what it finds on its stdin
-  return `${sudo} mkdir -p -- ${place} </dev/null && exec ${sudo} tar -x -p -f - -C ${place}`;
+  return `${sudo} mkdir -p -- ${place} <&- && exec ${sudo} tar -x -p -f - -C ${place}`;
 }
 
 /** Unpacks one file by its own name beside its place, and gives it the name that it is to have. */
@@ -39,7 +39,7 @@ export function unpackFileScript(target: string, name: string, { sudo }: Far): s
 t=${quoted(target)} n=${quoted(name)}
 p=$(dirname -- "$t")
 if [ "$(basename -- "$t")" = "$n" ]; then exec ${sudo} tar -x -p -f - -C "$p"; fi
-s=$(${sudo} mktemp -d "$p/.transient-XXXXXX" </dev/null) || exit
+s=$(${sudo} mktemp -d "$p/.transient-XXXXXX" <&-) || exit
 ${sudo} tar -x -p -f - -C "$s" && ${sudo} mv -f -- "$s/$n" "$t"
 c=$?
 ${sudo} rm -rf -- "$s"
