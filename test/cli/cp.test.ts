@@ -1,0 +1,50 @@
+import { describe, expect, test } from 'vitest';
+import type { PlanIntent } from '../../src/cli/command.ts';
+import { parseCommandLine } from '../../src/cli/program.ts';
+import type { Problem } from '../../src/problem.ts';
+
+/** What `transient cp` is about to copy, as HOST GUEST, or what is wrong. */
+async function copies(...paths: readonly string[]): Promise<string[] | Problem['message']> {
+  const parsed = parseCommandLine({
+    argv: ['cp', ...paths],
+    environment: { HOME: '/home/me' },
+    workingDirectory: '/work',
+  });
+  if (!parsed.ok || parsed.value.kind === 'help') throw new Error('not understood');
+  const intent = await parsed.value.def.intend(parsed.value.invocation);
+  if (!intent.ok) return intent.problems.map(({ message }) => message).join();
+  const { steps } = (intent.value as PlanIntent).plan;
+  return steps.flatMap((step) =>
+    step.kind === 'copy.in' || step.kind === 'copy.out' ? [`${step.kind} ${step.host} ${step.guest}`] : [],
+  );
+}
+
+describe('cp', () => {
+  test.for([
+    [['a', 'vm:/etc/'], ['copy.in /work/a /etc/']],
+    [['a', 'vm:/etc/name'], ['copy.in /work/a /etc/name']],
+    [
+      ['a', '/b/', 'vm:/etc'],
+      ['copy.in /work/a /etc/', 'copy.in /b/ /etc/'],
+    ],
+    [['vm:/a', 'out'], ['copy.out /work/out /a']],
+    [
+      ['vm:/a', 'vm:/b', 'out'],
+      ['copy.out /work/out/ /a', 'copy.out /work/out/ /b'],
+    ],
+    [['./odd:/name', 'vm:/etc/'], ['copy.in /work/odd:/name /etc/']],
+  ] as const)('%j', async ([paths, expected]) => {
+    expect(await copies(...paths)).toEqual(expected);
+  });
+
+  test.for([
+    [['a', 'b'], 'must be VM paths'],
+    [['vm:/a', 'b', 'c'], 'must be VM paths'],
+    [['vm:/a', 'vm:/b'], 'must be VM paths'],
+    [['one:/a', 'two:/b', 'c'], 'must be VM paths'],
+    [['vm:a', 'c'], 'must be VM paths'],
+    [['a'], 'missing required argument'],
+  ] as const)('%j is refused: %s', async ([paths, message]) => {
+    expect(await copies(...paths)).toContain(message);
+  });
+});
