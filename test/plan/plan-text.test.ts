@@ -38,7 +38,7 @@ function portable(plan: Plan): Plan {
 describe('the text of a plan', () => {
   it.each(names)('%s as a tree', async (name) => {
     // a temporary VM is told from those of other runs
-    const text = planText(await planOf(name), 'tree').replaceAll(/(\.run-)\d+/g, '$1PID');
+    const text = planText(await planOf(name), 'tree').replaceAll(/(\.run-)\d+/g, '$1PROCESS');
     expect(text).toBe(expected(`${name}.tree`, text));
   });
 

@@ -36,7 +36,8 @@ export async function planProject(invocation: Invocation): Promise<Result<Plan>>
     above,
     environment,
     stored.value,
-    String(process.pid),
+    // as many digits as Linux ever gives a process
+    String(process.pid).padStart(7, '0'),
   );
   if (!specs.ok) return failed(...(await placed(specs.problems, file.value.document)));
   return ok(planSession(specs.value));
