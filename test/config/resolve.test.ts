@@ -1,12 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { parseDocument } from '../../src/config/document.ts';
-import {
-  environmentLayer,
-  mergeLayers,
-  resolveProject,
-  resolveRun,
-  type Environment,
-} from '../../src/config/resolve.ts';
+import { resolveProject, resolveRun } from '../../src/config/resolve.ts';
+import { environmentLayer, mergeLayers, type Environment } from '../../src/config/merge.ts';
 import { checkTransientfile, selectVms } from '../../src/config/transientfile.ts';
 import type { VmSpec } from '../../src/config/vm-spec.ts';
 import type { Layer } from '../../src/options/layer.ts';

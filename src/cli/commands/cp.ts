@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
-import { builderOf, mergeLayers } from '../../config/resolve.ts';
+import { mergeLayers } from '../../config/merge.ts';
+import { builderOf } from '../../config/vm.ts';
 import type { CopySpec } from '../../config/vm-spec.ts';
 import { planCopies } from '../../plan/stored.ts';
 import type { Plan } from '../../plan/step.ts';

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { mergeLayers, resolveRun } from '../../config/resolve.ts';
+import { resolveRun } from '../../config/resolve.ts';
+import { mergeLayers } from '../../config/merge.ts';
 import { planCreate } from '../../plan/session.ts';
 import { ok } from '../../problem.ts';
 import { type CommandDef, PLAN_SWITCHES, performOrShow } from '../command.ts';

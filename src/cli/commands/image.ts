@@ -1,4 +1,4 @@
-import { absoluteImage } from '../../config/resolve.ts';
+import { absoluteImage } from '../../config/merge.ts';
 import type { ImageNeed } from '../../config/vm-spec.ts';
 import { parseImageRef } from '../../options/option.ts';
 import { planPull, planRemove } from '../../plan/images.ts';

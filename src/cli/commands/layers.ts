@@ -1,6 +1,6 @@
 import { loadOptionsFile } from '../../config/options-file.ts';
-import type { Stores } from '../../config/resolve.ts';
-import { environmentLayer, mergeLayers, storesOf } from '../../config/resolve.ts';
+import type { Stores } from '../../config/merge.ts';
+import { environmentLayer, mergeLayers, storesOf } from '../../config/merge.ts';
 import type { Layer } from '../../options/layer.ts';
 import type { Result } from '../../problem.ts';
 import { ok } from '../../problem.ts';

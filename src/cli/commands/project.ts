@@ -1,5 +1,6 @@
-import type { Environment } from '../../config/resolve.ts';
-import { environmentLayer, resolveProject, storeOfEntry, storedName } from '../../config/resolve.ts';
+import type { Environment } from '../../config/merge.ts';
+import { resolveProject, storeOfEntry, storedName } from '../../config/resolve.ts';
+import { environmentLayer } from '../../config/merge.ts';
 import type { StoredVm } from '../../config/stored.ts';
 import type { Transientfile, VmEntry } from '../../config/transientfile.ts';
 import { findTransientfile, loadTransientfile, selectVms } from '../../config/transientfile.ts';

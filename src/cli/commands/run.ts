@@ -1,4 +1,5 @@
-import { mergeLayers, resolveRun, resolveStored, storesOf } from '../../config/resolve.ts';
+import { resolveRun, resolveStored } from '../../config/resolve.ts';
+import { mergeLayers, storesOf } from '../../config/merge.ts';
 import type { VmSpec } from '../../config/vm-spec.ts';
 import type { Layer } from '../../options/layer.ts';
 import { planSession } from '../../plan/session.ts';

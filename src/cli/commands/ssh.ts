@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { mergeLayers, sshOf } from '../../config/resolve.ts';
+import { mergeLayers } from '../../config/merge.ts';
+import { sshOf } from '../../config/vm.ts';
 import type { Connection } from '../../config/vm-spec.ts';
 import type { RunningVm } from '../../host/running.ts';
 import { runningVms } from '../../host/running.ts';

@@ -1,4 +1,5 @@
-import { mergeLayers, resolveStored, storesOf } from '../../config/resolve.ts';
+import { resolveStored } from '../../config/resolve.ts';
+import { mergeLayers, storesOf } from '../../config/merge.ts';
 import { planSession } from '../../plan/session.ts';
 import { failed, ok } from '../../problem.ts';
 import { type CommandDef, PLAN_SWITCHES, performOrShow } from '../command.ts';

@@ -1,0 +1,151 @@
+import type { ImageRef } from '../options/option.ts';
+import { formatImageSource, parseCopyIn, parseCopyOut } from '../options/option.ts';
+import type { OptionName, OptionValues } from '../options/table.ts';
+import { OPTION_TABLE } from '../options/table.ts';
+import type { Environment, Merged } from './merge.ts';
+import { knownPair, storesOf } from './merge.ts';
+import { temporaryTexts } from './stored.ts';
+import type {
+  BuilderSpec,
+  Connection,
+  CopiesSpec,
+  Ending,
+  ImageNeed,
+  MachineSpec,
+  SshSpec,
+  StateSpec,
+  VmSpec,
+} from './vm-spec.ts';
+
+/** An image and the sum that was said of it. */
+export type WantedImage = ImageRef & Pick<ImageNeed, 'sha256'>;
+
+/** What a VM is, before its options: where it was said and what it was called. */
+export interface VmFacts {
+  readonly name: string;
+  readonly instance: string;
+  readonly image: WantedImage;
+  readonly extraImages: readonly WantedImage[];
+  readonly dependsOn: readonly string[];
+  /** Whether it is the only VM of the plan: then it must have something to connect to. */
+  readonly alone: boolean;
+  readonly state: StateSpec | undefined;
+  /** The name in the VM store that it has while it runs, should its copies need a place there. */
+  readonly temporaryName: string;
+}
+
+/** An image spec as {@link parseImageRef} reads it. */
+export function formatImageRef({ name, source }: ImageRef): string {
+  return source === undefined ? name : `${name},${formatImageSource(source)}`;
+}
+
+/** A VM, final: what was said, and the defaults for the rest. */
+export function resolveVm(facts: VmFacts, merged: Merged, environment: Environment): VmSpec {
+  const option = optionIn(merged);
+  const connection = connectionOf(facts, merged);
+  const { backend, vmstore } = storesOf(merged.values, environment);
+  const copies = copiesOf(merged);
+  const state = facts.state ?? temporaryState(facts, copies, vmstore);
+  const machine: MachineSpec = {
+    program: option('qemu-bin-name'),
+    memory: String(option('memory')),
+    cpus: option('cpus'),
+    accel: option('accel'),
+    virtioScsi: !option('no-virtio-scsi'),
+    qmpTimeout: option('qmp-timeout'),
+    qemuArgs: merged.values['qemu-args'] ?? [],
+  };
+  const wantsCard =
+    connection.kind !== 'qemu-console' || merged.said('ssh-port') || merged.said('ssh-net-driver');
+  const keepsSomething = state !== undefined || copies.out.length > 0;
+  return {
+    name: facts.name,
+    instance: facts.instance,
+    images: [needOf(facts.image, backend), ...facts.extraImages.map((image) => needOf(image, backend))],
+    ...(state ? { state } : {}),
+    copies,
+    connection,
+    ...(wantsCard ? { ssh: sshOf(merged) } : {}),
+    machine,
+    ending: endingOf(
+      machine,
+      connection,
+      option('shutdown-timeout'),
+      keepsSomething || merged.said('shutdown-timeout'),
+    ),
+    dependsOn: facts.dependsOn,
+    vmstore,
+  };
+}
+
+function copiesOf({ values }: Merged): CopiesSpec {
+  const { rsync = false, 'direct-copy': direct = false, 'copy-timeout': timeout } = values;
+  const pairs = (said: readonly string[] | undefined, parse: typeof parseCopyIn): CopiesSpec['in'] =>
+    (said ?? []).map((pair) => ({ ...knownPair(pair, parse), rsync }));
+  return {
+    in: pairs(values['copy-in-before'], parseCopyIn),
+    out: pairs(values['copy-out-after'], parseCopyOut),
+    direct,
+    ...(timeout === undefined ? {} : { timeout }),
+    builder: builderOf(values),
+  };
+}
+
+/** The user's own parts of the builder VM, as the options name them. */
+export function builderOf(values: Merged['values']): BuilderSpec {
+  const { 'builder-kernel': kernel, 'builder-initrd': initrd } = values;
+  return { ...(kernel === undefined ? {} : { kernel }), ...(initrd === undefined ? {} : { initrd }) };
+}
+
+/** The builder works on disks of a stored VM: one without a name gets a place that is gone when its run ends. */
+function temporaryState(
+  { temporaryName: name, image }: VmFacts,
+  { in: before, out: after, direct }: CopiesSpec,
+  vmstore: string,
+): StateSpec | undefined {
+  if (direct || before.length + after.length === 0) return undefined;
+  const creation = temporaryTexts(name, formatImageRef(image));
+  return { name, vmstore, temporary: true, creation };
+}
+
+function connectionOf({ alone }: VmFacts, { values }: Merged): Connection {
+  const serial = values['ssh-with-serial'] ?? false;
+  const command = values['ssh-command'];
+  if (command !== undefined) return { kind: 'ssh-command', command, serial };
+  if (serial || values['ssh-console'] === true) return { kind: 'ssh-console', serial };
+  return { kind: alone ? 'qemu-console' : 'service' };
+}
+
+function needOf(image: WantedImage, backend: string): ImageNeed {
+  return { ...image, backend };
+}
+
+/** The value of an option, or its default. */
+function optionIn({ values }: Merged): <K extends OptionName>(name: K) => OptionValues[K] {
+  return <K extends OptionName>(name: K) => (values[name] ?? OPTION_TABLE[name].default) as OptionValues[K];
+}
+
+/** How a guest is reached, as the options say it. */
+export function sshOf(merged: Merged): SshSpec {
+  const option = optionIn(merged);
+  const { values } = merged;
+  const port = values['ssh-port'];
+  return {
+    user: option('ssh-user'),
+    program: option('ssh-bin-name'),
+    timeout: option('ssh-timeout'),
+    options: values['ssh-option'] ?? [],
+    ...(port === undefined ? {} : { port }),
+    netDriver: option('ssh-net-driver'),
+  };
+}
+
+/** Nothing of a stateless VM is kept, so it need not be asked, unless its own QEMU arguments hold a disk or a share. */
+function endingOf(machine: MachineSpec, connection: Connection, timeout: number, orderly: boolean): Ending {
+  const keepsNothing = !machine.qemuArgs.some((argument) => DATA_ARGUMENT.test(argument));
+  if (keepsNothing && !orderly && connection.kind !== 'qemu-console') return { kind: 'at-once' };
+  return { kind: 'orderly', timeout };
+}
+
+const DATA_ARGUMENT =
+  /^--?(drive|blockdev|hd[a-d]|sd|mtdblock|pflash|fsdev|virtfs|usbdevice)$|^(nvme|usb-storage|virtio-blk|scsi-|ide-|virtio-9p|vhost-user-fs)/;
