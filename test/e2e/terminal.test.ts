@@ -66,7 +66,8 @@ test("QEMU's own console: login, ^C for the guest, ^A x", async () => {
   await terminal.waitFor(/Password:/);
   terminal.line('vagrant');
   await terminal.waitFor(/vagrant@tiny:~\$$/m);
-  terminal.line('sleep 1000');
+  terminal.line('echo "now $((1 + 2))"; sleep 1000');
+  await terminal.waitFor(/^now 3$/m);
   terminal.keys('C-c');
   terminal.line('echo "still $((40 + 2))"');
   await terminal.waitFor(/^still 42$/m);
