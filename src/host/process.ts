@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import type { Duplex, Writable } from 'node:stream';
-import { Readable } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { execa } from 'execa';
 import which from 'which';
@@ -230,7 +230,8 @@ export async function startChild(
   return {
     pid: child.pid ?? 0,
     stdin: child.stdin,
-    stdout: child.stdout,
+    // execa lets go by what nobody reads at once; here it waits for its reader
+    stdout: child.stdout?.pipe(new PassThrough()) ?? null,
     stderr: child.stderr,
     channels: child.stdio.slice(3) as unknown as readonly Duplex[],
     exited: child.then((result) => exitOf(result)),
