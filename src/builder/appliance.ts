@@ -4,6 +4,7 @@ import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import type { BuilderSpec } from '../config/vm-spec.ts';
 import { makeDirectory } from '../host/directories.ts';
+import { exists } from '../host/exists.ts';
 import { openWorkingDirectory, sweepWorkingDirectories } from '../host/working.ts';
 import type { StepContext } from '../plan/contract.ts';
 import { DIRECTORY, FILE, PROGRAM, cpioArchive } from './cpio.ts';
@@ -41,13 +42,13 @@ async function cachedAppliance(kernel: string | undefined, context: StepContext)
   ];
   const key = await keyOf(parts, [INIT_SCRIPT, kernel ?? '', host?.image ?? '']);
   const made = { kernel: join(cache, key, 'kernel'), initrd: join(cache, key, 'initrd') };
-  if (await isThere(made.initrd)) return made;
+  if (await exists(made.initrd)) return made;
   const making = join(cache, '.working');
   await makeDirectory(making);
   await sweepWorkingDirectories(making);
   const working = await openWorkingDirectory(making, key, { signal: context.signal });
   try {
-    if (await isThere(made.initrd)) return made;
+    if (await exists(made.initrd)) return made;
     context.note('Assembling the builder VM, once on this machine');
     const packages = await mkdtemp(join(working.path, 'packages-'));
     const used = host ?? (await downloaded(packages, context));
@@ -58,7 +59,7 @@ async function cachedAppliance(kernel: string | undefined, context: StepContext)
     await copyFile(used.image, join(result, 'kernel'));
     await writeFile(join(result, 'initrd'), await initramfs(box, programs, modules));
     await rename(result, join(cache, key)).catch(async (error: unknown) => {
-      if (!(await isThere(made.initrd))) throw error;
+      if (!(await exists(made.initrd))) throw error;
     });
     return made;
   } finally {
@@ -75,7 +76,7 @@ async function downloaded(directory: string, { note, signal }: StepContext): Pro
 
 async function busyboxIn(unpacked: string): Promise<string> {
   const usr = join(unpacked, 'usr/bin/busybox');
-  return (await isThere(usr)) ? usr : join(unpacked, 'bin/busybox');
+  return (await exists(usr)) ? usr : join(unpacked, 'bin/busybox');
 }
 
 async function initramfs(
@@ -107,8 +108,4 @@ async function keyOf(files: readonly string[], texts: readonly string[]): Promis
   }
   for (const text of texts) hash.update(`${text}\0`);
   return hash.digest('hex').slice(0, 16);
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined)) !== undefined;
 }

@@ -1,4 +1,5 @@
 import { arch } from 'node:os';
+import { escaped } from '../qemu/args.ts';
 import type { Appliance } from './appliance.ts';
 
 /** Descriptor of QEMU on which the control port is; the ports of copies follow. */
@@ -55,8 +56,4 @@ function portArguments(name: string, index: number): string[] {
     ...['-chardev', `socket,id=port${index},fd=${FIRST_DESCRIPTOR + index}`],
     ...['-device', `virtserialport,chardev=port${index},name=${name},bus=bus${bus}.0`],
   ];
-}
-
-function escaped(value: string): string {
-  return value.replaceAll(',', ',,');
 }

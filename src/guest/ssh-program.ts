@@ -1,6 +1,6 @@
-import { stat } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { SshSpec } from '../config/vm-spec.ts';
+import { exists } from '../host/exists.ts';
 import type { Child } from '../host/process.ts';
 import { startChild } from '../host/process.ts';
 
@@ -83,11 +83,4 @@ async function connects(child: Child, path: string, signal: AbortSignal): Promis
     await delay(INTERVAL);
   }
   return false;
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }

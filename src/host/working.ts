@@ -1,4 +1,5 @@
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { exists } from './exists.ts';
 import { join } from 'node:path';
 import type { Lock } from './lock.ts';
 import { lockFile } from './lock.ts';
@@ -65,8 +66,4 @@ async function removeAllBut(directory: string, kept: string | undefined): Promis
   const names = await readdir(directory).catch(() => []);
   const others = names.filter((name) => kept === undefined || !name.startsWith(kept));
   await Promise.all(others.map((name) => rm(join(directory, name), { recursive: true, force: true })));
-}
-
-async function exists(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined)) !== undefined;
 }

@@ -131,6 +131,6 @@ function windowless({ onTerminal, display }: SerialFacts): boolean {
 }
 
 /** A comma ends a value in QEMU's option syntax unless it is doubled. */
-function escaped(value: string): string {
+export function escaped(value: string): string {
   return value.replaceAll(',', ',,');
 }

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { noVm } from '../config/stored-problems.ts';
 import { isAlive } from '../host/process-mark.ts';
 import { sweepRunDirectories } from '../host/run-directory.ts';
 import type { Hold, RunningVm } from '../host/running.ts';
@@ -7,7 +8,7 @@ import type { Executor, Executors, FindDisks, StepContext } from '../plan/contra
 import type { LockVm, StopVm } from '../plan/step.ts';
 import { TransientError, errorCode } from '../problem.ts';
 import type { HeldVm } from './held.ts';
-import { disksOfHeld, holdVm, lockVm, noVm } from './held.ts';
+import { disksOfHeld, holdVm, lockVm } from './held.ts';
 import { createVm, isStored, removeVm } from './store.ts';
 
 type VmKind = 'vm.create' | 'vm.lock' | 'vm.unlock' | 'vm.stop' | 'vm.remove';
@@ -138,7 +139,7 @@ function signalOwner({ name, kill }: StopVm, pid: number, { note }: StepContext)
 }
 
 const remove: Executor<'vm.remove'> = async ({ name, vmstore }, { signal }) => {
-  if (!(await isStored(vmstore, name))) throw noVm(name);
+  if (!(await isStored(vmstore, name))) throw new TransientError(noVm(name));
   const take = async (): Promise<() => Promise<void>> => {
     // what has no configuration cannot be locked, nor used by anybody
     return lockVm(vmstore, name).catch((error: unknown) => {

@@ -1,4 +1,5 @@
 import type { FindDisks } from '../plan/contract.ts';
+import { noConfiguration, noVm } from '../config/stored-problems.ts';
 import type { LockVm } from '../plan/step.ts';
 import { lockKeptFile } from '../host/lock.ts';
 import { vmPaths } from '../host/paths.ts';
@@ -42,31 +43,14 @@ export async function lockVm(vmstore: string, name: string): Promise<() => Promi
   const { config } = vmPaths(vmstore, name);
   const lock = await lockKeptFile(config, { wait: false }).catch(async (error: unknown) => {
     if (errorCode(error) !== 'ENOENT') throw error;
-    if (!(await isStored(vmstore, name))) throw noVm(name);
+    if (!(await isStored(vmstore, name))) throw new TransientError(noVm(name));
     // another one of that name may have been created meanwhile
     const late = await lockKeptFile(config, { wait: false }).catch(() => 'missing' as const);
-    if (late === 'missing') throw noConfig(name);
+    if (late === 'missing') throw new TransientError(noConfiguration(name));
     return late;
   });
   if (lock === undefined) throw await inUse(vmstore, name);
   return () => lock.release();
-}
-
-/** The message for a name that no VM of the store has; scripts look for its words. */
-export function noVm(name: string): TransientError {
-  return new TransientError({
-    reason: 'unknown-reference',
-    message: `No VM with name '${name}' found`,
-    hint: 'transient ps -a lists the VMs of the store',
-  });
-}
-
-function noConfig(name: string): TransientError {
-  return new TransientError({
-    reason: 'unreadable',
-    message: `VM '${name}' has no configuration: whoever created it was cut off`,
-    hint: `remove it and create it again: transient rm ${name}`,
-  });
 }
 
 async function inUse(vmstore: string, name: string): Promise<TransientError> {

@@ -6,6 +6,7 @@ import { readStoredVm, storedTexts } from '../../src/config/stored.ts';
 import type { OptionName, OptionValues } from '../../src/options/table.ts';
 import { OPTION_NAMES, OPTION_TABLE } from '../../src/options/table.ts';
 import type { Problem, Result } from '../../src/problem.ts';
+import { PYTHONS_DEFAULTS } from '../rig/python-config.ts';
 
 /** What the Python 0.25 knows of a VM. */
 const PYTHONS = [
@@ -250,32 +251,6 @@ test('paths in it were absolute, and are not moved', async () => {
   expect(layer.base).toBe('/store/x');
   expect(layer.values['extra-image']).toEqual(['data,file=/abs/data.qcow2']);
 });
-
-/** The configuration of a VM of which the Python was told nothing. */
-const PYTHONS_DEFAULTS = `
-copy_in_before = []
-copy_out_after = []
-direct_copy = false
-extra_image = []
-name = "x"
-no_virtio_scsi = false
-primary_image = "test"
-qemu_args = []
-qemu_bin_name = "qemu-system-x86_64"
-qmp_timeout = 10
-rsync = false
-sftp_bin_name = "sftp-server"
-shared_folder = []
-shutdown_timeout = 20
-ssh_bin_name = "ssh"
-ssh_console = false
-ssh_net_driver = "virtio-net-pci"
-ssh_option = []
-ssh_timeout = 90
-ssh_user = "vagrant"
-ssh_with_serial = false
-verbose = 0
-`;
 
 async function read(config: string, ours = ''): Promise<Result<StoredVm>> {
   const texts: StoredTexts = { config, ours };

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { expect, inject, test } from 'vitest';
 import type { Rig } from '../rig/rig.ts';
 import { Terminal } from '../rig/terminal.ts';
+import { endOnConsole, loginOnConsole } from './console.ts';
 import { guest, PATIENTLY, realRig } from './guests.ts';
 
 const tiny = guest('tiny');
@@ -113,19 +114,10 @@ test('the serial console of a named VM: ^C is for the guest, ^A x ends it, its d
   terminal.line(
     transient('run', tiny, '--name', 'test-vm', '--accel', 'tcg', '--', '-nographic', '-m', '1G'),
   );
-  await terminal.waitFor(/tiny login:/);
-  terminal.line('vagrant');
-  await terminal.waitFor(/Password:/);
-  terminal.line('vagrant');
-  await terminal.waitFor(/vagrant@tiny:~\$$/m);
+  await loginOnConsole(terminal);
   terminal.line('echo kept > mark; sync; echo "now $((1 + 2))"; sleep 1000');
   await terminal.waitFor(/^now 3$/m);
-  terminal.keys('C-c');
-  terminal.line('echo "still $((40 + 2))"');
-  await terminal.waitFor(/^still 42$/m);
-  terminal.keys('C-a');
-  terminal.keys('x');
-  await terminal.waitFor(/QEMU: Terminated[\s\S]*host\$$/m);
+  await endOnConsole(terminal);
   terminal.line('clear');
   terminal.line(transient('run', tiny, '--name', 'test-vm', '--ssh-console', '--', '-nographic', '-m', '1G'));
   await terminal.waitFor(/vagrant@tiny:~\$$/m);

@@ -1,6 +1,7 @@
 import { inject, test } from 'vitest';
 import { Terminal } from '../rig/terminal.ts';
 import type { Rig } from '../rig/rig.ts';
+import { endOnConsole, loginOnConsole } from './console.ts';
 import { guest, PATIENTLY, realRig } from './guests.ts';
 
 const tiny = guest('tiny');
@@ -61,19 +62,10 @@ test("QEMU's own console: login, ^C for the guest, ^A x", async () => {
   await using rig = realRig();
   await using terminal = open('serial', rig);
   terminal.line(transient());
-  await terminal.waitFor(/tiny login:/);
-  terminal.line('vagrant');
-  await terminal.waitFor(/Password:/);
-  terminal.line('vagrant');
-  await terminal.waitFor(/vagrant@tiny:~\$$/m);
+  await loginOnConsole(terminal);
   terminal.line('echo "now $((1 + 2))"; sleep 1000');
   await terminal.waitFor(/^now 3$/m);
-  terminal.keys('C-c');
-  terminal.line('echo "still $((40 + 2))"');
-  await terminal.waitFor(/^still 42$/m);
-  terminal.keys('C-a');
-  terminal.keys('x');
-  await terminal.waitFor(/QEMU: Terminated[\s\S]*host\$$/m);
+  await endOnConsole(terminal);
   await expectSane(terminal, 0);
 });
 

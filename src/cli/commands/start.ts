@@ -1,4 +1,5 @@
 import { resolveStored } from '../../config/resolve.ts';
+import { noVm } from '../../config/stored-problems.ts';
 import { mergeLayers, storesOf } from '../../config/merge.ts';
 import { planSession } from '../../plan/session.ts';
 import { failed, ok } from '../../problem.ts';
@@ -22,13 +23,7 @@ export const start: CommandDef = {
     const [name = ''] = operands;
     const stored = await loadStoredVm(storesOf(mergeLayers(layers.value).values, environment).vmstore, name);
     if (!stored.ok) return stored;
-    if (stored.value === undefined) {
-      return failed({
-        reason: 'unknown-reference',
-        message: `No VM with name '${name}' found`,
-        hint: 'transient ps -a lists the VMs of the store',
-      });
-    }
+    if (stored.value === undefined) return failed(noVm(name));
     const spec = resolveStored({ name, stored: stored.value }, layers.value, environment);
     return performOrShow(invocation, spec.ok ? ok(planSession([spec.value])) : spec);
   },

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { StoredVm } from '../../config/stored.ts';
+import { noConfiguration } from '../../config/stored-problems.ts';
 import { readStoredVm } from '../../config/stored.ts';
 import { vmPaths } from '../../host/paths.ts';
 import type { Result } from '../../problem.ts';
@@ -18,12 +19,10 @@ export async function loadStoredVm(vmstore: string, name: string): Promise<Resul
     const isCutOff = errorCode(error) === 'ENOENT';
     // it was removed while we looked
     if (isCutOff && !existsSync(paths.directory)) return ok(undefined);
+    if (isCutOff) return failed(noConfiguration(name));
     return failed({
       reason: 'unreadable',
-      message: isCutOff
-        ? `VM '${name}' has no configuration: whoever created it was cut off`
-        : `cannot read ${paths.config}: ${systemMessage(error)}`,
-      ...(isCutOff ? { hint: `remove it and create it again: transient rm ${name}` } : {}),
+      message: `cannot read ${paths.config}: ${systemMessage(error)}`,
     });
   }
 }
