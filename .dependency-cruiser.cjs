@@ -42,6 +42,7 @@ module.exports = {
     room('vmstore', [...EFFECTS, 'image']),
     room('qemu', EFFECTS),
     room('transfer', EFFECTS),
+    room('share', [...EFFECTS, 'transfer']),
     room('guest', [...EFFECTS, 'transfer']),
     room('builder', [...EFFECTS, 'transfer', 'qemu']),
     room('run', ['plan', 'config', 'options', 'host']),

@@ -54,6 +54,8 @@ const copying = {
   ]),
   timeout: z.number().optional(),
 };
+const folders = z.array(z.strictObject({ host: z.string(), guest: z.string(), readonly: z.boolean() }));
+const shares = z.strictObject({ sshfs: folders, '9p': folders, virtiofs: folders, sftpServer: z.string() });
 const inStore = { name: z.string(), vmstore: z.string() };
 
 const steps: Record<Step['kind'], z.ZodType> = {
@@ -128,10 +130,15 @@ const steps: Record<Step['kind'], z.ZodType> = {
     disks: z.enum(['snapshot', 'stored']),
     vmstore: z.string(),
     machine,
+    shares: shares.pick({ '9p': true, virtiofs: true }).optional(),
     ssh: ssh.optional(),
     console: z.boolean(),
     showSerial: z.boolean(),
   }),
+  'share.serve': z.strictObject({ kind: z.literal('share.serve'), ...ofVm, shares }),
+  'share.withdraw': z.strictObject({ kind: z.literal('share.withdraw'), ...ofVm }),
+  'share.mount': z.strictObject({ kind: z.literal('share.mount'), ...ofVm, ssh, shares }),
+  'share.unmount': z.strictObject({ kind: z.literal('share.unmount'), ...ofVm }),
   'machine.console': z.strictObject({ kind: z.literal('machine.console'), ...ofVm }),
   'machine.stop': z.strictObject({ kind: z.literal('machine.stop'), ...ofVm, ending }),
   'machine.hold': z.strictObject({ kind: z.literal('machine.hold'), ...base, vms: strings }),

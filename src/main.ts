@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import type { ImagesIntent, Intent, VmsIntent } from './cli/command.ts';
-import { exitCodeOf, looksOf, reportProblems, type Looks } from './cli/report.ts';
+import { exitCodeOf, looksOf, reportProblems, reportWarning, type Looks } from './cli/report.ts';
+import type { Machine } from './plan/contract.ts';
 import type { Plan } from './plan/step.ts';
 import { problemOf, type Problem } from './problem.ts';
 import type { RunSignals } from './run/runner.ts';
@@ -77,6 +78,7 @@ async function perform(plan: Plan, looks: Looks): Promise<number> {
     { guestRoom },
     { builderRoom },
     { copyExecutors },
+    { shareRoom },
   ] = await Promise.all([
     import('./run/runner.ts'),
     import('./run/listr-view.ts'),
@@ -87,12 +89,20 @@ async function perform(plan: Plan, looks: Looks): Promise<number> {
     import('./guest/executor.ts'),
     import('./builder/executor.ts'),
     import('./transfer/executor.ts'),
+    import('./share/executor.ts'),
   ]);
   const directory = await openRunDirectory(process.env);
   try {
     const vms = vmRoom(directory.path);
-    const qemu = qemuRoom(directory.path, vms.disks);
-    const guests = guestRoom(qemu.find);
+    const find = (vm: string): Machine => qemu.find(vm);
+    const shares = shareRoom({
+      runDirectory: directory.path,
+      find,
+      shell: (...where) => guests.shell(...where),
+      warn: (problem) => reportWarning(problem, looks),
+    });
+    const qemu = qemuRoom(directory.path, vms.disks, shares.socketsOf);
+    const guests = guestRoom(find);
     const builders = builderRoom(directory.path, vms.disks);
     const copies = copyExecutors(async ({ vm, through }, context) =>
       through.kind === 'ssh' ? guests.far(vm, through.ssh, context) : builders.find(vm),
@@ -102,6 +112,7 @@ async function perform(plan: Plan, looks: Looks): Promise<number> {
       ...vms.executors,
       ...qemu.executors,
       ...guests.executors,
+      ...shares.executors,
       ...builders.executors,
       ...copies,
     };

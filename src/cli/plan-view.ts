@@ -1,3 +1,4 @@
+import type { SharesSpec } from '../config/vm-spec.ts';
 import type { Plan, Step, StepId } from '../plan/step.ts';
 import type { PlanForm } from './command.ts';
 
@@ -109,6 +110,11 @@ function factsOf(step: Step): string {
       return 'of QEMU';
     case 'guest.console':
       return 'over ssh';
+    case 'share.mount':
+      return foldersText(step.shares);
+    case 'share.serve':
+    case 'share.withdraw':
+    case 'share.unmount':
     case 'vm.unlock':
     case 'builder.stop':
     case 'guest.run':
@@ -116,6 +122,17 @@ function factsOf(step: Step): string {
     case 'machine.hold':
       return '';
   }
+}
+
+function foldersText(shares: SharesSpec): string {
+  const ways = ['sshfs', '9p', 'virtiofs'] as const;
+  const folders = ways.flatMap((way) =>
+    shares[way].map(({ host, guest, readonly }) => {
+      const how = [way === 'sshfs' ? '' : way, readonly ? 'read-only' : ''].filter(Boolean).join(', ');
+      return `${host} at ${guest}${how ? ` by ${how}` : ''}`;
+    }),
+  );
+  return folders.join('; ');
 }
 
 /** What a step waits for beyond the step before it in its own VM. */

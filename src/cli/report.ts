@@ -23,6 +23,11 @@ export function reportProblems(problems: readonly Problem[], { color }: Looks): 
   if (lines.length > 0) process.stderr.write(`${lines.join('\n')}\n`);
 }
 
+/** Something that went wrong beside a run which goes on. */
+export function reportWarning(problem: Problem, { color }: Looks): void {
+  process.stderr.write(`${problemLines(problem, 'warning', color).join('\n')}\n`);
+}
+
 /** The exit code for a run that did not begin: 2 for a bad command line, 1 for anything else. */
 export function exitCodeOf(problems: readonly Problem[]): number {
   return problems.some(({ where }) => where?.kind === 'flag') ? 2 : 1;

@@ -13,7 +13,7 @@ export interface ResolvedVm {
 }
 
 /** Further disks that are said of a VM which was created without them. */
-export function lateDisks({ spec, merged }: ResolvedVm, stored: StoredVm | undefined): Problem[] {
+function lateDisks({ spec, merged }: ResolvedVm, stored: StoredVm | undefined): Problem[] {
   const nameOf = (image: string): string => image.replace(/,.*/s, '');
   const created = (stored?.layer.values['extra-image'] ?? []).map(nameOf);
   const late = (merged.values['extra-image'] ?? []).map(nameOf).filter((image) => !created.includes(image));
@@ -30,8 +30,13 @@ export function lateDisks({ spec, merged }: ResolvedVm, stored: StoredVm | undef
   ];
 }
 
+/** What is wrong with one VM in itself. */
+export function ownConflicts(vm: ResolvedVm, stored: StoredVm | undefined): Problem[] {
+  return [...consoleCopies(vm), ...lateDisks(vm, stored), ...sharedPlaces(vm), ...sharedMemory(vm)];
+}
+
 /** Copies over ssh happen between the guest's readiness and a session, which QEMU's console does not have. */
-export function consoleCopies({ spec, merged }: ResolvedVm): Problem[] {
+function consoleCopies({ spec, merged }: ResolvedVm): Problem[] {
   const { direct, in: before, out: after } = spec.copies;
   if (!direct || before.length + after.length === 0 || spec.connection.kind !== 'qemu-console') return [];
   const where = merged.where('direct-copy');
@@ -125,4 +130,32 @@ export function sharedPorts(vms: readonly ResolvedVm[]): Problem[] {
       },
     ];
   });
+}
+
+/** Two folders at one place of a guest, of which the one would hide the other. */
+function sharedPlaces({ spec, merged }: ResolvedVm): Problem[] {
+  const folders = [...spec.shares.sshfs, ...spec.shares['9p'], ...spec.shares.virtiofs];
+  const twice = folders.filter(({ guest }, index) => folders.findIndex((one) => one.guest === guest) < index);
+  const where = merged.where('shared-folder');
+  return twice.map(({ guest }) => ({
+    reason: 'conflict',
+    message: `VM "${spec.name}" has two shared folders at ${guest}`,
+    ...(where ? { where } : {}),
+    hint: 'give each a place of its own in the guest',
+  }));
+}
+
+/** What serves virtiofs reads the guest's memory, which we then make; the user's own would be another. */
+function sharedMemory({ spec, merged }: ResolvedVm): Problem[] {
+  const ownMemory = spec.machine.qemuArgs.some((argument) => /^--?m$/.test(argument));
+  if (spec.shares.virtiofs.length === 0 || !ownMemory) return [];
+  const where = merged.where('qemu-args');
+  return [
+    {
+      reason: 'conflict',
+      message: 'virtiofs does not go with -m among the arguments for QEMU',
+      ...(where ? { where } : {}),
+      hint: 'say how much memory the VM has with memory',
+    },
+  ];
 }

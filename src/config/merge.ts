@@ -2,6 +2,7 @@ import { isAbsolute, join, resolve } from 'node:path';
 import type { Layer } from '../options/layer.ts';
 import type { CopyPair } from '../options/option.ts';
 import { parseCopyIn, parseCopyOut } from '../options/option.ts';
+import { knownSharedFolder } from '../options/shared-folder.ts';
 import type { OptionName, OptionValues } from '../options/table.ts';
 import { OPTION_NAMES, OPTION_TABLE } from '../options/table.ts';
 import type { Where } from '../problem.ts';
@@ -60,6 +61,8 @@ function absolute(name: OptionName, value: unknown, base: string): unknown {
     return (value as string[]).map((pair) => absolutePair(pair, parseCopyIn, base));
   if (name === 'copy-out-after')
     return (value as string[]).map((pair) => absolutePair(pair, parseCopyOut, base));
+  if (name === 'shared-folder')
+    return (value as OptionValues['shared-folder']).map((folder) => absoluteFolder(folder, base));
   return OPTION_TABLE[name].path === true ? resolve(base, value as string) : value;
 }
 
@@ -68,6 +71,13 @@ function absolutePair(said: string, parse: typeof parseCopyIn, base: string): st
   const { host, guest } = knownPair(said, parse);
   const path = `${resolve(base, host)}${host.endsWith('/') ? '/' : ''}`;
   return parse === parseCopyIn ? `${path}:${guest}` : `${guest}:${path}`;
+}
+
+/** A shared folder whose path of the host is absolute, in the form in which it was said. */
+function absoluteFolder(said: OptionValues['shared-folder'][number], base: string): typeof said {
+  const { host, guest } = knownSharedFolder(said);
+  const path = resolve(base, host);
+  return typeof said === 'string' ? `${path}:${guest}` : { ...said, host: path };
 }
 
 export function knownPair(said: string, parse: typeof parseCopyIn): CopyPair {

@@ -4,14 +4,7 @@ import { parseImageRef } from '../options/option.ts';
 import type { Result } from '../problem.ts';
 import { failed, ok } from '../problem.ts';
 import type { ResolvedVm } from './conflicts.ts';
-import {
-  consoleCopies,
-  lateDisks,
-  sharedImageNames,
-  sharedPorts,
-  sharedStates,
-  sharedTerminal,
-} from './conflicts.ts';
+import { ownConflicts, sharedImageNames, sharedPorts, sharedStates, sharedTerminal } from './conflicts.ts';
 import type { Environment, Merged } from './merge.ts';
 import { absoluteImage, mergeLayers, overStored, storesOf } from './merge.ts';
 import type { StoredVm } from './stored.ts';
@@ -64,8 +57,7 @@ export function resolveProject(
     resolveEntry(file, entry, alone, above, environment, stored.get(entry.name), unique),
   );
   const problems = [
-    ...vms.flatMap(consoleCopies),
-    ...vms.flatMap((vm) => lateDisks(vm, stored.get(vm.spec.name))),
+    ...vms.flatMap((vm) => ownConflicts(vm, stored.get(vm.spec.name))),
     ...sharedTerminal(vms),
     ...sharedPorts(vms),
     ...sharedImageNames(file, vms),
@@ -140,9 +132,7 @@ export function resolveStored(
     state: { name, vmstore: storesOf(merged.values, environment).vmstore, temporary: false },
     temporaryName: name,
   };
-  const resolved = { spec: resolveVm(facts, merged, environment), merged };
-  const problems = [...consoleCopies(resolved), ...lateDisks(resolved, stored)];
-  return problems.length > 0 ? failed(...problems) : ok(resolved.spec);
+  return checked({ spec: resolveVm(facts, merged, environment), merged }, stored);
 }
 
 /** The one VM of `run IMAGE` and `create IMAGE` that does not exist yet; without a name its state is not kept. */
@@ -196,7 +186,7 @@ function knownRef(spec: string): ImageRef {
 }
 
 /** A VM whose options are checked against each other. */
-function checked(resolved: ResolvedVm): Result<VmSpec> {
-  const problems = consoleCopies(resolved);
+function checked(resolved: ResolvedVm, stored?: StoredVm): Result<VmSpec> {
+  const problems = ownConflicts(resolved, stored);
   return problems.length > 0 ? failed(...problems) : ok(resolved.spec);
 }

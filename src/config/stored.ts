@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import * as z from 'zod';
 import { dotted, problemsOf } from '../options/issues.ts';
 import type { Layer } from '../options/layer.ts';
@@ -28,14 +29,7 @@ export interface StoredVm {
 }
 
 /** Keys of a stored configuration that are no options of a VM: the Python writes them, and each run says them anew. */
-const NOT_OF_THE_VM = ['verbose', 'vmstore', 'image-backend', 'image-frontend', 'config', 'sftp-bin-name'];
-
-/** Options of the Python that are not in the table; a VM that was created with one needs what it stands for. */
-const UNSUPPORTED: Readonly<Record<string, unknown>> = {
-  'shared-folder': [],
-  'copy-in-before': [],
-  'copy-out-after': [],
-};
+const NOT_OF_THE_VM = ['verbose', 'vmstore', 'image-backend', 'image-frontend', 'config'];
 
 /** The options that are stored; a VM's name is its directory's. */
 const STORED: readonly OptionName[] = OPTION_NAMES.filter(
@@ -55,17 +49,28 @@ export function storedTexts(
   said: Partial<OptionValues>,
   typed?: Partial<OptionValues>,
 ): StoredTexts {
-  const isPythons = (option: OptionName): boolean =>
-    OPTION_TABLE[option].unknownToPython !== true && !isDefault(option, said[option]);
-  const config = { name, primary_image: primaryImage, ...underscored(pick(said, isPythons)) };
+  const pythons = Object.fromEntries(STORED.map((option) => [option, forPython(option, said[option])]));
+  const isPythons = (option: OptionName): boolean => pythons[option] !== undefined;
+  const isWhole = (option: OptionName): boolean => isDeepStrictEqual(pythons[option], said[option]);
+  const config = { name, primary_image: primaryImage, ...underscored(pick(pythons, isPythons)) };
   const sorted = Object.fromEntries(Object.entries(config).sort(([a], [b]) => (a < b ? -1 : 1)));
   const text = formatDocument(sorted);
   const rest = {
-    ...pick(said, (option) => !isPythons(option)),
+    ...pick(said, (option) => !isWhole(option)),
     ...(typed === undefined ? {} : { typed: pick(typed, () => true) }),
   };
   const ours = Object.keys(rest).length === 0 ? '' : formatDocument({ [OF]: sumOf(text), ...rest });
   return { config: text, ours };
+}
+
+/** What the Python is to read of an option: nothing where it would say nothing, or of what the Python does not know. */
+function forPython(option: OptionName, value: OptionValues[OptionName] | undefined): unknown {
+  if (OPTION_TABLE[option].unknownToPython === true || isDefault(option, value)) return undefined;
+  if (option !== 'shared-folder') return value;
+  const plain = (value as OptionValues['shared-folder'] | undefined)?.filter(
+    (one) => typeof one === 'string',
+  );
+  return plain !== undefined && plain.length > 0 ? plain : undefined;
 }
 
 /** Key of our text that ties it to a configuration: the Python can put another VM in the place of one that we created. */
@@ -107,9 +112,13 @@ function isDefault(option: OptionName, value: unknown): boolean {
   return merge === 'append' ? (value as unknown[] | undefined)?.length === 0 : value === standard;
 }
 
-const storedShape = optionShapeOf(STORED);
+/** The Python stores copies, too; ours are said anew for each session. */
+const storedShape = optionShapeOf([...STORED, 'copy-in-before', 'copy-out-after']);
 
-/** A VM's stored configuration, the Python's or ours; `shown` names the file in messages, paths in it are absolute. */
+/**
+ * A VM's stored configuration, the Python's or ours; `shown` names the file in messages. Paths that we wrote are
+ * absolute; those of the Python may be relative to `base`.
+ */
 export async function readStoredVm(
   { config, ours }: StoredTexts,
   shown: string,
@@ -121,11 +130,10 @@ export async function readStoredVm(
   const { 'primary-image': primaryImage, ...values } = withoutForeign(document.value.data);
   const schema = z.strictObject({ 'primary-image': imageSpec, ...storedShape });
   const checked = schema.safeParse({ 'primary-image': primaryImage, ...values }, { reportInput: true });
-  const problems = [
-    ...(checked.success ? [] : problemsOf(checked.error, subjectIn(document.value))),
-    ...unsupported(document.value),
-  ];
-  if (!checked.success || problems.length > 0) return failed(...(await placed(problems, document.value)));
+  if (!checked.success) {
+    const problems = problemsOf(checked.error, subjectIn(document.value));
+    return failed(...(await placed(problems, document.value)));
+  }
   const own = readOurs(ours, config);
   const meant = Object.entries(optionValues(checked.data)).filter(
     ([key, value]) => !isDefault(key as OptionName, value),
@@ -160,9 +168,9 @@ function optionShapeOf(names: readonly OptionName[]): ReturnType<typeof optionSh
   return Object.fromEntries(Object.entries(shape).filter(([name]) => names.includes(name as OptionName)));
 }
 
-/** Without the keys that say nothing of the VM, and those of the Python that have no meaning here. */
+/** Without the keys that say nothing of the VM. */
 function withoutForeign(data: Document['data']): Record<string, unknown> {
-  const foreign = new Set([...NOT_OF_THE_VM, ...Object.keys(UNSUPPORTED), 'name']);
+  const foreign = new Set([...NOT_OF_THE_VM, 'name']);
   return Object.fromEntries(Object.entries(data).filter(([key]) => !foreign.has(key)));
 }
 
@@ -173,22 +181,6 @@ function noImage(file: string): Problem {
     where: { kind: 'file', file },
     hint: 'remove the VM and create it again',
   };
-}
-
-function unsupported(document: Document): Problem[] {
-  return Object.entries(UNSUPPORTED).flatMap(([key, standard]): Problem[] => {
-    const value = document.data[key];
-    const isEmpty = Array.isArray(value) && value.length === 0;
-    if (value === undefined || value === standard || isEmpty) return [];
-    return [
-      {
-        reason: 'unknown-key',
-        message: `the VM was created with ${key}, which this version cannot do`,
-        where: inFile(document, [key], 'key'),
-        hint: 'take it out of the file to start the VM without it',
-      },
-    ];
-  });
 }
 
 function subjectIn(document: Document): Parameters<typeof problemsOf>[1] {

@@ -45,6 +45,24 @@ export interface CopySpec {
   readonly rsync: boolean;
 }
 
+/** A directory of the host that appears in the guest. */
+export interface SharedFolderSpec {
+  /** An absolute path. */
+  readonly host: string;
+  /** An absolute path, or one in the home of the ssh user. */
+  readonly guest: string;
+  readonly readonly: boolean;
+}
+
+/** The folders that a VM shares, by the way in which they come into it. */
+export interface SharesSpec {
+  readonly sshfs: readonly SharedFolderSpec[];
+  readonly '9p': readonly SharedFolderSpec[];
+  readonly virtiofs: readonly SharedFolderSpec[];
+  /** The host's SFTP server behind sshfs: a path, or a name to be looked for. */
+  readonly sftpServer: string;
+}
+
 /** The user's own parts of the builder VM. */
 export interface BuilderSpec {
   readonly kernel?: string;
@@ -85,6 +103,7 @@ export interface VmSpec {
   /** Missing for a stateless VM, of which nothing stays. */
   readonly state?: StateSpec;
   readonly copies: CopiesSpec;
+  readonly shares: SharesSpec;
   readonly connection: Connection;
   readonly ssh?: SshSpec;
   readonly machine: MachineSpec;

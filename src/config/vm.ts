@@ -1,5 +1,7 @@
 import type { ImageRef } from '../options/option.ts';
 import { formatImageSource, parseCopyIn, parseCopyOut } from '../options/option.ts';
+import type { ShareWay } from '../options/shared-folder.ts';
+import { knownSharedFolder } from '../options/shared-folder.ts';
 import type { OptionName, OptionValues } from '../options/table.ts';
 import { OPTION_TABLE } from '../options/table.ts';
 import type { Environment, Merged } from './merge.ts';
@@ -12,6 +14,8 @@ import type {
   Ending,
   ImageNeed,
   MachineSpec,
+  SharedFolderSpec,
+  SharesSpec,
   SshSpec,
   StateSpec,
   VmSpec,
@@ -45,6 +49,7 @@ export function resolveVm(facts: VmFacts, merged: Merged, environment: Environme
   const connection = connectionOf(facts, merged);
   const { backend, vmstore } = storesOf(merged.values, environment);
   const copies = copiesOf(merged);
+  const shares = sharesOf(merged);
   const state = facts.state ?? temporaryState(facts, copies, vmstore);
   const machine: MachineSpec = {
     program: option('qemu-bin-name'),
@@ -56,14 +61,18 @@ export function resolveVm(facts: VmFacts, merged: Merged, environment: Environme
     qemuArgs: merged.values['qemu-args'] ?? [],
   };
   const wantsCard =
-    connection.kind !== 'qemu-console' || merged.said('ssh-port') || merged.said('ssh-net-driver');
-  const keepsSomething = state !== undefined || copies.out.length > 0;
+    connection.kind !== 'qemu-console' ||
+    hasShares(shares) ||
+    merged.said('ssh-port') ||
+    merged.said('ssh-net-driver');
+  const keepsSomething = state !== undefined || copies.out.length > 0 || hasShares(shares);
   return {
     name: facts.name,
     instance: facts.instance,
     images: [needOf(facts.image, backend), ...facts.extraImages.map((image) => needOf(image, backend))],
     ...(state ? { state } : {}),
     copies,
+    shares,
     connection,
     ...(wantsCard ? { ssh: sshOf(merged) } : {}),
     machine,
@@ -89,6 +98,24 @@ function copiesOf({ values }: Merged): CopiesSpec {
     ...(timeout === undefined ? {} : { timeout }),
     builder: builderOf(values),
   };
+}
+
+function sharesOf(merged: Merged): SharesSpec {
+  const folders = (merged.values['shared-folder'] ?? []).map(knownSharedFolder);
+  const by = (way: ShareWay): readonly SharedFolderSpec[] =>
+    folders
+      .filter(({ via = 'sshfs' }) => via === way)
+      .map(({ host, guest, readonly = false }) => ({ host, guest, readonly }));
+  return {
+    sshfs: by('sshfs'),
+    '9p': by('9p'),
+    virtiofs: by('virtiofs'),
+    sftpServer: optionIn(merged)('sftp-bin-name'),
+  };
+}
+
+function hasShares(shares: SharesSpec): boolean {
+  return shares.sshfs.length + shares['9p'].length + shares.virtiofs.length > 0;
 }
 
 /** The user's own parts of the builder VM, as the options name them. */

@@ -20,12 +20,16 @@ type GuestKind = 'guest.ready' | 'guest.leave' | 'guest.run' | 'guest.console';
 export interface GuestRoom {
   readonly executors: Pick<Executors, GuestKind>;
   readonly far: (vm: string, ssh: SshSpec, context: StepContext) => Promise<Far>;
+  /** The same for what stays: of many, each `number` up finds a login that can bear it. */
+  readonly shell: (vm: string, ssh: SshSpec, number: number, context: StepContext) => Promise<SshFar>;
 }
 
 /** Executors of the steps that concern the inside of a guest. */
 export function guestRoom(find: FindMachine): GuestRoom {
-  const fars = new Map<string, Promise<Far>>();
-  const masters = new Map<string, Master>();
+  const fars = new Map<string, Promise<SshFar>>();
+  const masters = new Map<string, Master[]>();
+  /** Further connections of a VM, each for a number of sessions. */
+  const others = new Map<string, Promise<SshFar>[]>();
   /** VMs that let in nobody but by a key of the user's agent. */
   const byAgent = new Set<string>();
 
@@ -35,7 +39,7 @@ export function guestRoom(find: FindMachine): GuestRoom {
     if (forSession) await findProgram(ssh.program, 'it is in the package openssh-client');
     const target = await targetOf(machine, ssh);
     const keep = (master: Master, withAgent: boolean): void => {
-      masters.set(vm, master);
+      masters.set(vm, [master]);
       if (withAgent) byAgent.add(vm);
     };
     const tryLogin = forSession ? loginForSessions(target, keep) : loginOfOurOwn(target);
@@ -48,7 +52,8 @@ export function guestRoom(find: FindMachine): GuestRoom {
 
   const leave: Executor<'guest.leave'> = async ({ vm }) => {
     fars.delete(vm);
-    await masters.get(vm)?.close();
+    others.delete(vm);
+    for (const master of masters.get(vm) ?? []) await master.close();
     masters.delete(vm);
     return undefined;
   };
@@ -66,28 +71,64 @@ export function guestRoom(find: FindMachine): GuestRoom {
     return { exitCode: await sessionCode(await runInForeground(ssh.program, args, signal), machine) };
   };
 
-  const far = async (vm: string, ssh: SshSpec, context: StepContext): Promise<Far> => {
-    const known = fars.get(vm);
-    if (known !== undefined) return known;
-    const target = await targetOf(find(vm), ssh, byAgent.has(vm));
-    const opened = openFar(target, context);
+  const inside = async (vm: string, ssh: SshSpec, { signal }: StepContext): Promise<SshFar> => {
+    const opened =
+      fars.get(vm) ?? targetOf(find(vm), ssh, byAgent.has(vm)).then((target) => SshFar.open(target, signal));
     fars.set(vm, opened);
     return opened;
+  };
+
+  const far: GuestRoom['far'] = async (vm, ssh, context) => {
+    const isNew = !fars.has(vm);
+    const opened = await inside(vm, ssh, context);
+    if (isNew && !opened.isRoot) context.note(withOwnRights(ssh.user));
+    return opened;
+  };
+
+  const shell: GuestRoom['shell'] = async (vm, ssh, number, context) => {
+    const first = await inside(vm, ssh, context);
+    const index = Math.floor(number / SESSIONS) - 1;
+    if (index < 0) return first;
+    const known = others.get(vm) ?? [];
+    others.set(vm, known);
+    // one after the other: a server refuses many that log in at the same time
+    while (known.length <= index)
+      known.push(further(vm, ssh, first, known.length, known.at(-1), context.signal));
+    return known[index] ?? first;
+  };
+
+  /** The same guest by one more login, which is shared by sessions as the first one is. */
+  const further = async (
+    vm: string,
+    ssh: SshSpec,
+    first: SshFar,
+    index: number,
+    earlier: Promise<SshFar> | undefined,
+    signal: AbortSignal,
+  ): Promise<SshFar> => {
+    await earlier;
+    const machine = find(vm);
+    const target = { ...(await targetOf(machine, ssh, byAgent.has(vm))), controlPath: undefined };
+    const controlPath = join(machine.directory, `s${index}`);
+    if (!fitsSocket(controlPath)) return first.by(target);
+    const opened = await openMaster({ ...target, controlPath }, signal);
+    if ('refused' in opened) return first.by(target);
+    masters.get(vm)?.push(opened);
+    return first.by({ ...target, controlPath });
   };
 
   return {
     executors: { 'guest.ready': ready, 'guest.leave': leave, 'guest.run': command, 'guest.console': console },
     far,
+    shell,
   };
 }
 
-async function openFar(target: Target, { signal, note }: StepContext): Promise<Far> {
-  const { far, isRoot } = await SshFar.open(target, signal);
-  if (!isRoot)
-    note(
-      `User ${target.ssh.user} may not use sudo in the guest: files are copied with the rights of that user`,
-    );
-  return far;
+/** A server lets ten sessions share a login (sshd_config(5), MaxSessions): some are left to the user's own. */
+const SESSIONS = 7;
+
+function withOwnRights(user: string): string {
+  return `User ${user} may not use sudo in the guest: files are copied with the rights of that user`;
 }
 
 /**

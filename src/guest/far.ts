@@ -10,24 +10,36 @@ import { sshArguments } from './ssh-program.ts';
 /** The inside of a running guest, over the user's ssh program. */
 export class SshFar implements Far {
   readonly sudo: string;
+  readonly isRoot: boolean;
   readonly gnuTar: boolean;
   readonly #target: Target;
 
-  private constructor(target: Target, sudo: string, gnuTar: boolean) {
+  private constructor(target: Target, found: Pick<SshFar, 'sudo' | 'isRoot' | 'gnuTar'>) {
     this.#target = target;
-    this.sudo = sudo;
-    this.gnuTar = gnuTar;
+    this.sudo = found.sudo;
+    this.isRoot = found.isRoot;
+    this.gnuTar = found.gnuTar;
   }
 
   /** Finds out what the user may do there, and with what. */
-  static async open(target: Target, signal: AbortSignal): Promise<{ far: SshFar; isRoot: boolean }> {
-    const plain = new SshFar(target, '', false);
+  static async open(target: Target, signal: AbortSignal): Promise<SshFar> {
+    const plain = new SshFar(target, { sudo: '', isRoot: false, gnuTar: false });
     const script =
       'id -u; sudo -n true 2>/dev/null && echo sudo; tar --version 2>/dev/null | grep -q GNU && echo gnu; :';
     const said = (await plain.ask(script, signal)).stdout.split('\n');
     const isUserRoot = said[0] === '0';
     const sudo = !isUserRoot && said.includes('sudo') ? 'sudo -n' : '';
-    return { far: new SshFar(target, sudo, said.includes('gnu')), isRoot: isUserRoot || sudo !== '' };
+    const isRoot = isUserRoot || sudo !== '';
+    return new SshFar(target, { sudo, isRoot, gnuTar: said.includes('gnu') });
+  }
+
+  /** The same guest over another login. */
+  by(target: Target): SshFar {
+    return new SshFar(target, this);
+  }
+
+  get user(): string {
+    return this.#target.ssh.user;
   }
 
   async ask(script: string, signal: AbortSignal): Promise<Answer> {
@@ -62,10 +74,21 @@ export class SshFar implements Far {
     return endOf(child, signal);
   }
 
-  async #start(script: string, signal: AbortSignal): Promise<Child> {
+  /** Starts a script that stays; whoever starts it ends it. */
+  async start(script: string): Promise<Child> {
+    const child = await this.#start(script);
+    stdinOf(child);
+    return child;
+  }
+
+  async #start(script: string, signal?: AbortSignal): Promise<Child> {
     const command = `exec sh -c ${quoted(script)}`;
     const args = [...sshArguments(this.#target), command];
-    return startChild(this.#target.ssh.program, args, { fed: true, ownGroup: true, signal });
+    return startChild(this.#target.ssh.program, args, {
+      fed: true,
+      ownGroup: true,
+      ...(signal ? { signal } : {}),
+    });
   }
 }
 

@@ -19,6 +19,8 @@ export function problemsOf(error: z.ZodError, subject: Subject): Problem[] {
 }
 
 function problemsOfIssue(issue: z.core.$ZodIssue, subject: Subject): Problem[] {
+  const meant = meantBranch(issue);
+  if (meant !== undefined) return meant.flatMap((inner) => problemsOfIssue(inner, subject));
   const path = issue.path.filter((part) => typeof part !== 'symbol');
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => unknownKey([...path, key], subject));
@@ -34,6 +36,17 @@ function problemsOfIssue(issue: z.core.$ZodIssue, subject: Subject): Problem[] {
   ];
 }
 
+/** Of several forms that a value can have, what is wrong with the one that it tried to be; nothing where that is open. */
+function meantBranch(issue: z.core.$ZodIssue): z.core.$ZodIssue[] | undefined {
+  if (issue.code !== 'invalid_union') return undefined;
+  const ofItsType = issue.errors.filter((branch) =>
+    branch.every(({ code, path }) => code !== 'invalid_type' || path.length > 0),
+  );
+  const [meant, ...others] = ofItsType;
+  if (meant === undefined || others.length > 0) return undefined;
+  return meant.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] }));
+}
+
 function unknownKey(path: KeyPath, subject: Subject): Problem {
   const key = String(path.at(-1));
   const parent = path.slice(0, -1);
@@ -43,7 +56,7 @@ function unknownKey(path: KeyPath, subject: Subject): Problem {
     reason: 'unknown-key',
     message: `unknown key "${key}" in ${table}`,
     where: subject.where(path, 'key'),
-    hint: didYouMean(key, known) ?? knownHere(known),
+    ...(known.length > 0 ? { hint: didYouMean(key, known) ?? knownHere(known) } : {}),
   };
 }
 
@@ -133,7 +146,11 @@ export function didYouMean(given: string, known: readonly string[]): string | un
 
 /** A key path as a person writes it; an item of a list is counted from 1. */
 export function dotted(path: KeyPath): string {
-  const last = path.at(-1);
-  if (typeof last === 'number') return `item ${last + 1} of ${dotted(path.slice(0, -1))}`;
+  const index = path.findLastIndex((part) => typeof part === 'number');
+  if (index >= 0) {
+    const item = `item ${Number(path[index]) + 1} of ${dotted(path.slice(0, index))}`;
+    const rest = path.slice(index + 1);
+    return rest.length > 0 ? `${dotted(rest)} of ${item}` : item;
+  }
   return path.map((part) => (/^[\w-]+$/.test(String(part)) ? String(part) : JSON.stringify(part))).join('.');
 }

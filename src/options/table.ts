@@ -13,6 +13,7 @@ import {
   text,
   vmName,
 } from './option.ts';
+import { sharedFolder } from './shared-folder.ts';
 
 /** The parts of a VM's session, wherever they are said. */
 const SESSION: readonly Scope[] = ['run', 'create', 'start', 'up', 'plan', 'file'];
@@ -176,6 +177,22 @@ export const OPTIONS = {
     placeholder: 'IMAGE',
     help: 'a further disk for the VM: an image spec like that of the first disk',
     example: '"data,file=./data.qcow2"',
+  }),
+  'shared-folder': list({
+    type: sharedFolder,
+    scopes: SESSION,
+    alias: '-s',
+    placeholder: 'HOST:GUEST',
+    help: 'directory of the host that appears in the guest while it runs, live in both directions',
+    example: '"./src:/srv/src"',
+  }),
+  'sftp-bin-name': option({
+    type: text,
+    scopes: SESSION,
+    placeholder: 'PROGRAM',
+    default: 'sftp-server',
+    help: 'SFTP server of the host behind shared folders',
+    example: '"sftp-server"',
   }),
   'copy-in-before': list({
     type: copyIn,

@@ -47,7 +47,8 @@ export function directCopies(
   { name: vm, copies: { in: before, out: after, direct, timeout } }: Pick<VmSpec, 'name' | 'copies'>,
   direction: Direction,
   ssh: SshSpec,
-  session: StepId | undefined,
+  /** What they come after. */
+  earlier: StepId | undefined,
 ): Step[] {
   if (!direct) return [];
   return copySteps({
@@ -57,7 +58,7 @@ export function directCopies(
     through: { kind: 'ssh', ssh },
     timeout,
     needs: [`${vm}/ready`],
-    after: session === undefined ? [] : [session],
+    after: earlier === undefined ? [] : [earlier],
   });
 }
 

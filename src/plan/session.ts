@@ -2,6 +2,7 @@ import type { Connection, ImageNeed, SshSpec, StateSpec, VmSpec } from '../confi
 import { directCopies, offlineCopies } from './copies.ts';
 import { ordered } from './graph.ts';
 import { retrieval } from './images.ts';
+import { deviceShares, shareSteps } from './shares.ts';
 import type { AwaitGuest, CreateVm, LockVm, Plan, Step, StepId } from './step.ts';
 
 /** The whole plan for some VMs: their images, each VM's session, and every stop beside its boot. */
@@ -18,7 +19,9 @@ export function planSession(specs: readonly VmSpec[]): Plan {
       step.kind === 'copy.out' ? { ...step, after: [...new Set([...step.after, ...served])] } : step,
     );
     const { take, giveBack, ready } = stateOf(spec, specs);
-    return [...take, bootOf(spec, ready), ...own, stopOf(spec, own, served), ...giveBack];
+    const { serve, withdraw } = shareSteps(spec, spec.ssh);
+    const boot = bootOf(spec, [...ready, ...serve.map((step) => step.id)]);
+    return [...take, ...serve, boot, ...own, stopOf(spec, own, served), ...withdraw, ...giveBack];
   });
   return {
     steps: ordered([...images, ...steps, ...hold]),
@@ -173,6 +176,7 @@ export function holding(what: {
 
 function bootOf(spec: VmSpec, ready: readonly StepId[]): Step {
   const { name: vm, connection, state } = spec;
+  const shares = deviceShares(spec.shares);
   return {
     id: `${vm}/boot`,
     kind: 'machine.boot',
@@ -185,6 +189,7 @@ function bootOf(spec: VmSpec, ready: readonly StepId[]): Step {
     disks: state === undefined ? 'snapshot' : 'stored',
     vmstore: spec.vmstore,
     machine: spec.machine,
+    ...(shares ? { shares } : {}),
     ...(spec.ssh ? { ssh: spec.ssh } : {}),
     console: connection.kind === 'qemu-console',
     showSerial: 'serial' in connection && connection.serial,
@@ -193,14 +198,17 @@ function bootOf(spec: VmSpec, ready: readonly StepId[]): Step {
 
 /** What happens in a VM between its boot, or another step by which it is there, and its stop. */
 export function workOf(
-  spec: Pick<VmSpec, 'name' | 'connection' | 'ssh' | 'copies'>,
+  spec: Pick<VmSpec, 'name' | 'connection' | 'ssh' | 'copies' | 'shares'>,
   boot: StepId,
   alone: boolean,
 ): Step[] {
   const { name: vm, connection, ssh } = spec;
-  if (connection.kind === 'qemu-console' || ssh === undefined) {
-    return [{ id: `${vm}/console`, kind: 'machine.console', vm, title: 'Console', needs: [boot], after: [] }];
-  }
+  const { mount, unmount } = shareSteps(spec, ssh);
+  const console: Step[] =
+    connection.kind === 'qemu-console'
+      ? [{ id: `${vm}/console`, kind: 'machine.console', vm, title: 'Console', needs: [boot], after: [] }]
+      : [];
+  if (ssh === undefined || (connection.kind === 'qemu-console' && mount.length === 0)) return console;
   const ready: AwaitGuest = {
     id: `${vm}/ready`,
     kind: 'guest.ready',
@@ -210,12 +218,13 @@ export function workOf(
     after: [],
     ssh,
     // copies go through a login of the user's ssh program too
-    forSession: connection.kind !== 'service' || spec.copies.direct,
+    forSession: connection.kind !== 'service' || spec.copies.direct || mount.length > 0,
   };
-  const before = directCopies(spec, 'in', ssh, undefined);
-  const session = sessionOf(vm, connection, ssh, [ready, ...before], alone);
+  const before = [...mount, ...directCopies(spec, 'in', ssh, mount.at(-1)?.id)];
+  const session = [...console, ...sessionOf(vm, connection, ssh, [ready, ...before], alone)];
   const work = [...before, ...session, ...directCopies(spec, 'out', ssh, session[0]?.id)];
-  return [ready, ...work, ...(ready.forSession ? [leaveOf(vm, ready.id, work)] : [])];
+  const inside = [...work, ...unmount(work.map((step) => step.id))];
+  return [ready, ...inside, ...(ready.forSession ? [leaveOf(vm, ready.id, inside)] : [])];
 }
 
 /** The session that the user asked for; a service has none. */

@@ -1,4 +1,12 @@
-import type { BuilderSpec, CopySpec, Ending, ImageNeed, MachineSpec, SshSpec } from '../config/vm-spec.ts';
+import type {
+  BuilderSpec,
+  CopySpec,
+  Ending,
+  ImageNeed,
+  MachineSpec,
+  SharesSpec,
+  SshSpec,
+} from '../config/vm-spec.ts';
 
 /** Names a step within its plan: `VM/what` or `image/NAME`. */
 export type StepId = string;
@@ -92,6 +100,8 @@ export interface BootMachine extends StepBase<'machine.boot'> {
   /** The store in which other processes find it. */
   readonly vmstore: string;
   readonly machine: MachineSpec;
+  /** Shared folders that are devices of the machine. */
+  readonly shares?: Pick<SharesSpec, '9p' | 'virtiofs'>;
   readonly ssh?: SshSpec;
   /** QEMU gets our terminal. */
   readonly console: boolean;
@@ -127,6 +137,29 @@ export interface CopyIn extends StepBase<'copy.in'>, Copying {
 }
 
 export interface CopyOut extends StepBase<'copy.out'>, Copying {
+  readonly vm: string;
+}
+
+/** Have on the host what shared folders need: the directories, and what serves them. */
+export interface ServeShares extends StepBase<'share.serve'> {
+  readonly vm: string;
+  readonly shares: SharesSpec;
+}
+
+/** End what served shared folders. */
+export interface WithdrawShares extends StepBase<'share.withdraw'> {
+  readonly vm: string;
+}
+
+/** Have shared folders in the guest, all at the same time. */
+export interface MountShares extends StepBase<'share.mount'> {
+  readonly vm: string;
+  readonly ssh: SshSpec;
+  readonly shares: SharesSpec;
+}
+
+/** Have what the guest wrote on the host, and take the folders out of the guest. */
+export interface UnmountShares extends StepBase<'share.unmount'> {
   readonly vm: string;
 }
 
@@ -201,6 +234,10 @@ export type Step =
   | StopBuilder
   | CopyIn
   | CopyOut
+  | ServeShares
+  | WithdrawShares
+  | MountShares
+  | UnmountShares
   | BootMachine
   | AttachMachine
   | WatchConsole

@@ -92,7 +92,8 @@ export function planSsh(
     qemu: vm.qemu,
   };
   const copies = { in: [], out: [], direct: false, builder: {} };
-  const work = workOf({ name: vm.name, connection, ssh, copies }, attach.id, true);
+  const shares = { sshfs: [], '9p': [], virtiofs: [], sftpServer: '' };
+  const work = workOf({ name: vm.name, connection, ssh, copies, shares }, attach.id, true);
   const session = work.filter(isUserStep).map((step) => step.id);
   return { steps: [attach, ...work], foreground: session, exitFrom: session };
 }

@@ -17,7 +17,15 @@ export interface QemuFacts {
   /** Writes go to a temporary file that QEMU removes. */
   readonly snapshot: boolean;
   readonly network?: { readonly driver: string; readonly port: number | undefined };
+  readonly shares?: ShareFacts;
   readonly serial: SerialFacts;
+}
+
+/** Shared folders that the machine has as devices. */
+export interface ShareFacts {
+  readonly plan9: readonly { readonly tag: string; readonly path: string; readonly readonly: boolean }[];
+  /** Sockets of the daemons that serve them. */
+  readonly virtiofs: readonly { readonly tag: string; readonly socket: string }[];
 }
 
 /** Where the serial console goes: to our terminal with QEMU's monitor behind ^A c, or only to the log. */
@@ -41,6 +49,7 @@ export function qemuArguments(facts: QemuFacts): string[] {
     ...(facts.snapshot ? ['-snapshot'] : []),
     ...diskArguments(facts),
     ...networkArguments(facts),
+    ...shareArguments(facts),
     ...serialArguments(facts, own),
     ...['-chardev', `socket,id=qmp,fd=${QMP_DESCRIPTOR}`, '-mon', 'chardev=qmp,mode=control'],
     ...machine.qemuArgs,
@@ -100,6 +109,31 @@ function networkArguments({ network }: QemuFacts): string[] {
   return [
     ...['-netdev', `user,id=ssh,hostfwd=tcp:127.0.0.1:${network.port ?? 0}-:22`],
     ...['-device', `${network.driver},netdev=ssh${rom}`],
+  ];
+}
+
+/** Files of a 9p folder are the host user's, whatever the guest calls itself; a daemon reads the guest's own memory. */
+function shareArguments({ shares, machine }: QemuFacts): string[] {
+  if (shares === undefined) return [];
+  const memory = /\d$/.test(machine.memory) ? `${machine.memory}M` : machine.memory;
+  return [
+    ...shares.plan9.flatMap(({ tag, path, readonly }, index) => [
+      '-fsdev',
+      `local,id=plan9-${index},path=${escaped(path)},security_model=none,multidevs=remap${readonly ? ',readonly=on' : ''}`,
+      ...['-device', `virtio-9p-pci,fsdev=plan9-${index},mount_tag=${tag}`],
+    ]),
+    ...(shares.virtiofs.length > 0
+      ? [
+          '-object',
+          `memory-backend-memfd,id=shared,size=${memory},share=on`,
+          '-machine',
+          'memory-backend=shared',
+        ]
+      : []),
+    ...shares.virtiofs.flatMap(({ tag, socket }, index) => [
+      ...['-chardev', `socket,id=virtiofs-${index},path=${escaped(socket)}`],
+      ...['-device', `vhost-user-fs-pci,chardev=virtiofs-${index},tag=${tag}`],
+    ]),
   ];
 }
 

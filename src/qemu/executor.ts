@@ -11,9 +11,11 @@ import { findProgram } from '../host/process.ts';
 import { publish } from '../host/running.ts';
 import { trace } from '../host/trace.ts';
 import type { Executor, Executors, FindDisks, Machine, MachineEnd, StepContext } from '../plan/contract.ts';
+import { shareTag } from '../plan/shares.ts';
 import type { BootMachine, ProcessFacts } from '../plan/step.ts';
 import type { Problem } from '../problem.ts';
 import { TransientError, systemMessage } from '../problem.ts';
+import type { ShareFacts } from './args.ts';
 import { guestArchitecture, qemuArguments } from './args.ts';
 import type { QemuExit } from './machine.ts';
 import { Qemu, answerOrEnd, endOf, launch } from './machine.ts';
@@ -35,8 +37,11 @@ interface Running {
   qemu?: Qemu;
 }
 
+/** Finds the sockets of what serves shared folders to a machine. */
+type FindSockets = (vm: string) => readonly string[];
+
 /** `runDirectory` is the private directory of this process; `disksOf` finds the disks of VMs that we hold. */
-export function qemuRoom(runDirectory: string, disksOf: FindDisks): QemuRoom {
+export function qemuRoom(runDirectory: string, disksOf: FindDisks, socketsOf: FindSockets): QemuRoom {
   const running = new Map<string, Running>();
   let count = 0;
   const find = (vm: string): Machine => {
@@ -64,7 +69,7 @@ export function qemuRoom(runDirectory: string, disksOf: FindDisks): QemuRoom {
     const log = join(directory, 'serial.log');
     context.note('Finished preparation. Starting virtual machine');
     const files = filesOf(step, disksOf);
-    const started = await launch(launchOf(step, files, log, context), context.signal);
+    const started = await launch(launchOf(step, files, socketsOf(step.vm), log, context), context.signal);
     const toEnd = async (exit: QemuExit): Promise<MachineEnd> =>
       withVm(await endOf(step.machine.program, exit, log), step.vm);
     if (!(started instanceof Qemu)) return afterEnd(await toEnd(started));
@@ -203,6 +208,7 @@ function publicFacts(
 function launchOf(
   step: BootMachine,
   files: readonly string[],
+  sockets: readonly string[],
   log: string,
   context: StepContext,
 ): Parameters<typeof launch>[0] {
@@ -216,6 +222,7 @@ function launchOf(
     disks: files.map((path) => ({ path })),
     snapshot,
     ...(ssh ? { network: { driver: ssh.netDriver, port: ssh.port } } : {}),
+    ...(step.shares ? { shares: sharesOf(step.shares, sockets) } : {}),
     serial: { log, onTerminal: step.console, display: hasDisplay() },
   });
   return {
@@ -225,6 +232,17 @@ function launchOf(
     temporary,
     whenFull: snapshot ? snapshotFull(temporary) : storeFull(dirname(files[0] ?? '')),
     qmpTimeout: machine.qmpTimeout,
+  };
+}
+
+function sharesOf(shares: NonNullable<BootMachine['shares']>, sockets: readonly string[]): ShareFacts {
+  return {
+    plan9: shares['9p'].map(({ host: path, readonly }, index) => ({
+      tag: shareTag('9p', index),
+      path,
+      readonly,
+    })),
+    virtiofs: sockets.map((socket, index) => ({ tag: shareTag('virtiofs', index), socket })),
   };
 }
 

@@ -88,6 +88,7 @@ describe('one image', () => {
       dependsOn: [],
       vmstore: '/home/me/.local/share/transient/vmstore',
       copies: { in: [], out: [], direct: false, builder: {} },
+      shares: { sshfs: [], '9p': [], virtiofs: [], sftpServer: 'sftp-server' },
     });
   });
 

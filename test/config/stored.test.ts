@@ -30,6 +30,8 @@ const PYTHONS = [
   'ssh_timeout',
   'ssh_user',
   'ssh_with_serial',
+  'shared_folder',
+  'sftp_bin_name',
 ];
 
 /** A value for each option that is not its default. */
@@ -53,6 +55,8 @@ const UNUSUAL: OptionValues = {
   'qemu-bin-name': 'qemu-system-aarch64',
   'qmp-timeout': 3,
   'extra-image': ['data,file=/data.qcow2'],
+  'shared-folder': ['/src:/srv', { host: '/a', guest: '/b', readonly: true, via: '9p' }],
+  'sftp-bin-name': 'my-sftp',
   'copy-in-before': ['/never:/stored'],
   'copy-out-after': ['/never:/stored'],
   'copy-timeout': 60,
@@ -85,7 +89,8 @@ describe('what is written', () => {
     const { ours } = storedTexts('my-vm', 'test', UNUSUAL);
     const builder = { 'builder-kernel': '/vmlinuz', 'builder-initrd': '/initrd' };
     expect(parse(ours)).toMatchObject({ ...builder, memory: '2G', cpus: 8, accel: 'tcg' });
-    expect(Object.keys(parse(ours))).toHaveLength(6);
+    expect(parse(ours)).toMatchObject({ 'shared-folder': UNUSUAL['shared-folder'] });
+    expect(Object.keys(parse(ours))).toHaveLength(7);
   });
 
   test('where nothing was said the first has the name and the image, the second nothing', () => {
@@ -183,23 +188,19 @@ describe('what the Python wrote', () => {
     expect(value(await read(`primary_image = "test"\n${line}\n`)).layer.values).toEqual({});
   });
 
-  test.for(['shared_folder = ["a:b"]', 'copy_in_before = ["a:b"]', 'copy_out_after = ["a:b"]'])(
-    '%s is told, for we cannot do it',
-    async (line) => {
-      const [problem, ...others] = problems(await read(`primary_image = "test"\n\n${line}\n`));
-      expect(others).toEqual([]);
-      expect(problem).toMatchObject({
-        reason: 'unknown-key',
-        message: expect.stringContaining('which this version cannot do') as string,
-        where: { file: 'config', position: { line: 3, column: 1 } },
-      });
-    },
-  );
+  test('what is shared and copied in each of its sessions stays so', async () => {
+    const text = 'shared_folder = ["src:b"]\ncopy_in_before = ["a:/b"]\ncopy_out_after = ["/b:a"]\n';
+    expect(value(await read(`primary_image = "test"\n${text}`)).layer.values).toEqual({
+      'shared-folder': ['src:b'],
+      'copy-in-before': ['a:/b'],
+      'copy-out-after': ['/b:a'],
+    });
+  });
 });
 
 describe('a text that was spoilt', () => {
   test('all that is wrong is told at once, each with its line', async () => {
-    const text = 'primary_image = ",x"\nmemry = "1G"\nssh_port = 0\nshared_folder = ["a:/b"]\n';
+    const text = 'primary_image = ",x"\nmemry = "1G"\nssh_port = 0\nshared_folder = ["a"]\n';
     const lines = problems(await read(text)).map(
       ({ where }) => where?.kind === 'file' && where.position?.line,
     );
@@ -215,10 +216,6 @@ describe('a text that was spoilt', () => {
   test('one without its image is told', async () => {
     const [problem] = problems(await read('name = "x"\n'));
     expect(problem).toMatchObject({ message: expect.stringContaining('primary_image') as string });
-  });
-
-  test('the sftp server of the host means nothing without a shared folder', async () => {
-    expect(value(await read('primary_image = "test"\nsftp_bin_name = "my-sftp"\n')).layer.values).toEqual({});
   });
 
   test('an empty one, too', async () => {

@@ -173,9 +173,14 @@ export class Rig implements AsyncDisposable {
     return until(`the fake QEMU's ${moment}`, () => this.entries(moment).find(wanted));
   }
 
+  /** The processes that the program has started, and it itself. */
+  get processes(): number[] {
+    return processesWith(MARK, this.root);
+  }
+
   /** What is left of sessions: our processes, run directories, unfinished images. */
   leftovers(): string[] {
-    const running = processesWith(MARK, this.root).map((pid) => `process ${pid}: ${commandLineOf(pid)}`);
+    const running = this.processes.map((pid) => `process ${pid}: ${commandLineOf(pid)}`);
     const runs = namesIn(join(this.runtime, 'transient')).map((name) => `run directory ${name}`);
     const working = this.unfinished
       .filter((path) => !(this.#resumable && isResumable(path)))

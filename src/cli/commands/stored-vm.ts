@@ -14,7 +14,7 @@ export async function loadStoredVm(vmstore: string, name: string): Promise<Resul
   if (!existsSync(paths.directory)) return ok(undefined);
   try {
     const config = readFileSync(paths.config, 'utf8');
-    return await readStoredVm({ config, ours: textOf(paths.ours) }, paths.config, paths.directory);
+    return await readStoredVm({ config, ours: textOf(paths.ours) }, paths.config, process.cwd());
   } catch (error) {
     const isCutOff = errorCode(error) === 'ENOENT';
     // it was removed while we looked

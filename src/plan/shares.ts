@@ -1,0 +1,65 @@
+import type { SharesSpec, SshSpec, VmSpec } from '../config/vm-spec.ts';
+import type { Step, StepId } from './step.ts';
+
+/** The name by which a guest mounts a folder that is a device of its machine. */
+export function shareTag(type: '9p' | 'virtiofs', index: number): string {
+  return `transient-${type}-${index}`;
+}
+
+/** What is done for the shared folders of a VM, each with what gives it back; nothing where it has none. */
+export interface ShareSteps {
+  /** Before it boots and after it has ended. */
+  readonly serve: readonly Step[];
+  readonly withdraw: readonly Step[];
+  /** While it runs. */
+  readonly mount: readonly Step[];
+  readonly unmount: (after: readonly StepId[]) => readonly Step[];
+}
+
+export function shareSteps({ name: vm, shares }: Pick<VmSpec, 'name' | 'shares'>, ssh?: SshSpec): ShareSteps {
+  const count = shares.sshfs.length + shares['9p'].length + shares.virtiofs.length;
+  if (count === 0 || ssh === undefined) return { serve: [], withdraw: [], mount: [], unmount: () => [] };
+  const folders = count === 1 ? 'a shared folder' : `${count} shared folders`;
+  const [serve, mount] = [`${vm}/serve`, `${vm}/mount`];
+  const common = { vm, needs: [], after: [] };
+  return {
+    serve: [{ ...common, id: serve, kind: 'share.serve', title: `Prepare ${folders}`, shares }],
+    withdraw: [
+      {
+        ...common,
+        id: `${vm}/withdraw`,
+        kind: 'share.withdraw',
+        title: `Withdraw ${folders}`,
+        after: [`${vm}/stop`],
+        undoes: serve,
+      },
+    ],
+    mount: [
+      {
+        ...common,
+        id: mount,
+        kind: 'share.mount',
+        title: `Mount ${folders}`,
+        needs: [`${vm}/ready`],
+        ssh,
+        shares,
+      },
+    ],
+    unmount: (after) => [
+      {
+        ...common,
+        id: `${vm}/unmount`,
+        kind: 'share.unmount',
+        title: `Unmount ${folders}`,
+        after,
+        undoes: mount,
+      },
+    ],
+  };
+}
+
+/** The folders that a machine has as devices. */
+export function deviceShares(shares: SharesSpec): Pick<SharesSpec, '9p' | 'virtiofs'> | undefined {
+  const { '9p': plan9, virtiofs } = shares;
+  return plan9.length + virtiofs.length > 0 ? { '9p': plan9, virtiofs } : undefined;
+}

@@ -1,0 +1,202 @@
+import { mkdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { SharedFolderSpec, SshSpec } from '../config/vm-spec.ts';
+import type { Executor, Executors, FindMachine, StepContext } from '../plan/contract.ts';
+import { shareTag } from '../plan/shares.ts';
+import type { MountShares, ServeShares } from '../plan/step.ts';
+import type { Problem } from '../problem.ts';
+import { TransientError, systemMessage } from '../problem.ts';
+import { NO_DIRECTORY, NO_KERNEL_SUPPORT, deviceScript, unmountScript } from './guest-scripts.ts';
+import { findSftpServer } from './sftp-server.ts';
+import type { Shell } from './shell.ts';
+import { SshfsMount, pairOf } from './sshfs.ts';
+import { Virtiofsd } from './virtiofsd.ts';
+
+type ShareKind = 'share.serve' | 'share.withdraw' | 'share.mount' | 'share.unmount';
+
+/** The executors of shared folders, and the sockets of those that a machine has as devices. */
+export interface ShareRoom {
+  readonly executors: Pick<Executors, ShareKind>;
+  readonly socketsOf: (vm: string) => readonly string[];
+}
+
+/** What the room needs of others. */
+export interface ShareNeeds {
+  /** The private directory of this process. */
+  readonly runDirectory: string;
+  readonly find: FindMachine;
+  /** The inside of a guest; each number up has a share in the connections to it. */
+  readonly shell: (vm: string, ssh: SshSpec, number: number, context: StepContext) => Promise<Shell>;
+  /** Tells the user of something that no step is about. */
+  readonly warn: (problem: Problem) => void;
+}
+
+export function shareRoom({ runDirectory, find, shell, warn }: ShareNeeds): ShareRoom {
+  const served = new Map<string, Virtiofsd[]>();
+  const mounted = new Map<
+    string,
+    { mounts: SshfsMount[]; folders: readonly SharedFolderSpec[]; shell?: Shell }
+  >();
+  let count = 0;
+
+  const serve: Executor<'share.serve'> = async ({ vm, shares }, { signal }) => {
+    for (const folder of allFolders(shares)) await refuseNoDirectory(folder);
+    if (shares.sshfs.length > 0) await findSftpServer(shares.sftpServer);
+    const daemons: Virtiofsd[] = [];
+    served.set(vm, daemons);
+    const directory = join(runDirectory, `share${++count}`);
+    await mkdir(directory, { mode: 0o700 });
+    for (const [index, folder] of shares.virtiofs.entries())
+      daemons.push(await Virtiofsd.open(folder, join(directory, String(index)), signal));
+    return undefined;
+  };
+
+  const withdraw: Executor<'share.withdraw'> = async ({ vm }) => {
+    for (const daemon of served.get(vm) ?? []) {
+      await daemon.close();
+      await rm(daemon.socket, { force: true });
+    }
+    served.delete(vm);
+    return undefined;
+  };
+
+  const mount: Executor<'share.mount'> = async (step, context) => {
+    const { vm, shares } = step;
+    const entry: { mounts: SshfsMount[]; folders: readonly SharedFolderSpec[]; shell?: Shell } = {
+      mounts: [],
+      folders: allFolders(shares),
+    };
+    mounted.set(vm, entry);
+    const first = await shell(vm, step.ssh, 0, context);
+    entry.shell = first;
+    if (!first.isRoot) throw noSudo(first.user, entry.folders);
+    await mountDevices(step, first, context.signal);
+    if (shares.sshfs.length === 0) return undefined;
+    const server = await findSftpServer(shares.sftpServer);
+    // all of them at the same time; what one of them has to say is not to leave the others alone
+    const opened = await Promise.allSettled(
+      shares.sshfs.map(async (folder, index) => {
+        const inside = await shell(vm, step.ssh, index, context);
+        const one = await SshfsMount.open(folder, inside, server, context.signal);
+        entry.mounts.push(one);
+        void one.lost.then((problem) => problem && tellOfLoss(vm, problem));
+      }),
+    );
+    const failed = opened.find((one) => one.status === 'rejected');
+    if (failed) throw failed.reason;
+    return undefined;
+  };
+
+  /** The end of the machine is the end of its folders, and no news. */
+  const tellOfLoss = async (vm: string, problem: Problem): Promise<void> => {
+    if (await endsSoon(find(vm))) return;
+    warn({ ...problem, where: { kind: 'vm', vm } });
+  };
+
+  const unmount: Executor<'share.unmount'> = async ({ vm }, context) => {
+    const entry = mounted.get(vm);
+    mounted.delete(vm);
+    if (entry === undefined) return undefined;
+    entry.mounts.forEach((one) => one.expectEnd());
+    try {
+      if (entry.shell) await takeAway(entry.shell, entry.folders, context);
+      await Promise.all(entry.mounts.map((one) => one.settle()));
+    } finally {
+      await Promise.all(entry.mounts.map((one) => one.kill()));
+    }
+    return undefined;
+  };
+
+  return {
+    executors: {
+      'share.serve': serve,
+      'share.withdraw': withdraw,
+      'share.mount': mount,
+      'share.unmount': unmount,
+    },
+    socketsOf: (vm) => (served.get(vm) ?? []).map(({ socket }) => socket),
+  };
+}
+
+function allFolders(shares: ServeShares['shares']): readonly SharedFolderSpec[] {
+  return [...shares.sshfs, ...shares['9p'], ...shares.virtiofs];
+}
+
+async function refuseNoDirectory(folder: SharedFolderSpec): Promise<void> {
+  const found = await stat(folder.host).catch((cause: unknown) => {
+    const message = `${pairOf(folder)}: cannot share ${folder.host}: ${systemMessage(cause)}`;
+    throw new TransientError({ reason: 'host', message }, { cause });
+  });
+  if (found.isDirectory()) return;
+  throw new TransientError({
+    reason: 'host',
+    message: `${pairOf(folder)}: ${folder.host} is not a directory`,
+    hint: 'share the directory that it is in, or copy it in: --copy-in-before',
+  });
+}
+
+function noSudo(user: string, folders: readonly SharedFolderSpec[]): TransientError {
+  const [first] = folders;
+  return new TransientError({
+    reason: 'guest',
+    message: `${first ? pairOf(first) : 'a shared folder'}: user ${user} may not use sudo in the guest, which mounting takes`,
+    hint: `let ${user} use sudo there without a password, or log in as root: --ssh-user root`,
+  });
+}
+
+async function mountDevices({ shares }: MountShares, shell: Shell, signal: AbortSignal): Promise<void> {
+  for (const type of ['9p', 'virtiofs'] as const) {
+    for (const [index, folder] of shares[type].entries()) {
+      const { guest, readonly } = folder;
+      const script = deviceScript({ type, tag: shareTag(type, index), guest, readonly }, shell.sudo);
+      const { code, stderr } = await shell.ask(script, signal);
+      if (code === NO_KERNEL_SUPPORT) throw noKernelSupport(folder, type);
+      const what = code === NO_DIRECTORY ? 'the directory cannot be made' : 'it cannot be mounted';
+      const message = `${pairOf(folder)}: ${what} in the guest: ${stderr.trim()}`;
+      if (code !== 0) throw new TransientError({ reason: 'guest', message });
+    }
+  }
+}
+
+function noKernelSupport(folder: SharedFolderSpec, type: string): TransientError {
+  return new TransientError({
+    reason: 'guest',
+    message: `${pairOf(folder)}: the kernel of the guest knows no ${type}`,
+    hint: 'share it by sshfs: leave via out',
+  });
+}
+
+/** How long the end of a machine may come after that of what it carries, in milliseconds. */
+const GRACE = 1000;
+
+async function endsSoon({ ended }: ReturnType<FindMachine>): Promise<boolean> {
+  const late = new Promise<false>((resolve) => setTimeout(() => resolve(false), GRACE).unref());
+  return Promise.race([ended.then(() => true), late]);
+}
+
+/** Unmounts what is mounted; a guest that does not answer any more has lost what it did not write. */
+async function takeAway(
+  shell: Shell,
+  folders: readonly SharedFolderSpec[],
+  { signal, warn }: StepContext,
+): Promise<void> {
+  const deadline = AbortSignal.any([signal, AbortSignal.timeout(DEADLINE)]);
+  const script = unmountScript(
+    folders.map(({ guest }) => guest),
+    shell.sudo,
+  );
+  const answer = await shell.ask(script, deadline).catch((error: unknown) => {
+    if (signal.aborted) throw error;
+    return undefined;
+  });
+  for (const guest of answer?.stdout.split('\n').filter(Boolean) ?? []) {
+    warn({
+      reason: 'guest',
+      message: `the shared folder at ${guest} was still in use in the guest when the session ended`,
+      hint: 'what is written there from then on does not reach the host',
+    });
+  }
+}
+
+/** How long unmounting may take, in milliseconds. */
+const DEADLINE = 30_000;

@@ -1,0 +1,82 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { SharedFolderSpec } from '../config/vm-spec.ts';
+import { exists } from '../host/exists.ts';
+import type { Child } from '../host/process.ts';
+import { findProgram, hasProgram, run, startChild } from '../host/process.ts';
+import { TransientError } from '../problem.ts';
+import { pairOf } from './sshfs.ts';
+
+/** Where distributions put the daemon: the one of QEMU up to 7, and the later one in Rust. */
+const PLACES = [
+  '/usr/libexec/virtiofsd',
+  '/usr/lib/virtiofsd',
+  '/usr/lib/qemu/virtiofsd',
+  '/usr/libexec/qemu/virtiofsd',
+];
+
+/** How long a daemon may take to be there, in milliseconds. */
+const PATIENCE = 10_000;
+const INTERVAL = 20;
+
+/** A daemon that serves one folder to one machine, by a socket that only we can reach. */
+export class Virtiofsd {
+  readonly socket: string;
+  readonly #child: Child;
+
+  private constructor(socket: string, child: Child) {
+    this.socket = socket;
+    this.#child = child;
+  }
+
+  /** Starts one without rights of its own: in a user namespace, in which our user is root. */
+  static async open(folder: SharedFolderSpec, socket: string, signal: AbortSignal): Promise<Virtiofsd> {
+    const program = await findVirtiofsd();
+    const child = await startChild('unshare', await daemonArguments(program, folder, socket, signal), {
+      ownGroup: true,
+      signal,
+    });
+    const said: string[] = [];
+    child.stderr?.on('data', (chunk: Buffer) => said.push(chunk.toString()));
+    const ended = child.exited.then(() => true);
+    for (let waited = 0; waited < PATIENCE && !(await exists(socket)); waited += INTERVAL) {
+      if (await Promise.race([ended, delay(INTERVAL, false)])) break;
+    }
+    if (await exists(socket)) return new Virtiofsd(socket, child);
+    child.kill('SIGKILL');
+    signal.throwIfAborted();
+    const message = `${pairOf(folder)}: virtiofsd did not start`;
+    const details = said.join('').split('\n').filter(Boolean).slice(-10);
+    throw new TransientError({ reason: 'host', message, details, hint: 'share it by sshfs: leave via out' });
+  }
+
+  async close(): Promise<void> {
+    this.#child.kill('SIGKILL');
+    await this.#child.exited;
+  }
+}
+
+async function findVirtiofsd(): Promise<string> {
+  for (const place of PLACES) if (await hasProgram(place)) return place;
+  return findProgram('virtiofsd', 'it is in the package virtiofsd, or in qemu-system-common (Debian 12)');
+}
+
+/** The two daemons have little in common; both can be told by the help that they print. */
+async function daemonArguments(
+  program: string,
+  { host, readonly }: SharedFolderSpec,
+  socket: string,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const { stdout } = await run(program, ['--help'], { signal });
+  const inside = ['-r', '-m', 'sh', '-c'];
+  if (stdout.includes('--shared-dir')) {
+    const options = ['--sandbox', 'chroot', '--socket-path', socket, '--shared-dir', host];
+    return [...inside, 'exec "$0" "$@"', program, ...options, ...(readonly ? ['--readonly'] : [])];
+  }
+  // the older one keeps a lock file below /run; the directory of the socket is found by its place in the tree before that
+  const protect = readonly ? 'mount --bind "$4" "$4" && mount -o remount,bind,ro "$4" && ' : '';
+  const script = `${protect}cd "$1" && mount -t tmpfs tmpfs /run && exec "$0" --socket-path="$2" -o "$3"`;
+  const source = `source=${host.replaceAll(/[\\,]/g, '\\$&')},sandbox=chroot`;
+  const [directory, name] = [socket.replace(/\/[^/]*$/, ''), socket.replace(/.*\//, '')];
+  return [...inside, script, program, directory, `./${name}`, source, host];
+}

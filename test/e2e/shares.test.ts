@@ -1,0 +1,158 @@
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { createReadStream, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { describe, expect, test } from 'vitest';
+import { commandLineOf } from '../rig/processes.ts';
+import type { Rig } from '../rig/rig.ts';
+import { guest, PATIENTLY, realRig } from './guests.ts';
+
+const tiny = guest('tiny');
+
+test('twelve folders at once, by odd names, live in both directions and one read-only', async () => {
+  await using rig = realRig();
+  const names = [
+    `it's "odd"`,
+    'with spaces',
+    'ü',
+    ...Array.from({ length: 8 }, (_none, index) => `n${index}`),
+  ];
+  for (const name of names) rig.write({ [`shared/${name}/from-host`]: name });
+  rig.write({ 'fixed/file': 'fixed' });
+  const folders = names.flatMap((name) => ['-s', `./shared/${name}:/srv/${name}`]);
+  const config = 'shared-folder = [{ host = "./fixed", guest = "/srv/fixed", readonly = true }]\n';
+  rig.write({ 'vm.toml': config });
+  const command = [
+    'cd /srv; for d in */; do [ "$d" = fixed/ ] || { cat "$d/from-host"; echo; printf %s "$d" > "$d/from-guest"; }; done',
+    'cat fixed/file; echo; echo x > fixed/file || echo refused; rm -f fixed/file || echo kept',
+    // what the host changes is what the guest sees: shorter, longer, replaced
+    'printf %s asked > n0/ask; echo asked; until [ "$(cat n0/answer 2>/dev/null)" = "two" ]; do sleep 0.1; done',
+    'echo answered; until [ "$(wc -c < n0/answer)" = 100000 ]; do sleep 0.1; done; md5sum < n0/answer',
+  ].join('\n');
+  const run = rig.start(['run', tiny, ...PATIENTLY, ...folders, '--config', 'vm.toml', '--cmd', command]);
+  const answer = join(rig.work, 'shared/n0/answer');
+  await run.waitFor(/^asked$/m, 'stdout');
+  expect(read(join(rig.work, 'shared/n0/ask'))).toBe('asked');
+  writeFileSync(answer, 'a longer answer than it will be');
+  writeFileSync(answer, 'two');
+  await run.waitFor(/^answered$/m, 'stdout');
+  const long = 'x'.repeat(99_999).concat('\n');
+  writeFileSync(answer, long);
+  const { exitCode, stdout } = await run.ended;
+  expect(exitCode).toBe(0);
+  const sum = createHash('md5').update(long).digest('hex');
+  expect(stdout.text.trim().split('\n').toSorted()).toEqual(
+    [...names, 'fixed', 'refused', 'kept', 'asked', 'answered', `${sum}  -`].toSorted(),
+  );
+  for (const name of names) expect(read(join(rig.work, 'shared', name, 'from-guest'))).toBe(`${name}/`);
+  expect(read(join(rig.work, 'fixed/file'))).toBe('fixed');
+  expect(rig.leftovers()).toEqual([]);
+});
+
+test('a git checkout is worked on from both sides, and large files arrive whole', async () => {
+  await using rig = realRig();
+  const repository = join(rig.work, 'project');
+  const git = (...args: readonly string[]): string =>
+    execFileSync('git', ['-C', repository, '-c', 'user.name=a', '-c', 'user.email=a@b', ...args], {
+      encoding: 'utf8',
+    });
+  mkdirSync(repository);
+  git('init', '-q', '-b', 'main');
+  for (let index = 0; index < 50; index += 1)
+    rig.write({ [`project/d${index % 5}/f${index}`]: `line ${index}\n` });
+  rig.write({ 'project/run.sh': '#!/bin/sh\necho ran\n' });
+  git('add', '.');
+  git('commit', '-qm', 'first');
+  execFileSync('sh', ['-c', 'dd if=/dev/urandom of=big-in bs=1M count=12 2>/dev/null'], { cwd: repository });
+  const collectGit =
+    'g=$(command -v git); cp "$g" $(ldd "$g" | grep -o "/[^ ]*/lib\\(pcre\\|z\\.\\)[^ ]*") tools';
+  execFileSync('sh', ['-c', `mkdir tools; ${collectGit}`], { cwd: rig.work });
+  const command = [
+    'set -e; cd /src; export PATH=$PATH:/tools LD_LIBRARY_PATH=/tools; git config --global safe.directory /src; git status --short',
+    'chmod +x run.sh; ./run.sh; ln -s run.sh link; ln run.sh hard; ./link',
+    'git -c user.name=g -c user.email=g@h commit -qam second; git log --oneline | wc -l',
+    'cp big-in big-out; md5sum < big-in; touch -d @1000000000 d0/f0; mv d1 moved',
+    'mkfifo pipe 2>/dev/null || echo "no pipe"',
+  ].join('\n');
+  const folders = ['-s', './project:/src', '-s', './tools:/tools'];
+  const run = await rig.run(['run', tiny, ...PATIENTLY, ...folders, '--cmd', command]);
+  const { exitCode, stdout, stderr } = run;
+  expect([stderr.text.includes('warning: shared'), exitCode]).toEqual([false, 0]);
+  expect(stdout.text).toBe(`?? big-in\nran\nran\n2\n${await md5(join(repository, 'big-in'))}  -\nno pipe\n`);
+  expect(await md5(join(repository, 'big-out'))).toBe(await md5(join(repository, 'big-in')));
+  expect(git('log', '--format=%s')).toBe('second\nfirst\n');
+  git('fsck', '--strict');
+});
+
+describe('by devices of the machine', () => {
+  test('9p and virtiofs, beside sshfs', async () => {
+    await using rig = realRig();
+    for (const name of ['sshfs', '9p', 'virtiofs', 'fixed']) rig.write({ [`${name}/from-host`]: name });
+    const folder = (host: string, via: string, more = ''): string =>
+      `{ host = "./${host}", guest = "/srv/${host}", via = "${via}"${more} }`;
+    const folders = [
+      ...['sshfs', '9p', 'virtiofs'].map((via) => folder(via, via)),
+      folder('fixed', 'virtiofs', ', readonly = true'),
+    ];
+    rig.write({ 'vm.toml': `shared-folder = [${folders.join(', ')}]\n` });
+    const command =
+      'cd /srv; for d in *; do cat $d/from-host; echo; done; for d in sshfs 9p virtiofs fixed; do sudo sh -c "echo $d > $d/from-guest" || echo "$d refused"; done';
+    const { exitCode, stdout } = await rig.run([
+      'run',
+      tiny,
+      ...PATIENTLY,
+      '--config',
+      'vm.toml',
+      '--cmd',
+      command,
+    ]);
+    expect([exitCode, stdout.text]).toEqual([0, '9p\nfixed\nsshfs\nvirtiofs\nfixed refused\n']);
+    for (const name of ['sshfs', '9p', 'virtiofs'])
+      expect(read(join(rig.work, name, 'from-guest'))).toBe(`${name}\n`);
+    expect(readdirSync(join(rig.work, 'fixed'))).toEqual(['from-host']);
+    expect(rig.leftovers()).toEqual([]);
+  });
+});
+
+test.for([
+  [
+    'the SFTP server',
+    (rig: Rig) => kill(rig, 'sftp-server'),
+    'the SFTP server of the host ended (killed by SIGKILL)',
+  ],
+  ['sshfs in the guest', undefined, 'its connection to the guest ended'],
+] as const)('when %s dies, it is told at once, and the command goes on', async ([, onHost, words]) => {
+  await using rig = realRig();
+  rig.write({ 'a/b': 'c' });
+  const inGuest = onHost ? 'until [ -e go ]; do sleep 0.2; done' : 'sudo kill -9 $(pidof sshfs); sleep 4';
+  const run = rig.start(['run', tiny, ...PATIENTLY, '-s', './a:/a', '--cmd', `echo up; ${inGuest}; exit 5`]);
+  await run.waitFor(/^up$/m, 'stdout');
+  onHost?.(rig);
+  await run.waitFor(/warning: shared folder \S+:\/a is gone: /);
+  if (onHost) run.signal('SIGTERM');
+  const { exitCode, stderr } = await run.ended;
+  expect(stderr.text).toContain(words);
+  expect(exitCode).toBe(onHost ? 143 : 5);
+  expect(rig.leftovers()).toEqual([]);
+});
+
+function kill(rig: Rig, name: string): void {
+  const found = rig.processes.filter((pid) => commandLineOf(pid).includes(name));
+  expect(found.length).toBeGreaterThan(0);
+  for (const pid of found) process.kill(pid, 'SIGKILL');
+}
+
+function read(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+async function md5(path: string): Promise<string> {
+  const hash = createHash('md5');
+  await pipeline(createReadStream(path), hash);
+  return hash.digest('hex');
+}
