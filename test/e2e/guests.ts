@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 import { Rig } from '../rig/rig.ts';
 
 /** An image spec for a guest that `scripts/guest-image` builds, or has built before. */
@@ -10,9 +11,14 @@ export function guest(name: 'tiny' | 'debian'): string {
   return `${name},file=${path.trim()}`;
 }
 
+/** A builder VM is kept for the whole suite, as it is on a user's machine. */
+const KEPT = {
+  XDG_CACHE_HOME: process.env['XDG_CACHE_HOME'] ?? join(process.env['HOME'] ?? '/tmp', '.cache'),
+};
+
 /** A rig on the host's own QEMU. */
 export function realRig(): Rig {
-  return new Rig({ fakeQemu: false });
+  return new Rig({ fakeQemu: false, env: KEPT });
 }
 
 /** Options that every run of a guest here shares: emulation on a busy machine takes its time. */
