@@ -156,6 +156,83 @@ describe('rule 4: the first failure or signal', () => {
     });
     expect(kinds(result)).toMatchObject({ boot: 'done', stop: 'done' });
   });
+
+  describe('a step that is to be done always', () => {
+    const plan = planOf([
+      step('boot'),
+      step('run', { needs: ['boot'] }),
+      step('mount', { needs: ['boot'], after: ['run'], always: true }),
+      step('copy', { needs: ['mount'], always: true }),
+      stop(['copy']),
+    ]);
+
+    test('is done after a failure, and before anything is given back', async () => {
+      const result = await play(plan, { run: fails('broken'), copy: takes(3) });
+      expect(kinds(result)).toEqual({
+        boot: 'done',
+        run: 'failed',
+        mount: 'done',
+        copy: 'done',
+        stop: 'done',
+      });
+      expect(result.log.slice(-4)).toEqual(['start copy', 'end copy', 'start stop', 'end stop']);
+      expect(result.problems.map(({ message }) => message)).toEqual(['broken']);
+    });
+
+    test('is done after a signal, which it does not hear', async () => {
+      const result = await play(plan, { run: inTurn(interrupts(), lasts), copy: takes(3) });
+      expect(kinds(result)).toMatchObject({ run: 'interrupted', mount: 'done', copy: 'done', stop: 'done' });
+      expect(result.exitCode).toBe(130);
+    });
+
+    test('goes on when a signal comes in its midst', async () => {
+      const result = await play(plan, { copy: inTurn(interrupts(), takes(3)) });
+      expect(kinds(result)).toMatchObject({ copy: 'done', stop: 'done' });
+    });
+
+    test('is done in an act of which nothing else is left', async () => {
+      const acts = { ...plan, foreground: ['run'] };
+      const result = await play(acts, { run: inTurn(interrupts(), lasts) });
+      expect(kinds(result)).toMatchObject({ run: 'interrupted', copy: 'done', stop: 'done' });
+    });
+
+    test('is skipped where what it needs is not done', async () => {
+      const result = await play(plan, { boot: fails('no disk') });
+      expect(kinds(result)).toMatchObject({
+        boot: 'failed',
+        mount: 'skipped',
+        copy: 'skipped',
+        stop: 'done',
+      });
+      const unmounted = await play(plan, { mount: fails('no filesystem') });
+      expect(kinds(unmounted)).toMatchObject({ run: 'done', mount: 'failed', copy: 'skipped', stop: 'done' });
+      expect(unmounted.problems).toHaveLength(1);
+    });
+
+    test('does not keep another from being done when it fails', async () => {
+      const both = planOf([
+        ...plan.steps,
+        step('other', { needs: ['mount'], after: ['copy'], always: true }),
+      ]);
+      const result = await play(both, { copy: fails('no such file') });
+      expect(kinds(result)).toMatchObject({ copy: 'failed', other: 'done', stop: 'done' });
+      expect(result.exitCode).toBe(1);
+    });
+
+    test('is ended by a second signal', async () => {
+      const result = await play(plan, {
+        run: inTurn(interrupts(), lasts),
+        copy: inTurn(interrupts(), lasts),
+      });
+      expect(kinds(result)).toMatchObject({ run: 'interrupted', copy: 'interrupted', stop: 'done' });
+      expect(result.problems).toEqual([]);
+    });
+
+    test('does not begin after a second signal', async () => {
+      const result = await play(plan, { run: inTurn(interrupts(2), lasts) });
+      expect(kinds(result)).toMatchObject({ run: 'interrupted', mount: 'skipped', copy: 'skipped' });
+    });
+  });
 });
 
 describe('exit codes', () => {

@@ -18,13 +18,16 @@ export interface Performance extends RunResult {
 
 type Shuffle = <T>(items: readonly T[]) => T[];
 
+interface StepOptions {
+  readonly needs?: StepId[];
+  readonly after?: StepId[];
+  readonly undoes?: StepId;
+  readonly always?: true;
+}
+
 /** A step of some kind; the runner does not care which. */
-export function step(
-  id: StepId,
-  { needs = [], after = [], undoes }: { needs?: StepId[]; after?: StepId[]; undoes?: StepId } = {},
-): Step {
-  const common = { id, vm: 'vm', title: id, needs, after, ...(undoes === undefined ? {} : { undoes }) };
-  return { ...common, kind: 'machine.console' };
+export function step(id: StepId, { needs = [], after = [], ...more }: StepOptions = {}): Step {
+  return { id, vm: 'vm', title: id, needs, after, ...more, kind: 'machine.console' };
 }
 
 export function planOf(steps: readonly Step[], more: Partial<Plan> = {}): Plan {
