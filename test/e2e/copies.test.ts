@@ -59,7 +59,7 @@ describe('a tree comes back as it was', () => {
     const tree = plantTree(rig);
     const direct = [...PATIENTLY, '-m', '1G', '--direct-copy'];
     const command =
-      'stat -c "%U %n" /srv/tree; ls /home/vagrant; touch /srv/tree 2>/dev/null || echo refused';
+      'stat -c "%U %n" /srv/tree /home/vagrant/tree; touch /srv/tree 2>/dev/null || echo refused';
     const pairs = [
       '-b',
       'tree:/srv/',
@@ -71,7 +71,7 @@ describe('a tree comes back as it was', () => {
       '/home/vagrant/tree:out/',
     ];
     const said = await succeeded(rig, ['run', guest('debian'), ...direct, ...pairs, '--cmd', command]);
-    expect(said).toBe('root /srv/tree\ntree\nrefused\n');
+    expect(said).toBe('root /srv/tree\nvagrant /home/vagrant/tree\nrefused\n');
     for (const back of ['back', 'out/tree']) expect(described(join(rig.work, back))).toEqual(described(tree));
   });
 
