@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { copyFile, mkdir, mkdtemp, rename, stat, writeFile } from 'node:fs/promises';
+import { access, constants, copyFile, mkdir, mkdtemp, rename, stat, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import type { BuilderSpec } from '../config/vm-spec.ts';
@@ -7,6 +7,7 @@ import { makeDirectory } from '../host/directories.ts';
 import { exists } from '../host/exists.ts';
 import { openWorkingDirectory, sweepWorkingDirectories } from '../host/working.ts';
 import type { StepContext } from '../plan/contract.ts';
+import { TransientError, systemMessage } from '../problem.ts';
 import { DIRECTORY, FILE, PROGRAM, cpioArchive } from './cpio.ts';
 import { INIT_SCRIPT } from './init-script.ts';
 import type { Kernel } from './kernel.ts';
@@ -26,9 +27,20 @@ export interface Appliance {
  * programs, or from Debian's packages, and kept in the cache until one of these parts is another.
  */
 export async function prepareAppliance(own: BuilderSpec, context: StepContext): Promise<Appliance> {
+  await expectReadable('--builder-kernel', own.kernel);
+  await expectReadable('--builder-initrd', own.initrd);
   if (own.kernel !== undefined && own.initrd !== undefined) return { kernel: own.kernel, initrd: own.initrd };
   const made = await cachedAppliance(own.kernel, context);
   return { kernel: own.kernel ?? made.kernel, initrd: own.initrd ?? made.initrd };
+}
+
+/** Before anything is assembled or booted for what the user named in vain. */
+async function expectReadable(flag: string, path: string | undefined): Promise<void> {
+  if (path === undefined) return;
+  await access(path, constants.R_OK).catch((cause: unknown) => {
+    const message = `${flag} names ${path}, which cannot be read: ${systemMessage(cause)}`;
+    throw new TransientError({ reason: 'host', message }, { cause });
+  });
 }
 
 /** `kernel` is the user's own, for which we have no modules: what it needs it must have built in. */

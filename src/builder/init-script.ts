@@ -131,7 +131,7 @@ device_named() { # as fstab names it
 }
 
 mount_below() { # access
-  local name place type options rest device subvolume
+  local name place type options rest device subvolume said
   [ -e /mnt/etc/fstab ] || return 0
   while read -r name place type options rest; do
     case $name in '' | \#*) continue ;; esac
@@ -140,12 +140,21 @@ mount_below() { # access
     case ,$options, in *,noauto,*) continue ;; esac
     place=$(printf %b "$(printf %s "$place" | sed 's/\\\([0-7]\{3\}\)/\\0\1/g')")
     device=$(device_named "$name")
+    if ! [ -b "$device" ]; then
+      case ,$options, in *,nofail,*) continue ;; esac
+      echo "cannot mount $name at $place, as the /etc/fstab of the guest says: there is no such device" >&2
+      return 1
+    fi
     [ "$type" != auto ] || type=$(type_of "$device")
     subvolume=$(printf %s ",$options," | sed -n 's/.*,\(subvol=[^,]*\|subvolid=[^,]*\),.*/,\1/p')
-    mkdir -p "/mnt$place"
-    mount_at "$device" "$type" "/mnt$place" "$1$subvolume" && continue
+    if ! [ -d "/mnt$place" ]; then
+      # what is made on a disk that is only read is thrown away
+      host mount -n -o remount,rw /mnt
+      mkdir -p "/mnt$place"
+    fi
+    said=$(mount_at "$device" "$type" "/mnt$place" "$1$subvolume" 2>&1) && continue
     case ,$options, in *,nofail,*) continue ;; esac
-    echo "cannot mount $name at $place, as the /etc/fstab of the guest says" >&2
+    printf '%s\n' "cannot mount $name at $place, as the /etc/fstab of the guest says" "$said" >&2
     return 1
   done < /mnt/etc/fstab
 }

@@ -17,8 +17,9 @@ export interface Done extends Answer {
 export class Link {
   readonly #port: Duplex;
   readonly #lost: Promise<never>;
-  #waiting: ((line: string) => void) | undefined;
-  #early: string[] = [];
+  /** Who waits for lines, in the order in which they asked: an answer that comes too late is still that one's. */
+  readonly #waiting: ((line: string) => void)[] = [];
+  readonly #early: string[] = [];
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(port: Duplex, lost: Promise<never>) {
@@ -28,7 +29,8 @@ export class Link {
     port.on('error', () => undefined);
     createInterface({ input: port }).on('line', (line) => {
       trace('debug', () => `builder < ${line.slice(0, 200)}`);
-      if (this.#waiting) this.#waiting(line);
+      const next = this.#waiting.shift();
+      if (next) next(line);
       else this.#early.push(line);
     });
   }
@@ -64,12 +66,8 @@ export class Link {
   async #line(): Promise<string> {
     const early = this.#early.shift();
     if (early !== undefined) return early;
-    const line = new Promise<string>((resolve) => (this.#waiting = resolve));
-    try {
-      return await Promise.race([line, this.#lost]);
-    } finally {
-      this.#waiting = undefined;
-    }
+    const line = new Promise<string>((resolve) => this.#waiting.push(resolve));
+    return Promise.race([line, this.#lost]);
   }
 }
 

@@ -26,21 +26,26 @@ printf '%s\\n%s\\n%s' "$o" "$i" "$t"
 `;
 }
 
+/** GNU tar takes a backslash in a name for the beginning of an escape. */
+function plain(gnuTar: boolean): string {
+  return gnuTar ? '--no-unquote' : '';
+}
+
 /** Unpacks a directory, packed as what is in it, to a place. */
-export function unpackDirectoryScript(target: string, { sudo }: Far): string {
+export function unpackDirectoryScript(target: string, { sudo, gnuTar }: Far): string {
   const place = quoted(target);
   // nothing but tar may read the archive, and sudo passes on what it finds on its stdin
-  return `${sudo} mkdir -p -- ${place} <&- && exec ${sudo} tar -x -p -f - -C ${place}`;
+  return `${sudo} mkdir -p -- ${place} <&- && exec ${sudo} tar -x -p ${plain(gnuTar)} -f - -C ${place}`;
 }
 
 /** Unpacks one file by its own name beside its place, and gives it the name that it is to have. */
-export function unpackFileScript(target: string, name: string, { sudo }: Far): string {
+export function unpackFileScript(target: string, name: string, { sudo, gnuTar }: Far): string {
   return `
 t=${quoted(target)} n=${quoted(name)}
 p=$(dirname -- "$t")
-if [ "$(basename -- "$t")" = "$n" ]; then exec ${sudo} tar -x -p -f - -C "$p"; fi
+if [ "$(basename -- "$t")" = "$n" ]; then exec ${sudo} tar -x -p ${plain(gnuTar)} -f - -C "$p"; fi
 s=$(${sudo} mktemp -d "$p/.transient-XXXXXX" <&-) || exit
-${sudo} tar -x -p -f - -C "$s" && ${sudo} mv -f -- "$s/$n" "$t"
+${sudo} tar -x -p ${plain(gnuTar)} -f - -C "$s" && ${sudo} mv -f -- "$s/$n" "$t"
 c=$?
 ${sudo} rm -rf -- "$s"
 exit $c
@@ -53,7 +58,7 @@ export function packScript(path: string, { sudo, gnuTar }: Far): string {
   return `
 s=${quoted(path)}
 if ! ${sudo} test -e "$s" && ! ${sudo} test -L "$s"; then exit ${MISSING}; fi
-exec ${sudo} tar -c ${form} -f - -C "$(dirname -- "$s")" -- "./$(basename -- "$s")"
+exec ${sudo} tar -c ${plain(gnuTar)} ${form} -f - -C "$(dirname -- "$s")" -- "./$(basename -- "$s")"
 `;
 }
 

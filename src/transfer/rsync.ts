@@ -50,7 +50,8 @@ export async function rsyncOut(
   const [from, to] = isDirectory
     ? [`far:${guest.replace(/\/*$/, '/')}`, `${target}/`]
     : [`far:${guest}`, target];
-  await runRsync(['--', from, to], far, signal);
+  // what is copied out is ours, also where we are root and could give it away
+  await runRsync(['--no-owner', '--no-group', '--', from, to], far, signal);
 }
 
 async function runRsync(args: readonly string[], far: Far, signal: AbortSignal): Promise<void> {
@@ -68,6 +69,8 @@ async function runRsync(args: readonly string[], far: Far, signal: AbortSignal):
     const [way] = child.channels;
     if (way === undefined) throw new Error('rsync was started without its way to the guest');
     way.on('error', () => undefined);
+    // execa lets go by what nobody reads at once; rsync speaks first, and the way to the guest takes a while to open
+    way.pause();
     const said: Buffer[] = [];
     child.stderr?.on('data', (chunk: Buffer) => said.push(chunk));
     // how the far side ends is what rsync itself tells of

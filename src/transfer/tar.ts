@@ -31,7 +31,9 @@ export async function packed(
     : ['--format=gnu'];
   const owners = ['--numeric-owner', `--owner=:${owner.uid}`, `--group=:${owner.gid}`];
   const what = isDirectory ? ['-C', path, '.'] : ['-C', dirname(path), '--', `./${basename(path)}`];
-  const tar = await startChild('tar', ['-c', ...form, ...owners, '-f', '-', ...what], { signal });
+  const tar = await startChild('tar', ['-c', '--no-unquote', ...form, ...owners, '-f', '-', ...what], {
+    signal,
+  });
   return outputOf(tar, `cannot read ${path}`, signal);
 }
 
@@ -41,7 +43,11 @@ export async function unpackInto(
   bytes: AsyncIterable<Buffer>,
   signal: AbortSignal,
 ): Promise<void> {
-  const tar = await startChild('tar', ['-x', '-p', '-f', '-', '-C', directory], { fed: true, signal });
+  const tar = await startChild(
+    'tar',
+    ['-x', '-p', '--no-same-owner', '--no-unquote', '-f', '-', '-C', directory],
+    { fed: true, signal },
+  );
   const said = saidBy(tar);
   const { stdin } = tar;
   if (stdin === null) throw new Error('tar was started without its stdin');

@@ -85,6 +85,19 @@ describe('a request that is aborted', () => {
     expect(await link.isIdle(10_000)).toBe(true);
   });
 
+  test('keeps its answer, should that come while another waits', async () => {
+    const { link, builder } = linked();
+    const abort = new AbortController();
+    const first = link.request(['ask', coded('first')], abort.signal);
+    abort.abort(new Error('enough'));
+    await expect(first).rejects.toThrow('enough');
+    const second = link.request(['ask', coded('second')], PATIENT);
+    builder.says(`done 1 0 ${coded('first')} -\n`);
+    await turns(3);
+    builder.says(`done 0 0 ${coded('second')} -\n`);
+    expect((await second).stdout).toBe('second');
+  });
+
   test('before it is sent is not sent', async () => {
     const { link, builder } = linked();
     await expect(link.request(['ask', '-'], AbortSignal.abort(new Error('enough')))).rejects.toThrow(

@@ -28,6 +28,7 @@ tmpfs          /tmp             tmpfs defaults          0 0
     more: { files: { old: 'old' } },
   });
   await createdOn(rig, path);
+  await succeeded(rig, ['cp', 'vm:/srv/two words', 'early']);
   await succeeded(rig, ['cp', 'new', 'vm:/var/log/']);
   const after = diskOf(rig);
   expect(contentOn(after, offsets.system, '/var/log/new')).toBe('');
@@ -63,7 +64,9 @@ test('a filesystem that /etc/fstab wants and that is not there is told by its na
   await createdOn(rig, path);
   const { exitCode, stderr } = await rig.run(['cp', 'new', 'vm:/etc/']);
   expect(exitCode).toBe(1);
-  expect(stderr.text).toContain(`cannot mount UUID=${ABSENT} at /var, as the /etc/fstab of the guest says`);
+  expect(stderr.text).toContain(
+    `mounted: cannot mount UUID=${ABSENT} at /var, as the /etc/fstab of the guest says`,
+  );
 });
 
 /** Creates a VM on a disk, and a file to copy into it. */

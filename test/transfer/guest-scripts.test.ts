@@ -23,7 +23,7 @@ import {
   unpackFileScript,
 } from '../../src/transfer/guest-scripts.ts';
 
-const ODD_NAMES = ['-n', '--', ' space ', 'new\nline', `quo'te"s`, '$HOME `id` *', 'ünï'];
+const ODD_NAMES = ['-n', '--', ' space ', 'new\nline', `quo'te"s`, '$HOME `id` \\n *', 'ünï'];
 
 /** The shells of guests, and of the builder, whose other programs are busybox's too, but for tar. */
 describe.for(['sh', 'busybox sh'])('in %s', (shell) => {
@@ -186,7 +186,7 @@ const FAR = { sudo: '', gnuTar: true } as Far;
 function archiveOf(name: string): Buffer {
   const directory = mkdtempSync('/tmp/tr-archive-');
   writeFileSync(join(directory, name), 'content');
-  const archive = execFileSync('tar', ['-c', '-f', '-', '-C', directory, '--', `./${name}`]);
+  const archive = execFileSync('tar', ['-c', '--no-unquote', '-f', '-', '-C', directory, '--', `./${name}`]);
   rmSync(directory, { recursive: true });
   return archive;
 }
