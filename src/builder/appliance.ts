@@ -1,5 +1,16 @@
 import { createHash } from 'node:crypto';
-import { access, constants, copyFile, mkdir, mkdtemp, rename, stat, writeFile } from 'node:fs/promises';
+import {
+  access,
+  constants,
+  copyFile,
+  mkdir,
+  mkdtemp,
+  readdir,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import type { BuilderSpec } from '../config/vm-spec.ts';
@@ -63,19 +74,31 @@ async function cachedAppliance(kernel: string | undefined, context: StepContext)
     if (await exists(made.initrd)) return made;
     context.note('Assembling the builder VM, once on this machine');
     const packages = await mkdtemp(join(working.path, 'packages-'));
-    const used = host ?? (await downloaded(packages, context));
+    const used = kernel === undefined ? (host ?? (await downloaded(packages, context))) : undefined;
     const box = busybox ?? (await busyboxIn(await unpackPackage('busybox-static', packages, context.signal)));
-    const modules = kernel === undefined ? await collectModules(used.modules) : NO_MODULES;
+    const modules = used === undefined ? NO_MODULES : await collectModules(used.modules);
     const result = join(working.path, 'result');
     await mkdir(result);
-    await copyFile(used.image, join(result, 'kernel'));
+    if (used) await copyFile(used.image, join(result, 'kernel'));
     await writeFile(join(result, 'initrd'), await initramfs(box, programs, modules));
     await rename(result, join(cache, key)).catch(async (error: unknown) => {
       if (!(await exists(made.initrd))) throw error;
     });
+    await removeOld(cache, key);
     return made;
   } finally {
     await working.close();
+  }
+}
+
+/** An appliance of parts that the host has no more is removed after so long, in milliseconds. */
+const OLD = 14 * 24 * 60 * 60 * 1000;
+
+async function removeOld(cache: string, key: string): Promise<void> {
+  const names = (await readdir(cache)).filter((name) => name !== key && !name.startsWith('.'));
+  for (const path of names.map((name) => join(cache, name))) {
+    const { mtimeMs } = await stat(path);
+    if (Date.now() - mtimeMs > OLD) await rm(path, { recursive: true, force: true });
   }
 }
 

@@ -139,6 +139,8 @@ mount_below() { # access
     mountable "$type" || [ "$type" = auto ] || continue
     case ,$options, in *,noauto,*) continue ;; esac
     place=$(printf %b "$(printf %s "$place" | sed 's/\\\([0-7]\{3\}\)/\\0\1/g')")
+    # a link there leads where it leads in the guest
+    place=$(chroot /mnt /proc/bin/busybox readlink -f "$place" || printf %s "$place")
     device=$(device_named "$name")
     if ! [ -b "$device" ]; then
       case ,$options, in *,nofail,*) continue ;; esac
@@ -170,13 +172,13 @@ mount_guest() { # rw|ro
     return 1
   fi
   mount_at "$root" "$root_type" /mnt "$1$root_options" || return 1
-  mount_below "$1" || return 1
   if ! [ -d /mnt/proc ]; then
     # what is made on a disk that is only read is thrown away
     host mount -n -o remount,rw /mnt
     mkdir /mnt/proc && made_proc=1
   fi
   mount --bind /tools /mnt/proc
+  mount_below "$1" || return 1
   printf '%s %s' "$root" "$root_type"
 }
 

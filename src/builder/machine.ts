@@ -171,17 +171,22 @@ async function* bytesOf(port: Duplex, count: Promise<number>): AsyncGenerator<Bu
     wake();
   });
   void settled.then(() => wake());
-  for (let received = 0; received < total;) {
-    const chunk = chunks.shift();
-    if (chunk === undefined) {
-      await new Promise<void>((resolve) => {
-        wake = resolve;
-        port.resume();
-      });
-    } else {
-      received += chunk.length;
-      yield chunk;
+  try {
+    for (let received = 0; received < total;) {
+      const chunk = chunks.shift();
+      if (chunk === undefined) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+          port.resume();
+        });
+      } else {
+        received += chunk.length;
+        yield chunk;
+      }
     }
+  } finally {
+    // whoever reads no more must not hold up the writer, and with it the next copy
+    port.removeAllListeners('data').resume();
   }
   // a count that never came is told by whoever asked for the answer
   await count.catch(() => undefined);

@@ -2,6 +2,13 @@ import type { Socket } from 'node:net';
 import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
+/**
+ * A guest that has not greeted for so long is slow at everything, in milliseconds: tries take their time from then on,
+ * each of which is a process more in it.
+ */
+const SLOW = 20_000;
+const MOST_SLOWNESS = 6;
+
 /** A new try begins this often, in milliseconds. */
 const INTERVAL = 200;
 
@@ -24,13 +31,15 @@ export async function awaitGreeting(port: number, signal: AbortSignal): Promise<
   const over = new AbortController();
   const until = AbortSignal.any([signal, over.signal]);
   let greeted: Socket | undefined;
+  const begun = performance.now();
   for (let count = 1; !until.aborted; count++) {
+    const slowness = Math.min(1 + (performance.now() - begun) / SLOW, MOST_SLOWNESS);
     const patience = count % PATIENT_EVERY === 0 ? PATIENCE : SHORT;
-    tryOnce(port, patience, tries, (socket) => {
+    tryOnce(port, patience * slowness, tries, (socket) => {
       greeted ??= socket;
       over.abort();
     });
-    await delay(INTERVAL, undefined, { signal: until }).catch(() => undefined);
+    await delay(INTERVAL * slowness, undefined, { signal: until }).catch(() => undefined);
   }
   if (greeted) tries.delete(greeted);
   for (const socket of tries) socket.destroy();

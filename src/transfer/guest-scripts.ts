@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import type { Far } from './far.ts';
 import { quoted } from './far.ts';
 
@@ -14,12 +15,13 @@ export function placeScript(destination: string, name: string, { sudo }: Far): s
 d=${quoted(destination)} n=${quoted(name)}
 if ${sudo} test -d "$d"; then t="\${d%/}/$n"
 else case $d in */) t=$d$n ;; *) t=$d ;; esac; fi
-p=$(dirname -- "$t") a=$p
-while ! ${sudo} test -d "$a"; do a=$(dirname -- "$a"); done
+p=\${t%/*} a=\${t%/*}
+while [ -n "$a" ] && ! ${sudo} test -d "$a"; do a=\${a%/*}; done
+p=\${p:-/} a=\${a:-/}
 o=$(${sudo} stat -c %u:%g -- "$a") || exit
 ${sudo} mkdir -p -- "$p" || exit
 m=$p
-while [ "$m" != "$a" ]; do ${sudo} chown "$o" -- "$m" 2>/dev/null; m=$(dirname -- "$m"); done
+while [ "\${m%/}" != "\${a%/}" ]; do ${sudo} chown "$o" -- "$m" 2>/dev/null; m=\${m%/*}; done
 i=no
 ! ${sudo} test -d "$t" || i=yes
 printf '%s\\n%s\\n%s' "$o" "$i" "$t"
@@ -41,9 +43,8 @@ export function unpackDirectoryScript(target: string, { sudo, gnuTar }: Far): st
 /** Unpacks one file by its own name beside its place, and gives it the name that it is to have. */
 export function unpackFileScript(target: string, name: string, { sudo, gnuTar }: Far): string {
   return `
-t=${quoted(target)} n=${quoted(name)}
-p=$(dirname -- "$t")
-if [ "$(basename -- "$t")" = "$n" ]; then exec ${sudo} tar -x -p ${plain(gnuTar)} -f - -C "$p"; fi
+t=${quoted(target)} n=${quoted(name)} p=${quoted(posix.dirname(target))}
+if [ ${quoted(posix.basename(target))} = "$n" ]; then exec ${sudo} tar -x -p ${plain(gnuTar)} -f - -C "$p"; fi
 s=$(${sudo} mktemp -d "$p/.transient-XXXXXX" <&-) || exit
 ${sudo} tar -x -p ${plain(gnuTar)} -f - -C "$s" && ${sudo} mv -f -- "$s/$n" "$t"
 c=$?
@@ -58,7 +59,7 @@ export function packScript(path: string, { sudo, gnuTar }: Far): string {
   return `
 s=${quoted(path)}
 if ! ${sudo} test -e "$s" && ! ${sudo} test -L "$s"; then exit ${MISSING}; fi
-exec ${sudo} tar -c ${plain(gnuTar)} ${form} -f - -C "$(dirname -- "$s")" -- "./$(basename -- "$s")"
+exec ${sudo} tar -c ${plain(gnuTar)} ${form} -f - -C ${quoted(posix.dirname(path))} -- ${quoted(`./${posix.basename(path)}`)}
 `;
 }
 

@@ -51,7 +51,7 @@ export async function rsyncOut(
     ? [`far:${guest.replace(/\/*$/, '/')}`, `${target}/`]
     : [`far:${guest}`, target];
   // what is copied out is ours, also where we are root and could give it away
-  await runRsync(['--no-owner', '--no-group', '--', from, to], far, signal);
+  await runRsync(['--no-owner', '--no-group', '--no-devices', '--chmod=Fug-s', '--', from, to], far, signal);
 }
 
 async function runRsync(args: readonly string[], far: Far, signal: AbortSignal): Promise<void> {

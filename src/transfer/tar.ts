@@ -1,7 +1,7 @@
 import { basename, dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Child } from '../host/process.ts';
-import { startChild } from '../host/process.ts';
+import { runSilently, startChild } from '../host/process.ts';
 import { TransientError } from '../problem.ts';
 
 /** Who owns what is unpacked: numbers of the guest's. */
@@ -57,6 +57,14 @@ export async function unpackInto(
   await poured;
   signal.throwIfAborted();
   if (code !== 0) throw failed(`cannot write to ${directory}`, said());
+  await takeRights(directory, signal);
+}
+
+/** A guest makes no devices on the host, and nothing that lends our rights to whoever runs it. */
+async function takeRights(directory: string, signal: AbortSignal): Promise<void> {
+  const devices = ['(', '-type', 'b', '-o', '-type', 'c', ')', '-delete'];
+  const lent = ['-type', 'f', '-perm', '/6000', '-exec', 'chmod', 'a-s', '{}', '+'];
+  await runSilently('find', [directory, ...devices, '-o', ...lent], signal);
 }
 
 async function* outputOf(tar: Child, what: string, signal: AbortSignal): AsyncGenerator<Buffer> {

@@ -23,7 +23,16 @@ import {
   unpackFileScript,
 } from '../../src/transfer/guest-scripts.ts';
 
-const ODD_NAMES = ['-n', '--', ' space ', 'new\nline', `quo'te"s`, '$HOME `id` \\n *', 'ünï'];
+const ODD_NAMES = [
+  '-n',
+  '--',
+  ' space ',
+  'new\nline',
+  'ends in one\n',
+  `quo'te"s`,
+  '$HOME `id` \\n *',
+  'ünï',
+];
 
 /** The shells of guests, and of the builder, whose other programs are busybox's too, but for tar. */
 describe.for(['sh', 'busybox sh'])('in %s', (shell) => {
