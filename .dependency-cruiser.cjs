@@ -44,6 +44,7 @@ module.exports = {
     room('transfer', EFFECTS),
     room('share', [...EFFECTS, 'transfer']),
     room('guest', [...EFFECTS, 'transfer']),
+    room('network', [...EFFECTS, 'transfer']),
     room('builder', [...EFFECTS, 'transfer', 'qemu']),
     room('run', ['plan', 'config', 'options', 'host']),
     room('cli', ['run', 'plan', 'config', 'options', 'host']),

@@ -20,6 +20,10 @@ const ssh = z.strictObject({
   netDriver: z.string(),
 });
 
+const forwards = z.array(
+  z.strictObject({ address: z.string(), host: z.int(), guest: z.int(), protocol: z.enum(['tcp', 'udp']) }),
+);
+
 const machine = z.strictObject({
   program: z.string(),
   memory: z.string(),
@@ -132,6 +136,8 @@ const steps: Record<Step['kind'], z.ZodType> = {
     machine,
     shares: shares.pick({ '9p': true, virtiofs: true }).optional(),
     ssh: ssh.optional(),
+    forwards,
+    networks: z.array(z.strictObject({ name: z.string(), mac: z.string() })),
     console: z.boolean(),
     showSerial: z.boolean(),
   }),
@@ -139,6 +145,33 @@ const steps: Record<Step['kind'], z.ZodType> = {
   'share.withdraw': z.strictObject({ kind: z.literal('share.withdraw'), ...ofVm }),
   'share.mount': z.strictObject({ kind: z.literal('share.mount'), ...ofVm, ssh, shares }),
   'share.unmount': z.strictObject({ kind: z.literal('share.unmount'), ...ofVm }),
+  'machine.ports': z.strictObject({
+    kind: z.literal('machine.ports'),
+    ...base,
+    vms: z.array(z.strictObject({ vm: z.string(), ssh: ssh.optional(), forwards })),
+  }),
+  'network.open': z.strictObject({
+    kind: z.literal('network.open'),
+    ...base,
+    network: z.string(),
+    prefix: z.int(),
+    cards: z.array(z.strictObject({ mac: z.string(), address: z.string() })),
+  }),
+  'network.close': z.strictObject({ kind: z.literal('network.close'), ...base, network: z.string() }),
+  'network.join': z.strictObject({
+    kind: z.literal('network.join'),
+    ...ofVm,
+    ssh,
+    networks: z.array(
+      z.strictObject({
+        name: z.string(),
+        address: z.string(),
+        prefix: z.int(),
+        mac: z.string(),
+        peers: z.array(z.strictObject({ name: z.string(), address: z.string() })),
+      }),
+    ),
+  }),
   'machine.console': z.strictObject({ kind: z.literal('machine.console'), ...ofVm }),
   'machine.stop': z.strictObject({ kind: z.literal('machine.stop'), ...ofVm, ending }),
   'machine.hold': z.strictObject({ kind: z.literal('machine.hold'), ...base, vms: strings }),

@@ -79,6 +79,8 @@ async function perform(plan: Plan, looks: Looks): Promise<number> {
     { builderRoom },
     { copyExecutors },
     { shareRoom },
+    { networkRoom },
+    { joinExecutor },
   ] = await Promise.all([
     import('./run/runner.ts'),
     import('./run/listr-view.ts'),
@@ -90,6 +92,8 @@ async function perform(plan: Plan, looks: Looks): Promise<number> {
     import('./builder/executor.ts'),
     import('./transfer/executor.ts'),
     import('./share/executor.ts'),
+    import('./network/executor.ts'),
+    import('./network/join.ts'),
   ]);
   const directory = await openRunDirectory(process.env);
   try {
@@ -101,11 +105,17 @@ async function perform(plan: Plan, looks: Looks): Promise<number> {
       shell: (...where) => guests.shell(...where),
       warn: (problem) => reportWarning(problem, looks),
     });
-    const qemu = qemuRoom(directory.path, vms.disks, shares.socketsOf);
+    const networks = networkRoom();
+    const { plugIn } = networks;
+    const qemu = qemuRoom(directory.path, { disksOf: vms.disks, socketsOf: shares.socketsOf, plugIn });
     const guests = guestRoom(find);
     const builders = builderRoom(directory.path, vms.disks);
     const copies = copyExecutors(async ({ vm, through }, context) =>
       through.kind === 'ssh' ? guests.far(vm, through.ssh, context) : builders.find(vm),
+    );
+    const joining = joinExecutor(async ({ vm, ssh }, context) =>
+      // what copies may not do is nothing to be told of here
+      guests.far(vm, ssh, { ...context, note: () => undefined }),
     );
     const executors = {
       ...imageExecutors(vms.disks),
@@ -115,6 +125,8 @@ async function perform(plan: Plan, looks: Looks): Promise<number> {
       ...shares.executors,
       ...builders.executors,
       ...copies,
+      ...networks.executors,
+      ...joining,
     };
     const commands = plan.steps.filter((step) => step.kind === 'guest.run' && !step.ownsTerminal);
     // output of guests that arrives beside our own lines would tear a live screen apart

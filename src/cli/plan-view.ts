@@ -98,10 +98,19 @@ function factsOf(step: Step): string {
     case 'machine.boot': {
       const { memory, cpus } = step.machine;
       const kept = step.disks === 'stored' ? 'writes kept' : 'writes discarded';
-      return `${memory}, ${counted(cpus, 'CPU')}, ${step.images.map(({ name }) => name).join(' + ')}, ${kept}`;
+      const ports = step.forwards.map(
+        ({ host, guest, protocol }) => `, port ${host || 'any'} → ${guest}/${protocol}`,
+      );
+      return `${memory}, ${counted(cpus, 'CPU')}, ${step.images.map(({ name }) => name).join(' + ')}, ${kept}${ports.join('')}`;
     }
     case 'guest.ready':
       return `as ${step.ssh.user}, within ${step.ssh.timeout} s`;
+    case 'machine.ports':
+      return step.vms.map(({ vm }) => vm).join(', ');
+    case 'network.open':
+      return counted(step.cards.length, 'card');
+    case 'network.join':
+      return step.networks.map(({ address, prefix }) => `${address}/${prefix}`).join(', ');
     case 'machine.stop':
       return step.ending.kind === 'at-once'
         ? 'at once, nothing is kept'
@@ -120,6 +129,7 @@ function factsOf(step: Step): string {
     case 'guest.run':
     case 'guest.leave':
     case 'machine.hold':
+    case 'network.close':
       return '';
   }
 }

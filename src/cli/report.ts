@@ -61,6 +61,12 @@ interface VmFacts {
   readonly started?: string;
   readonly pid?: number;
   readonly ssh?: { readonly port: number; readonly user: string };
+  readonly forwards: readonly {
+    readonly address: string;
+    readonly host: number;
+    readonly guest: number;
+    readonly protocol: string;
+  }[];
 }
 
 /** The VMs of a store as a table for people, or as JSON. */
@@ -69,6 +75,7 @@ export function vmsText(
   { json, columns, now }: { json: boolean; columns: { ssh: boolean; pid: boolean }; now: number },
 ): string {
   if (json) return `${JSON.stringify(vms, undefined, 2)}\n`;
+  const anyForwards = vms.some(({ forwards }) => forwards.length > 0);
   const heads = [
     'NAME',
     'IMAGE',
@@ -76,16 +83,26 @@ export function vmsText(
     'AGE',
     ...(columns.ssh ? ['SSH'] : []),
     ...(columns.pid ? ['PID'] : []),
+    ...(anyForwards ? ['FORWARDS'] : []),
   ];
-  const rows = vms.map(({ name, images, status, started, pid, ssh }) => [
+  const rows = vms.map(({ name, images, status, started, pid, ssh, forwards }) => [
     name,
     images.join(' + ') || '-',
     started === undefined ? VM_STATUS[status] : `Started ${started.replace('T', ' ').slice(0, 19)} UTC`,
     started === undefined ? '-' : age(now - Date.parse(started)),
     ...(columns.ssh ? [ssh === undefined ? 'no' : `${ssh.user}@127.0.0.1:${ssh.port}`] : []),
     ...(columns.pid ? [String(pid ?? '-')] : []),
+    ...(anyForwards ? [forwardsText(forwards)] : []),
   ]);
   return table([heads, ...rows]);
+}
+
+/** As they are said, each with its protocol. */
+function forwardsText(forwards: VmFacts['forwards']): string {
+  const texts = forwards.map(
+    ({ address, host, guest, protocol }) => `${address}:${host}:${guest}/${protocol}`,
+  );
+  return texts.join(', ') || '-';
 }
 
 const VM_STATUS: Readonly<Record<VmFacts['status'], string>> = {

@@ -114,24 +114,6 @@ export function sharedStates({ document }: Transientfile, vms: readonly Resolved
   });
 }
 
-/** A port of the host that was given to several VMs: told where the second one is said. */
-export function sharedPorts(vms: readonly ResolvedVm[]): Problem[] {
-  return vms.flatMap(({ spec, merged }, index): Problem[] => {
-    const port = spec.ssh?.port;
-    const earlier = vms.slice(0, index).find((other) => other.spec.ssh?.port === port);
-    if (port === undefined || earlier === undefined) return [];
-    const where = merged.where('ssh-port');
-    return [
-      {
-        reason: 'conflict',
-        message: `VMs "${earlier.spec.name}" and "${spec.name}" have the same ssh-port ${port}`,
-        ...(where ? { where } : {}),
-        hint: 'give each VM its own port, or none: then a free one is picked',
-      },
-    ];
-  });
-}
-
 /** Two folders at one place of a guest, of which the one would hide the other. */
 function sharedPlaces({ spec, merged }: ResolvedVm): Problem[] {
   const folders = [...spec.shares.sshfs, ...spec.shares['9p'], ...spec.shares.virtiofs];

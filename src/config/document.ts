@@ -76,11 +76,13 @@ function positionAt(text: string, line: number, column: number): Position {
   return { line, column, length: 1, text: (text.split('\n')[line - 1] ?? '').replace(/\r$/, '') };
 }
 
+const NAMED_TABLES: ReadonlySet<string> = new Set(['vms', 'images', 'networks']);
+
 /** Keys with hyphens for underscores, in every table but those whose keys are names that the user gave. */
 function hyphenated(value: unknown, path: readonly string[] = []): unknown {
   if (Array.isArray(value)) return value.map((item) => hyphenated(item, path));
   if (typeof value !== 'object' || value === null || value instanceof Date) return value;
-  const named = path.length === 1 && (path[0] === 'vms' || path[0] === 'images');
+  const named = path.length === 1 && NAMED_TABLES.has(path[0] ?? '');
   return Object.fromEntries(
     Object.entries(value).map(([key, inner]) => [
       named ? key : key.replaceAll('_', '-'),

@@ -4,9 +4,10 @@ import { parseImageRef } from '../options/option.ts';
 import type { Result } from '../problem.ts';
 import { failed, ok } from '../problem.ts';
 import type { ResolvedVm } from './conflicts.ts';
-import { ownConflicts, sharedImageNames, sharedPorts, sharedStates, sharedTerminal } from './conflicts.ts';
+import { ownConflicts, sharedImageNames, sharedStates, sharedTerminal } from './conflicts.ts';
 import type { Environment, Merged } from './merge.ts';
 import { absoluteImage, mergeLayers, overStored, storesOf } from './merge.ts';
+import { sharedPorts } from './ports.ts';
 import type { StoredVm } from './stored.ts';
 import { storedTexts } from './stored.ts';
 import type { Transientfile, VmEntry } from './transientfile.ts';
@@ -89,6 +90,7 @@ function resolveEntry(
     image,
     extraImages: (merged.values['extra-image'] ?? []).map((spec) => imageOf(file, spec)),
     dependsOn: entry.dependsOn,
+    networks: entry.networks,
     alone,
     state:
       name === undefined
@@ -128,6 +130,7 @@ export function resolveStored(
     image: knownRef(stored.primaryImage),
     extraImages: created.map(knownRef),
     dependsOn: [],
+    networks: [],
     alone: true,
     state: { name, vmstore: storesOf(merged.values, environment).vmstore, temporary: false },
     temporaryName: name,
@@ -160,6 +163,7 @@ export function resolveRun(
     image: ref,
     extraImages,
     dependsOn: [],
+    networks: [],
     alone: true,
     state:
       'name' in who
@@ -187,6 +191,6 @@ function knownRef(spec: string): ImageRef {
 
 /** A VM whose options are checked against each other. */
 function checked(resolved: ResolvedVm, stored?: StoredVm): Result<VmSpec> {
-  const problems = ownConflicts(resolved, stored);
+  const problems = [...ownConflicts(resolved, stored), ...sharedPorts([resolved])];
   return problems.length > 0 ? failed(...problems) : ok(resolved.spec);
 }

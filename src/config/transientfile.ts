@@ -9,8 +9,10 @@ import type { KeyPath, Problem, Result } from '../problem.ts';
 import { failed, ok } from '../problem.ts';
 import type { Document } from './document.ts';
 import { readDocument } from './document.ts';
+import { memberships, networkShape, networksOf } from './networks.ts';
 import { inFile, placed } from './placement.ts';
 import { brokenReferences } from './references.ts';
+import type { NetworkCard } from './vm-spec.ts';
 
 /** Name of the file that a project checks in. */
 export const TRANSIENTFILE = 'Transientfile.toml';
@@ -20,6 +22,8 @@ export interface VmEntry {
   readonly name: string;
   readonly image: string;
   readonly dependsOn: readonly string[];
+  /** Its cards in networks of the file. */
+  readonly networks: readonly NetworkCard[];
   /** Its name in the VM store, where its state is to stay under that name. */
   readonly storeName: string | undefined;
   /** Its state is to stay in the VM store, by whatever name. */
@@ -73,6 +77,7 @@ const SHAPES = {
       .array(name)
       .optional()
       .describe('VMs of this file that must be ready (answer ssh) before this one boots'),
+    networks: memberships,
     name: vmName
       .optional()
       .describe('name of the VM in the VM store, where its disks stay until "transient rm NAME"'),
@@ -90,6 +95,7 @@ export const transientfileSchema = z.strictObject({
   project: SHAPES.project.optional().describe('the project'),
   defaults: SHAPES.defaults.optional().describe('options for every VM of this file'),
   images: z.record(imageName, SHAPES.image).optional().describe('images by name'),
+  networks: z.record(name, networkShape).optional().describe('networks between VMs by name'),
   vms: z.record(name, SHAPES.vm).describe('the VMs by name'),
 });
 
@@ -123,22 +129,25 @@ export async function loadTransientfile(
 /** Checks a parsed document; the problems know their key path, not yet their line. */
 export function checkTransientfile(document: Document, base: string): Result<Transientfile> {
   const checked = transientfileSchema.safeParse(document.data, { reportInput: true });
+  const networks = networksOf(document, projectOf(document, base));
   const problems = [
     ...(checked.success ? [] : problemsOf(checked.error, subjectIn(document))),
     ...brokenReferences(document),
+    ...networks.problems,
   ];
   if (!checked.success || problems.length > 0) return failed(...problems);
-  const { project, defaults, images = {}, vms } = checked.data;
+  const { defaults, images = {}, vms } = checked.data;
   return ok({
     document,
     base,
-    project: project?.name ?? projectNameFrom(base),
+    project: projectOf(document, base),
     defaults: layerIn(document, base, ['defaults'], defaults ?? {}),
     images: new Map(Object.entries(images)),
     vms: Object.entries(vms).map(([key, vm]) => ({
       name: key,
       image: vm.image,
       dependsOn: vm['depends-on'] ?? [],
+      networks: networks.cards.get(key) ?? [],
       storeName: vm.name,
       persistent: vm.persistent ?? false,
       layer: layerIn(document, base, ['vms', key], vm),
@@ -170,6 +179,12 @@ function unknownVm(given: string, known: readonly string[]): Problem {
     where: { kind: 'flag', flag: 'VM', value: given },
     hint: didYouMean(given, known) ?? `VMs of the file: ${known.join(', ')}`,
   };
+}
+
+/** The name that the file says, which may yet be wrong, or the directory's. */
+function projectOf({ data }: Document, base: string): string {
+  const said = (data['project'] as { name?: unknown } | undefined)?.name;
+  return typeof said === 'string' ? said : projectNameFrom(base);
 }
 
 function projectNameFrom(base: string): string {
@@ -204,6 +219,7 @@ function subjectIn(document: Document): Subject {
 function shapeAt([table, , ...rest]: KeyPath): Record<string, unknown> {
   if (table === undefined) return transientfileSchema.shape;
   if (rest.length > 0) return {};
+  if (table === 'networks') return networkShape.shape;
   if (table === 'vms') return SHAPES.vm.shape;
   if (table === 'images') return SHAPES.image.shape;
   return table === 'project' ? SHAPES.project.shape : SHAPES.defaults.shape;

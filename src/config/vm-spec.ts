@@ -1,3 +1,4 @@
+import type { Forward } from '../options/forward.ts';
 import type { ImageSource } from '../options/option.ts';
 
 /** An image that a VM needs: its name, the backend it belongs in, and its source with an absolute path. */
@@ -90,6 +91,21 @@ export interface StateSpec {
   readonly temporary: boolean;
 }
 
+/** A port of the host that leads into the guest, on its ssh card. */
+export type ForwardSpec = Forward;
+
+/** A card of a VM in a network of its Transientfile. */
+export interface NetworkCard {
+  readonly name: string;
+  /** Its IPv4 address, and how many bits of it the whole network shares. */
+  readonly address: string;
+  readonly prefix: number;
+  /** Its hardware address, in small letters with colons. */
+  readonly mac: string;
+  /** All VMs of the network by their names, this one too. */
+  readonly peers: readonly { readonly name: string; readonly address: string }[];
+}
+
 /** How the VM ends: at once when nothing of it is kept, else by asking the guest and waiting. */
 export type Ending = { readonly kind: 'at-once' } | { readonly kind: 'orderly'; readonly timeout: number };
 
@@ -106,7 +122,10 @@ export interface VmSpec {
   readonly shares: SharesSpec;
   readonly connection: Connection;
   readonly ssh?: SshSpec;
+  readonly forwards: readonly ForwardSpec[];
   readonly machine: MachineSpec;
+  /** In the order in which the VM names them. */
+  readonly networks: readonly NetworkCard[];
   readonly ending: Ending;
   /** VMs that must be ready before this one boots. */
   readonly dependsOn: readonly string[];

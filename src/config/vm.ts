@@ -1,3 +1,5 @@
+import type { Forward } from '../options/forward.ts';
+import { parseForward } from '../options/forward.ts';
 import type { ImageRef } from '../options/option.ts';
 import { formatImageSource, parseCopyIn, parseCopyOut } from '../options/option.ts';
 import type { ShareWay } from '../options/shared-folder.ts';
@@ -14,6 +16,7 @@ import type {
   Ending,
   ImageNeed,
   MachineSpec,
+  NetworkCard,
   SharedFolderSpec,
   SharesSpec,
   SshSpec,
@@ -31,6 +34,7 @@ export interface VmFacts {
   readonly image: WantedImage;
   readonly extraImages: readonly WantedImage[];
   readonly dependsOn: readonly string[];
+  readonly networks: readonly NetworkCard[];
   /** Whether it is the only VM of the plan: then it must have something to connect to. */
   readonly alone: boolean;
   readonly state: StateSpec | undefined;
@@ -60,9 +64,11 @@ export function resolveVm(facts: VmFacts, merged: Merged, environment: Environme
     qmpTimeout: option('qmp-timeout'),
     qemuArgs: merged.values['qemu-args'] ?? [],
   };
+  const forwards = (merged.values.forward ?? []).map(knownForward);
   const wantsCard =
     connection.kind !== 'qemu-console' ||
     hasShares(shares) ||
+    forwards.length > 0 ||
     merged.said('ssh-port') ||
     merged.said('ssh-net-driver');
   const keepsSomething = state !== undefined || copies.out.length > 0 || hasShares(shares);
@@ -75,7 +81,9 @@ export function resolveVm(facts: VmFacts, merged: Merged, environment: Environme
     shares,
     connection,
     ...(wantsCard ? { ssh: sshOf(merged) } : {}),
+    forwards,
     machine,
+    networks: facts.networks,
     ending: endingOf(
       machine,
       connection,
@@ -85,6 +93,12 @@ export function resolveVm(facts: VmFacts, merged: Merged, environment: Environme
     dependsOn: facts.dependsOn,
     vmstore,
   };
+}
+
+function knownForward(said: string): Forward {
+  const forward = parseForward(said);
+  if (typeof forward === 'string') throw new Error(`a forward that was not checked: ${said}`);
+  return forward;
 }
 
 function copiesOf({ values }: Merged): CopiesSpec {

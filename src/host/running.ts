@@ -32,6 +32,11 @@ const runningVm = z.object({
   ssh: z
     .object({ port: z.int(), user: z.string(), program: z.string(), options: z.array(z.string()).readonly() })
     .optional(),
+  /** Ports of the host that lead to ports of the guest. */
+  forwards: z
+    .array(z.object({ address: z.string(), host: z.int(), guest: z.int(), protocol: z.enum(['tcp', 'udp']) }))
+    .readonly()
+    .default([]),
 });
 
 /** A VM that runs, as its owner tells of it. */

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { forward } from './forward.ts';
 import type { OptionDef, Scope } from './option.ts';
 import {
   copyIn,
@@ -277,6 +278,15 @@ export const OPTIONS = {
     unknownToPython: true,
     help: 'acceleration: kvm, tcg (software), or auto, which takes KVM where it works',
     example: '"auto"',
+  }),
+  forward: list({
+    type: forward,
+    scopes: SESSION,
+    alias: '-p',
+    placeholder: '[ADDRESS:]HOST:GUEST[/udp]',
+    unknownToPython: true,
+    help: 'a port of the host, of 127.0.0.1 unless an address is said, that leads to one of the guest; 0: a free one',
+    example: '"8080:80"',
   }),
   'qemu-args': list({
     type: z.string().refine((value) => !value.includes('\0'), { error: 'must not contain a NUL character' }),

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import type { Problem } from '../problem.ts';
 import type { StepKind, StepOf } from './step.ts';
 
@@ -57,6 +58,9 @@ export interface Machine {
 
 /** Finds the running machine of a VM. */
 export type FindMachine = (vm: string) => Machine;
+
+/** Joins a VM to a network that is open: what QEMU sends and takes on a socket of its own. */
+export type PlugIn = (network: string, vm: string, channel: Duplex) => void;
 
 /** Finds the disk files of a VM that we hold, the first one first. */
 export type FindDisks = (vm: string) => readonly string[];

@@ -42,7 +42,7 @@ export function offlineCopies(what: {
   return [boot, ...steps, stop];
 }
 
-/** Copies over ssh, in a VM that runs. */
+/** Copies over ssh, in a VM that runs, once an earlier step of it has settled. */
 export function directCopies(
   { name: vm, copies: { in: before, out: after, direct, timeout } }: Pick<VmSpec, 'name' | 'copies'>,
   direction: Direction,

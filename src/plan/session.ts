@@ -3,6 +3,7 @@ import { directCopies, offlineCopies } from './copies.ts';
 import { ordered } from './graph.ts';
 import { retrieval } from './images.ts';
 import { deviceShares, shareSteps } from './shares.ts';
+import { joinOf, networkSteps, networksFor } from './networks.ts';
 import type { AwaitGuest, CreateVm, LockVm, Plan, Step, StepId } from './step.ts';
 
 /** The whole plan for some VMs: their images, each VM's session, and every stop beside its boot. */
@@ -20,11 +21,11 @@ export function planSession(specs: readonly VmSpec[]): Plan {
     );
     const { take, giveBack, ready } = stateOf(spec, specs);
     const { serve, withdraw } = shareSteps(spec, spec.ssh);
-    const boot = bootOf(spec, [...ready, ...serve.map((step) => step.id)]);
+    const boot = bootOf(spec, [...ready, ...serve.map((step) => step.id)], specs);
     return [...take, ...serve, boot, ...own, stopOf(spec, own, served), ...withdraw, ...giveBack];
   });
   return {
-    steps: ordered([...images, ...steps, ...hold]),
+    steps: ordered([...images, ...portsOf(specs), ...networkSteps(specs), ...steps, ...hold]),
     foreground: specs.flatMap((spec) => foregroundOf(spec, specs.length === 1)),
     exitFrom: [...work.values()].flat().flatMap((step) => (isUserStep(step) ? [step.id] : [])),
   };
@@ -174,7 +175,21 @@ export function holding(what: {
   ];
 }
 
-function bootOf(spec: VmSpec, ready: readonly StepId[]): Step {
+/** A look at the ports of the host that were asked for by number, where any were. */
+function portsOf(specs: readonly VmSpec[]): Step[] {
+  const vms = specs
+    .filter(({ ssh, forwards }) => ssh?.port !== undefined || forwards.some(({ host }) => host !== 0))
+    .map(({ name: vm, ssh, forwards }) => ({ vm, ...(ssh ? { ssh } : {}), forwards }));
+  if (vms.length === 0) return [];
+  return [{ id: 'ports', kind: 'machine.ports', title: 'Ports of the host', needs: [], after: [], vms }];
+}
+
+/** The step by which a VM is ready for those that depend on it: the last one that makes it so. */
+function readinessOf({ name: vm, networks }: Pick<VmSpec, 'name' | 'networks'>): StepId {
+  return networks.length > 0 ? `${vm}/join` : `${vm}/ready`;
+}
+
+function bootOf(spec: VmSpec, ready: readonly StepId[], specs: readonly VmSpec[]): Step {
   const { name: vm, connection, state } = spec;
   const shares = deviceShares(spec.shares);
   return {
@@ -182,7 +197,12 @@ function bootOf(spec: VmSpec, ready: readonly StepId[]): Step {
     kind: 'machine.boot',
     vm,
     title: 'Boot',
-    needs: [...ready, ...spec.dependsOn.map((other) => `${other}/ready`)],
+    needs: [
+      ...ready,
+      ...portsOf(specs).map(({ id }) => id),
+      ...networksFor(spec),
+      ...spec.dependsOn.flatMap((other) => specs.filter(({ name }) => name === other).map(readinessOf)),
+    ],
     after: [],
     instance: spec.instance,
     images: spec.images,
@@ -191,6 +211,8 @@ function bootOf(spec: VmSpec, ready: readonly StepId[]): Step {
     machine: spec.machine,
     ...(shares ? { shares } : {}),
     ...(spec.ssh ? { ssh: spec.ssh } : {}),
+    forwards: spec.forwards,
+    networks: spec.networks.map(({ name, mac }) => ({ name, mac })),
     console: connection.kind === 'qemu-console',
     showSerial: 'serial' in connection && connection.serial,
   };
@@ -198,7 +220,7 @@ function bootOf(spec: VmSpec, ready: readonly StepId[]): Step {
 
 /** What happens in a VM between its boot, or another step by which it is there, and its stop. */
 export function workOf(
-  spec: Pick<VmSpec, 'name' | 'connection' | 'ssh' | 'copies' | 'shares'>,
+  spec: Pick<VmSpec, 'name' | 'connection' | 'ssh' | 'copies' | 'shares' | 'networks'>,
   boot: StepId,
   alone: boolean,
 ): Step[] {
@@ -217,10 +239,13 @@ export function workOf(
     needs: [boot],
     after: [],
     ssh,
-    // copies go through a login of the user's ssh program too
-    forSession: connection.kind !== 'service' || spec.copies.direct || mount.length > 0,
+    // copies, folders and what joins a network go through a login of the user's ssh program too
+    forSession:
+      connection.kind !== 'service' || spec.copies.direct || mount.length > 0 || spec.networks.length > 0,
   };
-  const before = [...mount, ...directCopies(spec, 'in', ssh, mount.at(-1)?.id)];
+  const join = joinOf(spec, ssh, ready.id);
+  const first = [...join, ...mount];
+  const before = [...first, ...directCopies(spec, 'in', ssh, first.at(-1)?.id)];
   const session = [...console, ...sessionOf(vm, connection, ssh, [ready, ...before], alone)];
   const work = [...before, ...session, ...directCopies(spec, 'out', ssh, session[0]?.id)];
   const inside = [...work, ...unmount(work.map((step) => step.id))];
@@ -278,7 +303,7 @@ export function isUserStep(step: Step): boolean {
 function holdFor(specs: readonly VmSpec[]): Step[] {
   if (!specs.every(({ connection }) => connection.kind === 'service')) return [];
   const vms = specs.map((spec) => spec.name);
-  const needs = vms.map((vm) => `${vm}/ready`);
+  const needs = specs.map(readinessOf);
   return [
     { id: 'hold', kind: 'machine.hold', title: 'Services run until you interrupt', needs, after: [], vms },
   ];

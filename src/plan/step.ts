@@ -2,8 +2,10 @@ import type {
   BuilderSpec,
   CopySpec,
   Ending,
+  ForwardSpec,
   ImageNeed,
   MachineSpec,
+  NetworkCard,
   SharesSpec,
   SshSpec,
 } from '../config/vm-spec.ts';
@@ -103,10 +105,42 @@ export interface BootMachine extends StepBase<'machine.boot'> {
   /** Shared folders that are devices of the machine. */
   readonly shares?: Pick<SharesSpec, '9p' | 'virtiofs'>;
   readonly ssh?: SshSpec;
+  readonly forwards: readonly ForwardSpec[];
+  /** Its cards in networks that are open. */
+  readonly networks: readonly Pick<NetworkCard, 'name' | 'mac'>[];
   /** QEMU gets our terminal. */
   readonly console: boolean;
   /** Show the serial output on stderr until the guest is ready. */
   readonly showSerial: boolean;
+}
+
+/** Open a network between VMs. */
+export interface OpenNetwork extends StepBase<'network.open'> {
+  readonly network: string;
+  readonly prefix: number;
+  /** Every card that can be in it. */
+  readonly cards: readonly Pick<NetworkCard, 'mac' | 'address'>[];
+}
+
+/** Give up a network that no VM uses any longer. */
+export interface CloseNetwork extends StepBase<'network.close'> {
+  readonly network: string;
+}
+
+/** Have a guest's cards up with their addresses, and the names of the other VMs known in it. */
+export interface JoinNetworks extends StepBase<'network.join'> {
+  readonly vm: string;
+  readonly ssh: SshSpec;
+  readonly networks: readonly NetworkCard[];
+}
+
+/** See that the ports of the host which VMs are to have are free, before any of them boots. */
+export interface CheckPorts extends StepBase<'machine.ports'> {
+  readonly vms: readonly {
+    readonly vm: string;
+    readonly ssh?: SshSpec;
+    readonly forwards: readonly ForwardSpec[];
+  }[];
 }
 
 /** Boot the builder VM on the disks of a VM that we hold, and mount the guest's root in it. */
@@ -238,6 +272,10 @@ export type Step =
   | WithdrawShares
   | MountShares
   | UnmountShares
+  | OpenNetwork
+  | CloseNetwork
+  | JoinNetworks
+  | CheckPorts
   | BootMachine
   | AttachMachine
   | WatchConsole

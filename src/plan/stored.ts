@@ -93,7 +93,8 @@ export function planSsh(
   };
   const copies = { in: [], out: [], direct: false, builder: {} };
   const shares = { sshfs: [], '9p': [], virtiofs: [], sftpServer: '' };
-  const work = workOf({ name: vm.name, connection, ssh, copies, shares }, attach.id, true);
+  const spec = { name: vm.name, connection, ssh, copies, shares, networks: [] };
+  const work = workOf(spec, attach.id, true);
   const session = work.filter(isUserStep).map((step) => step.id);
   return { steps: [attach, ...work], foreground: session, exitFrom: session };
 }

@@ -1,6 +1,6 @@
-import type { MachineSpec } from '../config/vm-spec.ts';
+import type { ForwardSpec, MachineSpec } from '../config/vm-spec.ts';
 
-/** Descriptors of the child on which QEMU finds its control connection. */
+/** Descriptor of the child on which QEMU finds its control connection; those of its network cards follow. */
 export const QMP_DESCRIPTOR = 3;
 
 /** One disk of the VM; always a qcow2 file. */
@@ -16,7 +16,9 @@ export interface QemuFacts {
   readonly disks: readonly Disk[];
   /** Writes go to a temporary file that QEMU removes. */
   readonly snapshot: boolean;
-  readonly network?: { readonly driver: string; readonly port: number | undefined };
+  readonly network?: { readonly driver: string; readonly forwards: readonly ForwardSpec[] };
+  /** Cards in networks between VMs, by their hardware addresses. */
+  readonly cards?: readonly string[];
   readonly shares?: ShareFacts;
   readonly serial: SerialFacts;
 }
@@ -49,6 +51,7 @@ export function qemuArguments(facts: QemuFacts): string[] {
     ...(facts.snapshot ? ['-snapshot'] : []),
     ...diskArguments(facts),
     ...networkArguments(facts),
+    ...cardArguments(facts),
     ...shareArguments(facts),
     ...serialArguments(facts, own),
     ...['-chardev', `socket,id=qmp,fd=${QMP_DESCRIPTOR}`, '-mon', 'chardev=qmp,mode=control'],
@@ -107,7 +110,7 @@ function networkArguments({ network }: QemuFacts): string[] {
   if (network === undefined) return [];
   const rom = hasBootRom(network.driver) ? ',romfile=' : '';
   return [
-    ...['-netdev', `user,id=ssh,hostfwd=tcp:127.0.0.1:${network.port ?? 0}-:22`],
+    ...['-netdev', ['user', 'id=ssh', ...network.forwards.map(hostForward)].join(',')],
     ...['-device', `${network.driver},netdev=ssh${rom}`],
   ];
 }
@@ -135,6 +138,18 @@ function shareArguments({ shares, machine }: QemuFacts): string[] {
       ...['-device', `vhost-user-fs-pci,chardev=virtiofs-${index},tag=${tag}`],
     ]),
   ];
+}
+
+/** Each card in a network is a socket of its own that we hold the other end of. */
+function cardArguments({ cards = [] }: QemuFacts): string[] {
+  return cards.flatMap((mac, index) => [
+    ...['-netdev', `socket,id=network${index},fd=${QMP_DESCRIPTOR + 1 + index}`],
+    ...['-device', `virtio-net-pci,netdev=network${index},mac=${mac},romfile=`],
+  ]);
+}
+
+function hostForward({ protocol, address, host, guest }: ForwardSpec): string {
+  return `hostfwd=${protocol}:${address}:${host}-:${guest}`;
 }
 
 function hasBootRom(driver: string): boolean {

@@ -1,8 +1,9 @@
 import { mkdir, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { ForwardSpec } from '../config/vm-spec.ts';
 import { unlessAborted } from '../host/abort.ts';
 import { whyNoKvm } from '../host/kvm.ts';
 import { imagePath } from '../host/paths.ts';
@@ -10,19 +11,29 @@ import { isAlive } from '../host/process-mark.ts';
 import { findProgram } from '../host/process.ts';
 import { publish } from '../host/running.ts';
 import { trace } from '../host/trace.ts';
-import type { Executor, Executors, FindDisks, Machine, MachineEnd, StepContext } from '../plan/contract.ts';
+import type {
+  Executor,
+  Executors,
+  FindDisks,
+  Machine,
+  MachineEnd,
+  PlugIn,
+  StepContext,
+} from '../plan/contract.ts';
 import { shareTag } from '../plan/shares.ts';
 import type { BootMachine, ProcessFacts } from '../plan/step.ts';
 import type { Problem } from '../problem.ts';
-import { TransientError, systemMessage } from '../problem.ts';
+import { TransientError } from '../problem.ts';
 import type { ShareFacts } from './args.ts';
 import { guestArchitecture, qemuArguments } from './args.ts';
-import type { QemuExit } from './machine.ts';
+import type { Launch, QemuExit } from './machine.ts';
 import { Qemu, answerOrEnd, endOf, launch } from './machine.ts';
+import { forwardsOf, refuseTakenPorts } from './ports.ts';
 import { followSerial, serialTail } from './serial.ts';
 import { SNAPSHOT_VARIABLE, snapshotDirectory } from './snapshot.ts';
 
-type QemuKind = 'machine.boot' | 'machine.attach' | 'machine.console' | 'machine.stop' | 'machine.hold';
+type QemuKind =
+  'machine.ports' | 'machine.boot' | 'machine.attach' | 'machine.console' | 'machine.stop' | 'machine.hold';
 
 /** The executors of QEMU's steps, and the machines that run through them. */
 export interface QemuRoom {
@@ -37,11 +48,18 @@ interface Running {
   qemu?: Qemu;
 }
 
-/** Finds the sockets of what serves shared folders to a machine. */
-type FindSockets = (vm: string) => readonly string[];
+/** What a machine is made of that others have. */
+export interface MachineParts {
+  /** Finds the disks of VMs that we hold. */
+  readonly disksOf: FindDisks;
+  /** Finds the sockets of what serves shared folders to a machine. */
+  readonly socketsOf: (vm: string) => readonly string[];
+  /** Joins a machine to a network. */
+  readonly plugIn: PlugIn;
+}
 
-/** `runDirectory` is the private directory of this process; `disksOf` finds the disks of VMs that we hold. */
-export function qemuRoom(runDirectory: string, disksOf: FindDisks, socketsOf: FindSockets): QemuRoom {
+/** `runDirectory` is the private directory of this process. */
+export function qemuRoom(runDirectory: string, { disksOf, socketsOf, plugIn }: MachineParts): QemuRoom {
   const running = new Map<string, Running>();
   let count = 0;
   const find = (vm: string): Machine => {
@@ -57,26 +75,38 @@ export function qemuRoom(runDirectory: string, disksOf: FindDisks, socketsOf: Fi
     return directory;
   };
 
+  const checkPorts: Executor<'machine.ports'> = async ({ vms }) => {
+    for (const { vm, ...machine } of vms) await refuseTakenPorts(vm, machine);
+    return undefined;
+  };
+
   const boot: Executor<'machine.boot'> = async (step, context) => {
     await findProgram(
       step.machine.program,
       'QEMU is in the package qemu-system-x86 (Debian), qemu-system-x86 (Fedora) or qemu-full (Arch)',
     );
-    await refuseTakenPort(step);
+    await refuseTakenPorts(step.vm, step);
     const directory = await newDirectory();
     const entry: Running = { directory };
     running.set(step.vm, entry);
     const log = join(directory, 'serial.log');
     context.note('Finished preparation. Starting virtual machine');
     const files = filesOf(step, disksOf);
-    const started = await launch(launchOf(step, files, socketsOf(step.vm), log, context), context.signal);
+    const cards = step.networks.map(
+      ({ name }) =>
+        (channel: Duplex) =>
+          plugIn(name, step.vm, channel),
+    );
+    const launched = launchOf(step, files, socketsOf(step.vm), log, context);
+    const started = await launch({ ...launched, cards }, context.signal);
     const toEnd = async (exit: QemuExit): Promise<MachineEnd> =>
       withVm(await endOf(step.machine.program, exit, log), step.vm);
     if (!(started instanceof Qemu)) return afterEnd(await toEnd(started));
     entry.qemu = started;
     const ended = started.exited.then(toEnd);
-    const sshPort = step.ssh ? await answerOrEnd(started.sshPort(), ended) : undefined;
-    if (typeof sshPort === 'object') return afterEnd(sshPort);
+    const made = await answerOrEnd(forwardsIn(started, step), ended);
+    if ('problem' in made) return afterEnd(made);
+    const { sshPort, forwards } = made;
     entry.machine = {
       pid: started.pid,
       sshPort,
@@ -85,7 +115,8 @@ export function qemuRoom(runDirectory: string, disksOf: FindDisks, socketsOf: Fi
       serialTail: () => serialTail(log),
       hideSerial: step.showSerial ? followSerial(log, process.stderr) : () => undefined,
     };
-    await publish(directory, started.pid, publicFacts(step, files, sshPort));
+    await publish(directory, started.pid, publicFacts(step, files, made));
+    for (const forward of forwards) context.note(`VM ${step.vm}: ${shown(forward)}`);
     trace(
       'info',
       () => `VM ${step.vm}: QEMU is process ${started.pid}, ssh on port ${entry.machine?.sshPort ?? 'none'}`,
@@ -138,6 +169,7 @@ export function qemuRoom(runDirectory: string, disksOf: FindDisks, socketsOf: Fi
 
   return {
     executors: {
+      'machine.ports': checkPorts,
       'machine.boot': boot,
       'machine.attach': attach,
       'machine.console': console,
@@ -182,6 +214,23 @@ async function endedBefore({ machine }: Running): Promise<MachineEnd | undefined
   return machine && Promise.race([machine.ended, Promise.resolve(undefined)]);
 }
 
+/** The ports of the host by which a machine is reached. */
+interface Forwards {
+  readonly sshPort: number | undefined;
+  readonly forwards: readonly ForwardSpec[];
+}
+
+async function forwardsIn(qemu: Qemu, step: BootMachine): Promise<Forwards> {
+  const wanted = forwardsOf(step);
+  if (wanted.length === 0) return { sshPort: undefined, forwards: [] };
+  const [ssh, ...forwards] = await qemu.forwards(wanted);
+  return { sshPort: ssh?.host, forwards: forwards.filter((forward) => forward !== undefined) };
+}
+
+function shown({ address, host, guest, protocol }: ForwardSpec): string {
+  return `${address}:${host} → ${guest}/${protocol}`;
+}
+
 /** The files of a machine's disks: its own, or the images themselves where nothing of it is kept. */
 function filesOf({ vm, disks, images }: BootMachine, disksOf: FindDisks): readonly string[] {
   return disks === 'stored' ? disksOf(vm) : images.map(({ backend, name }) => imagePath(backend, name));
@@ -191,7 +240,7 @@ function filesOf({ vm, disks, images }: BootMachine, disksOf: FindDisks): readon
 function publicFacts(
   { instance, vmstore, disks, images, ssh }: BootMachine,
   files: readonly string[],
-  sshPort: number | undefined,
+  { sshPort, forwards }: Forwards,
 ): Parameters<typeof publish>[2] {
   return {
     name: instance,
@@ -199,6 +248,7 @@ function publicFacts(
     stored: disks === 'stored',
     images: images.map((image) => image.name),
     files,
+    forwards,
     ...(ssh && sshPort !== undefined
       ? { ssh: { port: sshPort, user: ssh.user, program: ssh.program, options: ssh.options } }
       : {}),
@@ -211,7 +261,7 @@ function launchOf(
   sockets: readonly string[],
   log: string,
   context: StepContext,
-): Parameters<typeof launch>[0] {
+): Omit<Launch, 'cards'> {
   const { machine, ssh } = step;
   const snapshot = step.disks === 'snapshot';
   const temporary = snapshot ? snapshotDirectory(process.env) : tmpdir();
@@ -221,7 +271,8 @@ function launchOf(
     accel: chooseAccel(step, context),
     disks: files.map((path) => ({ path })),
     snapshot,
-    ...(ssh ? { network: { driver: ssh.netDriver, port: ssh.port } } : {}),
+    ...(ssh ? { network: { driver: ssh.netDriver, forwards: forwardsOf(step) } } : {}),
+    cards: step.networks.map(({ mac }) => mac),
     ...(step.shares ? { shares: sharesOf(step.shares, sockets) } : {}),
     serial: { log, onTerminal: step.console, display: hasDisplay() },
   });
@@ -277,27 +328,4 @@ function chooseAccel({ machine, vm }: BootMachine, { warn }: StepContext): 'kvm'
     hint: 'say --accel tcg to accept that without a warning',
   });
   return 'tcg';
-}
-
-/** QEMU's own message about a port in use names neither the option nor the way out. */
-async function refuseTakenPort({ ssh }: BootMachine): Promise<void> {
-  const port = ssh?.port;
-  if (port === undefined) return;
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ port, host: '127.0.0.1', exclusive: true }, resolve);
-  }).catch((cause: unknown) => {
-    const why =
-      (cause as NodeJS.ErrnoException).code === 'EADDRINUSE' ? 'it is in use' : systemMessage(cause);
-    throw new TransientError(
-      {
-        reason: 'conflict',
-        message: `cannot use port ${port} of 127.0.0.1 for ssh: ${why}`,
-        hint: 'choose another with --ssh-port, or leave it out: a free one is picked',
-      },
-      { cause },
-    );
-  });
-  await new Promise<void>((resolve) => server.close(() => resolve()));
 }

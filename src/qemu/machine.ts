@@ -3,10 +3,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Child, Exit } from '../host/process.ts';
 import { startChild } from '../host/process.ts';
 import { trace } from '../host/trace.ts';
+import type { ForwardSpec } from '../config/vm-spec.ts';
 import type { MachineEnd } from '../plan/contract.ts';
 import type { Problem } from '../problem.ts';
 import type { Qmp, QmpEvent } from './qmp.ts';
 import { openQmp } from './qmp.ts';
+import { readForwards } from './ports.ts';
 import { serialTail } from './serial.ts';
 
 /** How long QEMU may take to end after SIGTERM before it is killed, in milliseconds. */
@@ -22,6 +24,8 @@ export interface Launch {
   readonly temporary: string;
   /** What is told when there is no room for what the guest writes. */
   readonly whenFull: Problem;
+  /** What takes the other end of the socket of each network card, in their order. */
+  readonly cards: readonly ((channel: Duplex) => void)[];
   /** Seconds to wait for the control connection. */
   readonly qmpTimeout: number;
 }
@@ -49,11 +53,9 @@ export class Qemu {
     void exited.then(() => (this.#over = true));
   }
 
-  /** The port of the host that slirp forwards to the guest's port 22. */
-  async sshPort(): Promise<number | undefined> {
-    const said = await this.#qmp.human('info usernet');
-    const port = /TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s+\S+\s+22\b/.exec(said)?.[1];
-    return port === undefined ? undefined : Number(port);
+  /** What slirp made of the forwards that were wanted, in their order. */
+  async forwards(wanted: readonly ForwardSpec[]): Promise<(ForwardSpec | undefined)[]> {
+    return readForwards(await this.#qmp.human('info usernet'), wanted);
   }
 
   /**
@@ -100,18 +102,21 @@ export async function launch(how: Launch, signal: AbortSignal): Promise<Qemu | Q
   const { onTerminal, temporary } = how;
   const child = await startChild(how.program, how.args, {
     onTerminal,
-    channels: 1,
+    channels: 1 + how.cards.length,
     // off the terminal in a process group of its own, or ^C would reach it before us
     ownGroup: !onTerminal,
     environment: { TMPDIR: temporary },
   });
+  const [control, ...cards] = child.channels;
+  // at once: frames that are not read now would be lost, and with them where the next one begins
+  how.cards.forEach((plug, index) => plug(channelOf(cards[index])));
   let fault: Problem | undefined;
   const exited = watchExit(child, onTerminal).then((exit) => (fault ? { ...exit, fault } : exit));
   const output = sortOutput(child);
   const abort = (): void => child.kill('SIGKILL');
   signal.addEventListener('abort', abort);
   try {
-    const opened = openQmp(channelOf(child), how.qmpTimeout, (event) => {
+    const opened = openQmp(channelOf(control), how.qmpTimeout, (event) => {
       fault ??= faultOf(event, how.whenFull);
       // QEMU has stopped the guest, which would hang for ever
       if (fault) child.kill('SIGTERM');
@@ -141,8 +146,8 @@ function faultOf({ event, data }: QmpEvent, whenFull: Problem): Problem | undefi
   return { reason: 'machine', message: `the VM was ended: a disk of it failed: ${reason}` };
 }
 
-function channelOf({ channels: [channel] }: Child): Duplex {
-  if (channel === undefined) throw new Error('QEMU was started without its control connection');
+function channelOf(channel: Duplex | undefined): Duplex {
+  if (channel === undefined) throw new Error('QEMU was started without a socket that it is to have');
   return channel;
 }
 

@@ -17,6 +17,8 @@ export interface VmRow {
   readonly pid?: number;
   readonly owner?: number;
   readonly ssh?: { readonly port: number; readonly user: string };
+  /** Ports of the host that lead to ports of the guest. */
+  readonly forwards: RunningVm['forwards'];
 }
 
 /** The VMs of a store that run, and, with `all`, those that do not, by name. */
@@ -32,7 +34,7 @@ export async function vmRows(
   return [...running, ...others].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-function runningRow({ name, images, stored, since, qemu, owner, ssh }: RunningVm): VmRow {
+function runningRow({ name, images, stored, since, qemu, owner, ssh, forwards }: RunningVm): VmRow {
   return {
     name,
     images,
@@ -42,6 +44,7 @@ function runningRow({ name, images, stored, since, qemu, owner, ssh }: RunningVm
     pid: qemu.pid,
     owner: owner.pid,
     ...(ssh ? { ssh: { port: ssh.port, user: ssh.user } } : {}),
+    forwards,
   };
 }
 
@@ -52,6 +55,7 @@ function storedRow({ name, disks, created, config }: StoredVmFacts): VmRow {
     status: statusOf(disks.length, config),
     stored: true,
     created: created.toISOString(),
+    forwards: [],
   };
 }
 

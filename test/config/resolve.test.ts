@@ -86,6 +86,8 @@ describe('one image', () => {
       },
       ending: { kind: 'orderly', timeout: 20 },
       dependsOn: [],
+      networks: [],
+      forwards: [],
       vmstore: '/home/me/.local/share/transient/vmstore',
       copies: { in: [], out: [], direct: false, builder: {} },
       shares: { sshfs: [], '9p': [], virtiofs: [], sftpServer: 'sftp-server' },

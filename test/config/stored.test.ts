@@ -67,6 +67,7 @@ const UNUSUAL: OptionValues = {
   memory: '2G',
   cpus: 8,
   accel: 'tcg',
+  forward: ['8080:80'],
   'qemu-args': ['-device', 'virtio-rng-pci'],
 };
 
@@ -88,9 +89,15 @@ describe('what is written', () => {
   test('the second has what the Python does not know', () => {
     const { ours } = storedTexts('my-vm', 'test', UNUSUAL);
     const builder = { 'builder-kernel': '/vmlinuz', 'builder-initrd': '/initrd' };
-    expect(parse(ours)).toMatchObject({ ...builder, memory: '2G', cpus: 8, accel: 'tcg' });
-    expect(parse(ours)).toMatchObject({ 'shared-folder': UNUSUAL['shared-folder'] });
-    expect(Object.keys(parse(ours))).toHaveLength(7);
+    expect(parse(ours)).toMatchObject({
+      ...builder,
+      'shared-folder': UNUSUAL['shared-folder'],
+      forward: ['8080:80'],
+      memory: '2G',
+      cpus: 8,
+      accel: 'tcg',
+    });
+    expect(Object.keys(parse(ours))).toHaveLength(8);
   });
 
   test('where nothing was said the first has the name and the image, the second nothing', () => {

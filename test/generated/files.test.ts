@@ -28,12 +28,13 @@ describe('Transientfile.example.toml', () => {
   });
 
   it('shows every key', () => {
-    const { project, images, vms } = parse(everything) as Record<string, Record<string, object>>;
+    const { project, images, networks, vms } = parse(everything) as Record<string, Record<string, object>>;
     const { shape } = transientfileSchema;
     expect(Object.keys(parse(everything)).sort()).toEqual(Object.keys(shape).sort());
     expect(Object.keys(project ?? {})).toEqual(['name']);
     expect(Object.keys(images?.['base'] ?? {})).toEqual(['source', 'sha256']);
-    const keys = ['image', 'depends-on', 'name', 'persistent', ...optionsIn('file')];
+    expect(Object.keys(networks?.['lan'] ?? {})).toEqual(['subnet']);
+    const keys = ['image', 'depends-on', 'networks', 'name', 'persistent', ...optionsIn('file')];
     expect(Object.keys(vms?.['web'] ?? {}).sort()).toEqual(keys.sort());
   });
 });

@@ -25,6 +25,8 @@ export function vm(name: string, connection: Connection, more: Partial<VmSpec> =
       qmpTimeout: 10,
       qemuArgs: [],
     },
+    networks: [],
+    forwards: [],
     ending: { kind: 'at-once' },
     dependsOn: [],
     vmstore: '/vmstore',

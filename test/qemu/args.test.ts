@@ -72,16 +72,39 @@ describe('disks', () => {
   });
 });
 
+describe('cards in networks', () => {
+  test('are sockets on the descriptors behind the control connection', () => {
+    const said = lines(facts({ cards: ['52:54:00:00:00:0a', '52:54:00:00:00:0b'] }));
+    expect(said.filter((line) => line.includes('network'))).toEqual([
+      '-netdev socket,id=network0,fd=4',
+      '-device virtio-net-pci,netdev=network0,mac=52:54:00:00:00:0a,romfile=',
+      '-netdev socket,id=network1,fd=5',
+      '-device virtio-net-pci,netdev=network1,mac=52:54:00:00:00:0b,romfile=',
+    ]);
+  });
+});
+
 describe('the ssh card', () => {
   test('has the port that was asked for, on this host only', () => {
-    const said = lines(facts({ network: { driver: 'e1000', port: 2222 } }));
+    const said = lines(facts({ network: { driver: 'e1000', forwards: [{ ...SSH, host: 2222 }] } }));
     expect(said).toContain('-netdev user,id=ssh,hostfwd=tcp:127.0.0.1:2222-:22');
     expect(said).toContain('-device e1000,netdev=ssh,romfile=');
   });
 
   test.for(['usb-net', 'ne2k_isa', 'virtio-net-device'])('%s has no ROM to leave out', (driver) => {
-    expect(lines(facts({ network: { driver, port: undefined } }))).toContain(`-device ${driver},netdev=ssh`);
+    expect(lines(facts({ network: { driver, forwards: [SSH] } }))).toContain(`-device ${driver},netdev=ssh`);
   });
+});
+
+test('forwards go with the ssh card', () => {
+  const forwards = [
+    SSH,
+    { address: '0.0.0.0', host: 8080, guest: 80, protocol: 'tcp' as const },
+    { address: '127.0.0.1', host: 0, guest: 53, protocol: 'udp' as const },
+  ];
+  expect(lines(facts({ network: { driver: 'e1000', forwards } }))).toContain(
+    '-netdev user,id=ssh,hostfwd=tcp:127.0.0.1:0-:22,hostfwd=tcp:0.0.0.0:8080-:80,hostfwd=udp:127.0.0.1:0-:53',
+  );
 });
 
 describe("the user's own arguments", () => {
@@ -151,6 +174,9 @@ describe('architectures', () => {
   });
 });
 
+/** What leads to the guest's ssh. */
+const SSH = { address: '127.0.0.1', host: 0, guest: 22, protocol: 'tcp' } as const;
+
 function machine(qemuArgs: readonly string[] = [], more: Partial<MachineSpec> = {}): MachineSpec {
   return {
     program: 'qemu-system-x86_64',
@@ -171,7 +197,7 @@ function facts(more: Partial<QemuFacts> = {}): QemuFacts {
     accel: 'tcg',
     disks: [{ path: '/backend/test' }],
     snapshot: true,
-    network: { driver: 'virtio-net-pci', port: undefined },
+    network: { driver: 'virtio-net-pci', forwards: [SSH] },
     serial: { log: '/run/serial.log', onTerminal: false, display: false },
     ...more,
   };

@@ -51,6 +51,7 @@ describe('what runs', () => {
         pid,
         owner: owner.pid,
         ssh: { port: expect.any(Number) as number, user: 'vagrant' },
+        forwards: [],
       },
     ]);
     owner.signal('SIGTERM');
@@ -181,6 +182,7 @@ describe('with -a', () => {
         status: 'offline',
         stored: true,
         created: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/) as string,
+        forwards: [],
       },
     ]);
   });

@@ -65,7 +65,7 @@ export const ps: CommandDef = {
     { flags: '--pid', help: 'show the process of each QEMU' },
     {
       flags: '--json',
-      help: 'as JSON: an array of { name, images, status, stored, started, created, pid, owner, ssh }',
+      help: 'as JSON: an array of { name, images, status, stored, started, created, pid, owner, ssh, forwards }',
     },
   ],
   takesQemuArguments: false,

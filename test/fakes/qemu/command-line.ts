@@ -7,12 +7,25 @@ export interface CommandLine {
   readonly disks: readonly string[];
   /** Port of 127.0.0.1 that leads to the guest's ssh, 0 for any; undefined without a network card. */
   readonly sshPort: number | undefined;
+  /** Further forwards from the host, as the rows that QEMU would tell of them. */
+  readonly forwards: readonly Forwarded[];
   readonly qmpDescriptor: number | undefined;
   /** File that keeps what the serial console says. */
   readonly serialLog: string | undefined;
   /** The serial console is our stdin and stdout. */
   readonly onTerminal: boolean;
 }
+
+/** A port of the host that leads to one of the guest. */
+export interface Forwarded {
+  readonly protocol: string;
+  readonly address: string;
+  readonly host: number;
+  readonly guest: number;
+}
+
+/** First of the ports that are picked for forwards from any port: nobody listens there. */
+const FIRST_PICKED = 40_001;
 
 export function readCommandLine(argv: readonly string[]): CommandLine {
   const chardevs = valuesOf(argv, 'chardev');
@@ -29,10 +42,23 @@ export function readCommandLine(argv: readonly string[]): CommandLine {
       (drive) => /file=((?:[^,]|,,)+)/.exec(drive)?.[1]?.replaceAll(',,', ',') ?? [],
     ),
     sshPort: forwarded === undefined ? undefined : Number(forwarded),
+    forwards: forwardsIn(valuesOf(argv, 'netdev')),
     qmpDescriptor: descriptor === undefined ? undefined : Number(descriptor),
     serialLog: firstMatch(chardevs, /logfile=([^,]+)/),
     onTerminal: console?.startsWith('stdio') === true,
   };
+}
+
+function forwardsIn(netdevs: readonly string[]): Forwarded[] {
+  const ours = netdevs.filter((netdev) => netdev.includes('id=ssh')).join(',');
+  return [...ours.matchAll(/hostfwd=(tcp|udp):([\d.]+):(\d+)-:(\d+)/g)]
+    .slice(1)
+    .map(([, protocol = '', address = '', host, guest], index) => ({
+      protocol,
+      address,
+      host: Number(host) || FIRST_PICKED + index,
+      guest: Number(guest),
+    }));
 }
 
 function valuesOf(argv: readonly string[], flag: string): string[] {

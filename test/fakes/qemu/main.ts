@@ -56,6 +56,7 @@ async function main(argv: readonly string[]): Promise<void> {
       ? undefined
       : new QmpServer(said.qmpDescriptor, {
           sshPort: () => guest?.port,
+          forwards: said.forwards,
           powerDown,
           quit: () => end('host-qmp-quit'),
           negotiated: () => life.happens('qmp'),

@@ -1,9 +1,11 @@
 import { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
+import type { Forwarded } from './command-line.ts';
 
 /** What the control connection can have done, and what it asks for. */
 export interface Controlled {
   readonly sshPort: () => number | undefined;
+  readonly forwards: readonly Forwarded[];
   readonly powerDown: () => void;
   readonly quit: () => void;
   readonly negotiated: () => void;
@@ -78,10 +80,12 @@ export class QmpServer {
     if (line !== 'info usernet') return `unknown command: '${line}'\r\n`;
     const port = this.#controlled.sshPort();
     if (port === undefined) return '';
+    const ssh = { protocol: 'tcp', address: '127.0.0.1', host: port, guest: 22 };
     return [
       'Hub -1 (ssh):',
       '  Protocol[State]    FD  Source Address  Port   Dest. Address  Port RecvQ SendQ',
-      `  TCP[HOST_FORWARD]  11       127.0.0.1 ${String(port).padStart(5)}       10.0.2.15    22     0     0`,
+      // libslirp lists what was added last first
+      ...[ssh, ...this.#controlled.forwards].reverse().map(row),
       '',
     ].join('\r\n');
   }
@@ -89,4 +93,11 @@ export class QmpServer {
   #send(message: unknown): void {
     this.#socket.write(`${JSON.stringify(message)}\r\n`);
   }
+}
+
+/** One line of `info usernet`; `*` stands for all addresses. */
+function row({ protocol, address, host, guest }: Forwarded): string {
+  const name = `${protocol.toUpperCase()}[HOST_FORWARD]`;
+  const from = `${(address === '0.0.0.0' ? '*' : address).padStart(15)} ${String(host).padStart(5)}`;
+  return `  ${name}  11 ${from}       10.0.2.15 ${String(guest).padStart(5)}     0     0`;
 }

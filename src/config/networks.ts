@@ -1,0 +1,307 @@
+import { createHash } from 'node:crypto';
+import * as z from 'zod';
+import { didYouMean } from '../options/issues.ts';
+import type { Ipv4, Subnet } from '../options/ipv4.ts';
+import {
+  broadcastOf,
+  formatIpv4,
+  formatSubnet,
+  isWithin,
+  overlap,
+  parseIpv4,
+  sizeOf,
+  subnetAround,
+} from '../options/ipv4.ts';
+import type { KeyPath, Problem } from '../problem.ts';
+import type { Document } from './document.ts';
+import { inFile } from './placement.ts';
+import type { NetworkCard } from './vm-spec.ts';
+
+/** The addresses that the user-mode network of QEMU gives to every ssh card. */
+const SSH_CARD: Subnet = { network: 10 * 2 ** 24 + 2 * 2 ** 8, prefix: 24 };
+
+const SHORTEST_PREFIX = 8;
+const LONGEST_PREFIX = 30;
+
+/** Reads `10.77.0.0/24`; a string says what is wrong with it. */
+function parseSubnet(said: string): Subnet | string {
+  const [, text = '', length = ''] = /^([^/]*)\/(\d{1,2})$/.exec(said) ?? [];
+  const [address, prefix] = [parseIpv4(text), Number(length)];
+  if (address === undefined) return 'must be a range of IPv4 addresses such as "10.77.0.0/24"';
+  if (prefix < SHORTEST_PREFIX || prefix > LONGEST_PREFIX)
+    return `must have a length between /${SHORTEST_PREFIX} and /${LONGEST_PREFIX}`;
+  const subnet = subnetAround(address, prefix);
+  if (subnet.network !== address) return `must begin at its first address: ${formatSubnet(subnet)}`;
+  const isForHosts = address >= 2 ** 24 && address >>> 24 !== 127 && address >>> 24 < 224;
+  return isForHosts ? subnet : 'must be a range that hosts can have, such as "10.77.0.0/24"';
+}
+
+const subnet = z.string().refine((said) => typeof parseSubnet(said) !== 'string', {
+  error: (issue) => parseSubnet(issue.input as string) as string,
+});
+
+const address = z.string().refine((said) => parseIpv4(said) !== undefined, {
+  error: 'must be an IPv4 address such as "10.77.0.5"',
+});
+
+/** A table of `[networks]`. */
+export const networkShape = z.strictObject({
+  subnet: subnet
+    .optional()
+    .describe('addresses of the network [default: a range of 10.77.0.0/16 of its own]'),
+});
+
+/** The key `networks` of a VM. */
+export const memberships = z
+  .array(
+    z.union([z.string(), z.strictObject({ name: z.string(), address: address.optional() })], {
+      error: 'must be the name of a network, or a table such as { name = "lan", address = "10.77.0.5" }',
+    }),
+  )
+  .optional()
+  .describe(
+    'networks of this file that the VM has a card in: a name, or { name = "lan", address = "10.77.0.5" }',
+  );
+
+/** A network as far as it can be read: other parts of the file may be wrong. */
+interface Network {
+  readonly name: string;
+  /** Undefined where it was said and cannot be read. */
+  readonly subnet: Subnet | undefined;
+}
+
+/** A VM's membership in a network. */
+interface Member {
+  readonly vm: string;
+  readonly network: string;
+  readonly path: KeyPath;
+  /** Undefined where none is said; `'unreadable'` was told already. */
+  readonly said: Ipv4 | 'unreadable' | undefined;
+}
+
+/** What the networks of a file come to: the cards of each VM, and what is wrong. */
+export interface Networks {
+  readonly cards: ReadonlyMap<string, readonly NetworkCard[]>;
+  readonly problems: readonly Problem[];
+}
+
+/** Follows the networks of a document, also when other things are wrong with it. `project` makes MACs its own. */
+export function networksOf(document: Document, project: string): Networks {
+  const networks = networksIn(document);
+  const members = membersIn(document);
+  const given = networks.map((network) => addressesIn(document, network, members));
+  return {
+    cards: cardsOf(networks, members, new Map(given.flatMap(({ addresses }) => [...addresses])), project),
+    problems: [
+      ...overlaps(document, networks),
+      ...unknownNetworks(document, networks, members),
+      ...given.flatMap(({ problems }) => problems),
+    ],
+  };
+}
+
+/** The networks of a document, those without a subnet having got one that none of the others has. */
+function networksIn({ data }: Document): Network[] {
+  const said = Object.entries(table(data['networks'])).map(([name, keys]) => {
+    const { subnet: range } = table(keys);
+    return { name, range: typeof range === 'string' ? parseSubnet(range) : range };
+  });
+  const taken = said.flatMap(({ range }) => (isSubnet(range) ? [range] : []));
+  return said.map(({ name, range }) => {
+    if (range !== undefined) return { name, subnet: isSubnet(range) ? range : undefined };
+    const free = freeSubnet(taken);
+    taken.push(free);
+    return { name, subnet: free };
+  });
+}
+
+/** First of the subnets that networks get by themselves: 10.77.0.0/24, then 10.77.1.0/24 and on. */
+const FIRST_FREE: Subnet = { network: 10 * 2 ** 24 + 77 * 2 ** 16, prefix: 24 };
+
+function freeSubnet(taken: readonly Subnet[]): Subnet {
+  let free = FIRST_FREE;
+  while (taken.some((other) => overlap(free, other)))
+    free = { ...free, network: free.network + sizeOf(free) };
+  return free;
+}
+
+function membersIn({ data }: Document): Member[] {
+  return Object.entries(table(data['vms'])).flatMap(([vm, keys]) => {
+    const { networks } = table(keys);
+    return (Array.isArray(networks) ? networks : []).flatMap((item: unknown, index): Member[] => {
+      const { name, address: text } = typeof item === 'string' ? { name: item } : table(item);
+      const path = ['vms', vm, 'networks', index];
+      return typeof name === 'string' ? [{ vm, network: name, path, said: addressOf(text) }] : [];
+    });
+  });
+}
+
+function addressOf(text: unknown): Member['said'] {
+  if (text === undefined) return undefined;
+  return (typeof text === 'string' ? parseIpv4(text) : undefined) ?? 'unreadable';
+}
+
+function overlaps(document: Document, networks: readonly Network[]): Problem[] {
+  return networks.flatMap(({ name, subnet: own }, index): Problem[] => {
+    if (own === undefined) return [];
+    const where = inFile(document, ['networks', name, 'subnet'], 'value');
+    const hint = 'give each network a range of its own, or none: then a free one is chosen';
+    const conflict = (other: string): Problem[] => [
+      { reason: 'conflict', message: `network "${name}" overlaps ${other}`, where, hint },
+    ];
+    if (overlap(own, SSH_CARD)) return conflict(`${formatSubnet(SSH_CARD)}, where every VM has its ssh card`);
+    const earlier = networks.slice(0, index).find((other) => other.subnet && overlap(own, other.subnet));
+    return earlier?.subnet ? conflict(`"${earlier.name}" (${formatSubnet(earlier.subnet)})`) : [];
+  });
+}
+
+function unknownNetworks(
+  document: Document,
+  networks: readonly Network[],
+  members: readonly Member[],
+): Problem[] {
+  const known = networks.map(({ name }) => name);
+  return members.flatMap(({ vm, network, path }, index): Problem[] => {
+    const where = inFile(document, path, 'value');
+    if (!known.includes(network)) {
+      const none = 'add a table such as [networks.lan], which may be empty';
+      const hint =
+        didYouMean(network, known) ?? (known.length > 0 ? `networks here: ${known.join(', ')}` : none);
+      return [{ reason: 'unknown-reference', message: `there is no network "${network}"`, where, hint }];
+    }
+    const before = members.slice(0, index);
+    if (!before.some((earlier) => earlier.vm === vm && earlier.network === network)) return [];
+    return [{ reason: 'conflict', message: `VM "${vm}" is in the network "${network}" already`, where }];
+  });
+}
+
+/** The address of each member: what it says, else the next free one in the order of the file. */
+function addressesIn(
+  document: Document,
+  { name, subnet: range }: Network,
+  all: readonly Member[],
+): { addresses: Map<Member, Ipv4>; problems: Problem[] } {
+  const members = all.filter((member) => member.network === name);
+  const addresses = new Map<Member, Ipv4>();
+  const problems: Problem[] = [];
+  if (range === undefined) return { addresses, problems };
+  const taken = new Map<Ipv4, Member>();
+  for (const member of members) {
+    if (typeof member.said !== 'number') continue;
+    const wrong = wrongAddress(member.said, name, range, taken.get(member.said));
+    const where = inFile(document, [...member.path, 'address'], 'value');
+    if (wrong === undefined) addresses.set(member, member.said);
+    else problems.push({ where, ...wrong });
+    if (!taken.has(member.said)) taken.set(member.said, member);
+  }
+  // the first address is left for a gateway
+  let next = range.network + 2;
+  for (const member of members.filter(({ said }) => said === undefined)) {
+    while (taken.has(next)) next++;
+    if (next >= broadcastOf(range)) {
+      problems.push(noneLeft(document, member, range));
+      break;
+    }
+    addresses.set(member, next);
+    taken.set(next, member);
+  }
+  return { addresses, problems };
+}
+
+function wrongAddress(
+  said: Ipv4,
+  network: string,
+  range: Subnet,
+  owner: Member | undefined,
+): Omit<Problem, 'where'> | undefined {
+  const text = formatIpv4(said);
+  const hint = `addresses from ${formatIpv4(range.network + 1)} to ${formatIpv4(broadcastOf(range) - 1)} are possible`;
+  if (!isWithin(said, range)) {
+    const message = `address ${text} is not in the network "${network}" (${formatSubnet(range)})`;
+    return { reason: 'invalid-value', message, hint };
+  }
+  if (said === range.network || said === broadcastOf(range)) {
+    const role = said === range.network ? 'stands for the network itself' : 'is the broadcast address';
+    return { reason: 'invalid-value', message: `address ${text} ${role}`, hint };
+  }
+  if (owner === undefined) return undefined;
+  return { reason: 'conflict', message: `address ${text} is that of VM "${owner.vm}" already` };
+}
+
+function noneLeft(document: Document, { vm, network, path }: Member, range: Subnet): Problem {
+  return {
+    reason: 'conflict',
+    message: `network "${network}" (${formatSubnet(range)}) has no address left for VM "${vm}"`,
+    where: inFile(document, path, 'value'),
+    hint: `make it larger: [networks.${network}] subnet = "${formatSubnet(subnetAround(range.network, Math.max(SHORTEST_PREFIX, range.prefix - 4)))}"`,
+  };
+}
+
+function cardsOf(
+  networks: readonly Network[],
+  members: readonly Member[],
+  addresses: ReadonlyMap<Member, Ipv4>,
+  project: string,
+): Map<string, NetworkCard[]> {
+  const macs = macsOf(members, project);
+  const cards = new Map<string, NetworkCard[]>();
+  const peers = peersOf(networks, members, addresses);
+  for (const member of members) {
+    const range = networks.find(({ name }) => name === member.network)?.subnet;
+    const own = addresses.get(member);
+    if (range === undefined || own === undefined) continue;
+    const card: NetworkCard = {
+      name: member.network,
+      address: formatIpv4(own),
+      prefix: range.prefix,
+      mac: macs.get(member) ?? '',
+      peers: peers.get(member.network) ?? [],
+    };
+    cards.set(member.vm, [...(cards.get(member.vm) ?? []), card]);
+  }
+  return cards;
+}
+
+/** The VMs of each network by their names. */
+function peersOf(
+  networks: readonly Network[],
+  members: readonly Member[],
+  addresses: ReadonlyMap<Member, Ipv4>,
+): Map<string, NetworkCard['peers']> {
+  const peersIn = (network: string): NetworkCard['peers'] =>
+    members.flatMap((member) => {
+      const at = member.network === network ? addresses.get(member) : undefined;
+      return at === undefined ? [] : [{ name: member.vm, address: formatIpv4(at) }];
+    });
+  return new Map(networks.map(({ name }) => [name, peersIn(name)]));
+}
+
+/** A MAC for each card, the same in every run: QEMU's own prefix, which is locally administered, and three bytes. */
+function macsOf(members: readonly Member[], project: string): Map<Member, string> {
+  const macs = new Map<Member, string>();
+  const taken = new Set<string>();
+  for (const member of members) {
+    let mac: string;
+    let round = 0;
+    do {
+      const key = JSON.stringify([project, member.network, member.vm, round++]);
+      const bytes = createHash('sha256').update(key).digest('hex').slice(0, 6);
+      mac = `52:54:00:${bytes.replaceAll(/..(?=.)/g, '$&:')}`;
+    } while (taken.has(mac) || RESERVED_MAC.test(mac));
+    taken.add(mac);
+    macs.set(member, mac);
+  }
+  return macs;
+}
+
+/** What QEMU gives to cards without one (net/net.c), and what our own answers come from (network/dhcp.ts). */
+const RESERVED_MAC = /^52:54:00:(12:34:|00:00:)/;
+
+function isSubnet(range: unknown): range is Subnet {
+  return typeof range === 'object' && range !== null && 'prefix' in range;
+}
+
+function table(value: unknown): Readonly<Record<string, unknown>> {
+  const isTable = typeof value === 'object' && value !== null && !Array.isArray(value);
+  return isTable ? (value as Record<string, unknown>) : {};
+}

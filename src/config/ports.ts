@@ -1,0 +1,67 @@
+import type { Problem } from '../problem.ts';
+import type { ResolvedVm } from './conflicts.ts';
+
+/** A port of the host that a VM is to have. */
+interface Claim {
+  readonly vm: ResolvedVm;
+  readonly option: 'ssh-port' | 'forward';
+  readonly address: string;
+  readonly port: number;
+  readonly protocol: 'tcp' | 'udp';
+}
+
+/** A port of the host that was given away twice: told where it is said the second time. */
+export function sharedPorts(vms: readonly ResolvedVm[]): Problem[] {
+  const claims = vms.flatMap(claimsOf);
+  return claims.flatMap((claim, index): Problem[] => {
+    const earlier = claims.slice(0, index).find((other) => sameSocket(other, claim));
+    if (earlier === undefined) return [];
+    const where = claim.vm.merged.where(claim.option);
+    return [
+      {
+        reason: 'conflict',
+        message: conflict(earlier, claim),
+        ...(where ? { where } : {}),
+        hint:
+          claim.option === 'ssh-port'
+            ? 'give each VM its own port, or none: then a free one is picked'
+            : 'give each forward a port of its own, or 0: then a free one is picked',
+      },
+    ];
+  });
+}
+
+function claimsOf(vm: ResolvedVm): Claim[] {
+  const { ssh, forwards } = vm.spec;
+  const fixed = forwards.filter(({ host }) => host !== 0);
+  return [
+    ...(ssh?.port === undefined
+      ? []
+      : [{ vm, option: 'ssh-port', address: '127.0.0.1', port: ssh.port, protocol: 'tcp' } as const]),
+    ...fixed.map(({ address, host: port, protocol }) => ({
+      vm,
+      option: 'forward' as const,
+      address,
+      port,
+      protocol,
+    })),
+  ];
+}
+
+/** The address that stands for all addresses of the host. */
+const ANY = '0.0.0.0';
+
+function sameSocket(one: Claim, other: Claim): boolean {
+  const sameAddress = one.address === other.address || [one.address, other.address].includes(ANY);
+  return one.port === other.port && one.protocol === other.protocol && sameAddress;
+}
+
+function conflict(one: Claim, other: Claim): string {
+  const [first, second] = [one.vm.spec.name, other.vm.spec.name];
+  const port = `${other.port}${other.protocol === 'udp' ? '/udp' : ''}`;
+  if (first === second) return `VM "${first}" wants port ${port} of the host twice`;
+  const vms = `VMs "${first}" and "${second}"`;
+  if (one.option === 'ssh-port' && other.option === 'ssh-port')
+    return `${vms} have the same ssh-port ${port}`;
+  return `${vms} both want port ${port} of the host`;
+}

@@ -1,0 +1,57 @@
+import type { Executors, PlugIn } from '../plan/contract.ts';
+import { parseIpv4, subnetAround } from '../options/ipv4.ts';
+import { trace } from '../host/trace.ts';
+import type { OpenNetwork } from '../plan/step.ts';
+import { dhcpServer } from './dhcp.ts';
+import { Switch } from './switch.ts';
+
+/** The executors of networks, and the way into those that are open. */
+export interface NetworkRoom {
+  readonly executors: Pick<Executors, 'network.open' | 'network.close'>;
+  readonly plugIn: PlugIn;
+}
+
+/** A network that is open, and the VMs whose links had to be cut. */
+interface Open {
+  readonly switch: Switch;
+  readonly cut: Set<string>;
+}
+
+/** Networks live in this process, and nowhere else: nothing listens, and nobody else can join. */
+export function networkRoom(): NetworkRoom {
+  const networks = new Map<string, Open>();
+  return {
+    executors: {
+      'network.open': (step) => {
+        networks.set(step.network, openNetwork(step));
+        return Promise.resolve(undefined);
+      },
+      'network.close': ({ network }, { warn }) => {
+        const open = networks.get(network);
+        networks.delete(network);
+        open?.switch.close();
+        for (const vm of open?.cut ?? []) {
+          const message = `its link to the network "${network}" was cut: what came from it were no Ethernet frames`;
+          warn({ reason: 'machine', message, where: { kind: 'vm', vm } });
+        }
+        return Promise.resolve(undefined);
+      },
+    },
+    plugIn: (network, vm, channel) => {
+      const open = networks.get(network);
+      if (open === undefined) throw new Error(`no network ${network} is open`);
+      open.switch.plug(vm, channel);
+    },
+  };
+}
+
+function openNetwork({ network, prefix, cards }: OpenNetwork): Open {
+  const leases = new Map(cards.map(({ mac, address }) => [mac, parseIpv4(address) ?? 0]));
+  const [first = 0] = leases.values();
+  const cut = new Set<string>();
+  const onNonsense = (vm: string): void => {
+    cut.add(vm);
+    trace('info', () => `network ${network}: link of VM ${vm} cut`);
+  };
+  return { switch: new Switch(dhcpServer(subnetAround(first, prefix), leases), onNonsense), cut };
+}

@@ -1,0 +1,110 @@
+import type { NetworkCard } from '../config/vm-spec.ts';
+import type { Executors, StepContext } from '../plan/contract.ts';
+import type { JoinNetworks } from '../plan/step.ts';
+import { TransientError, type Problem } from '../problem.ts';
+import type { Answer, Far } from '../transfer/far.ts';
+import { quoted } from '../transfer/far.ts';
+
+/** Finds the inside of a guest that is to join its networks. */
+export type FindGuest = (step: JoinNetworks, context: StepContext) => Promise<Far>;
+
+/** The executor by which a guest joins its networks; a second time it changes nothing. */
+export function joinExecutor(find: FindGuest): Pick<Executors, 'network.join'> {
+  return {
+    'network.join': async (step, context) => {
+      const far = await find(step, context);
+      const script = `exec ${far.sudo} sh -c ${quoted(joinScript(step.networks))}`;
+      const answer = await far.ask(script, context.signal);
+      if (answer.code !== 0) throw new TransientError(problemOf(step, answer));
+      return undefined;
+    },
+  };
+}
+
+/** Exit codes of the script, each with what it means. */
+const NO_ROOT = 101;
+const NO_IP = 102;
+const NO_CARD = 103;
+const NO_ADDRESS = 104;
+const NO_HOSTS = 105;
+
+/** Lines of the guest's file of hosts between which ours stand. */
+const BEGIN = '# transient: begin';
+const END = '# transient: end';
+
+/** Where the script finds what it works on. */
+interface Places {
+  readonly cards: string;
+  readonly hosts: string;
+  /** How often it looks for a card, at most, with a second in between. */
+  readonly looks: number;
+}
+
+const IN_A_GUEST: Places = { cards: '/sys/class/net', hosts: '/etc/hosts', looks: 20 };
+
+/** Brings up each card with its address, and names the other VMs; for any POSIX shell with `ip` and `sed`. */
+export function joinScript(networks: readonly NetworkCard[], places: Places = IN_A_GUEST): string {
+  const names = networks.flatMap(({ peers }) => peers.map(({ name, address }) => `${address} ${name}`));
+  const block = [BEGIN, ...names, END].join('\n');
+  const joins = networks.map(({ mac, address, prefix }) => `join ${mac} ${address}/${prefix}`);
+  return `
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+[ "$(id -u)" = 0 ] || exit ${NO_ROOT}
+command -v ip >/dev/null || exit ${NO_IP}
+
+# a bridge or a VLAN can have the address of a card too
+card_of() {
+  for card in ${places.cards}/*; do
+    [ -e "$card/device" ] && [ "$(cat "$card/address")" = "$1" ] && { echo "\${card##*/}"; return; }
+  done
+}
+has() { ip -4 addr show dev "$1" | grep -qF " $2 "; }
+join() {
+  looks=${places.looks}
+  until card=$(card_of "$1") && [ -n "$card" ]; do
+    looks=$((looks - 1))
+    [ $looks -gt 0 ] || { echo "$1" >&2; exit ${NO_CARD}; }
+    sleep 1
+  done
+  ip link set dev "$card" up || exit ${NO_ADDRESS}
+  # a DHCP client of the guest may be there first, or at this very moment
+  has "$card" "$2" || ip addr add "$2" broadcast + dev "$card" || has "$card" "$2" || exit ${NO_ADDRESS}
+}
+${joins.join('\n')}
+
+block=${quoted(block)}
+rest=$(sed '/^${BEGIN}$/,/^${END}$/d' ${places.hosts}) || exit ${NO_HOSTS}
+[ "$(cat ${places.hosts})" = "$rest
+$block" ] || printf '%s\\n%s\\n' "$rest" "$block" >${places.hosts} || exit ${NO_HOSTS}
+`;
+}
+
+function problemOf({ ssh: { user }, networks }: JoinNetworks, { code, stderr }: Answer): Problem {
+  const said = stderr.trim();
+  const details = said === '' ? {} : { details: said.split('\n') };
+  const problem = (message: string, hint?: string): Problem => ({
+    reason: 'guest',
+    message: `cannot join ${networks.map(({ name }) => `"${name}"`).join(' and ')}: ${message}`,
+    ...(hint === undefined ? {} : { hint }),
+  });
+  switch (code) {
+    case NO_ROOT:
+      return problem(
+        `user ${user} may not use sudo in the guest without a password`,
+        'log in as root with --ssh-user, or let that user use sudo',
+      );
+    case NO_IP:
+      return problem('the guest has no program "ip"', 'it is in the package iproute2, or part of busybox');
+    case NO_CARD:
+      return problem(
+        `the guest shows no network card with the address ${said}`,
+        'it needs a driver for virtio network cards',
+      );
+    case NO_ADDRESS:
+      return { ...problem('the card in the guest did not get its address'), ...details };
+    case NO_HOSTS:
+      return { ...problem('the names of the other VMs could not be written to /etc/hosts'), ...details };
+    default:
+      return { ...problem(`the script in the guest ended with ${code}`), ...details };
+  }
+}

@@ -1,0 +1,57 @@
+import type { SshSpec, VmSpec } from '../config/vm-spec.ts';
+import { formatSubnet, parseIpv4, subnetAround } from '../options/ipv4.ts';
+import type { JoinNetworks, Step, StepId } from './step.ts';
+
+function openingId(network: string): StepId {
+  return `network/${network}/open`;
+}
+
+/** The steps that open the networks of some VMs, and those that close them once the VMs have stopped. */
+export function networkSteps(specs: readonly VmSpec[]): Step[] {
+  const names = new Set(specs.flatMap(({ networks }) => networks.map(({ name }) => name)));
+  return [...names].flatMap((network): Step[] => {
+    const members = specs.flatMap(({ name: vm, networks }) =>
+      networks.filter(({ name }) => name === network).map((card) => ({ vm, card })),
+    );
+    const { address = '', prefix = 0 } = members[0]?.card ?? {};
+    const subnet = formatSubnet(subnetAround(parseIpv4(address) ?? 0, prefix));
+    const undoes = openingId(network);
+    return [
+      {
+        id: undoes,
+        kind: 'network.open',
+        title: `Network ${network} (${subnet})`,
+        needs: [],
+        after: [],
+        network,
+        prefix,
+        cards: members.map(({ card: { mac, address: own } }) => ({ mac, address: own })),
+      },
+      {
+        id: `network/${network}/close`,
+        kind: 'network.close',
+        title: `Close network ${network}`,
+        needs: [],
+        after: members.map(({ vm }) => `${vm}/stop`),
+        undoes,
+        network,
+      },
+    ];
+  });
+}
+
+/** The networks that must be open before a VM boots. */
+export function networksFor({ networks }: VmSpec): StepId[] {
+  return networks.map(({ name }) => openingId(name));
+}
+
+/** The step by which a guest that answers ssh joins its networks. */
+export function joinOf(
+  { name: vm, networks }: Pick<VmSpec, 'name' | 'networks'>,
+  ssh: SshSpec,
+  ready: StepId,
+): JoinNetworks[] {
+  if (networks.length === 0) return [];
+  const title = `Join ${networks.map(({ name }) => name).join(', ')}`;
+  return [{ id: `${vm}/join`, kind: 'network.join', vm, title, needs: [ready], after: [], ssh, networks }];
+}
