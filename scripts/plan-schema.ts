@@ -176,6 +176,13 @@ const steps: Record<Step['kind'], z.ZodType> = {
   'machine.stop': z.strictObject({ kind: z.literal('machine.stop'), ...ofVm, ending }),
   'machine.hold': z.strictObject({ kind: z.literal('machine.hold'), ...base, vms: strings }),
   'guest.ready': z.strictObject({ kind: z.literal('guest.ready'), ...ofVm, ssh, forSession: z.boolean() }),
+  'guest.settle': z.strictObject({
+    kind: z.literal('guest.settle'),
+    ...ofVm,
+    ssh,
+    command: z.string(),
+    timeout: z.number(),
+  }),
   'guest.leave': z.strictObject({ kind: z.literal('guest.leave'), ...ofVm }),
   'guest.run': z.strictObject({
     kind: z.literal('guest.run'),
@@ -194,4 +201,7 @@ export const planSchema: z.ZodType = z.strictObject({
   foreground: strings,
   exitFrom: strings,
   keepGoing: z.boolean().optional(),
+  starts: z
+    .strictObject({ limit: z.int(), spans: z.array(z.strictObject({ from: z.string(), to: z.string() })) })
+    .optional(),
 } satisfies Record<keyof Plan | 'version', z.ZodType>);

@@ -71,6 +71,7 @@ async function perform(plan: Plan, looks: Looks): Promise<number> {
   const [
     { runPlan },
     { listrView },
+    { guestOutputs },
     { openRunDirectory },
     { imageExecutors },
     { vmRoom },
@@ -84,6 +85,7 @@ async function perform(plan: Plan, looks: Looks): Promise<number> {
   ] = await Promise.all([
     import('./run/runner.ts'),
     import('./run/listr-view.ts'),
+    import('./run/guest-output.ts'),
     import('./host/run-directory.ts'),
     import('./image/executor.ts'),
     import('./vmstore/executor.ts'),
@@ -98,6 +100,17 @@ async function perform(plan: Plan, looks: Looks): Promise<number> {
   const directory = await openRunDirectory(process.env);
   try {
     const vms = vmRoom(directory.path);
+    const names = [...new Set(plan.steps.flatMap(({ vm }) => vm ?? []))];
+    const onto =
+      (stream: NodeJS.WriteStream) =>
+      (bytes: Buffer): void =>
+        void stream.write(bytes);
+    const outputOf = guestOutputs(
+      names,
+      onto(process.stdout),
+      onto(process.stderr),
+      looksOf(process.stdout, process.env).color,
+    );
     const find = (vm: string): Machine => qemu.find(vm);
     const shares = shareRoom({
       runDirectory: directory.path,
@@ -108,7 +121,7 @@ async function perform(plan: Plan, looks: Looks): Promise<number> {
     const networks = networkRoom();
     const { plugIn } = networks;
     const qemu = qemuRoom(directory.path, { disksOf: vms.disks, socketsOf: shares.socketsOf, plugIn });
-    const guests = guestRoom(find);
+    const guests = guestRoom(find, outputOf);
     const builders = builderRoom(directory.path, vms.disks);
     const copies = copyExecutors(async ({ vm, through }, context) =>
       through.kind === 'ssh' ? guests.far(vm, through.ssh, context) : builders.find(vm),
@@ -128,13 +141,12 @@ async function perform(plan: Plan, looks: Looks): Promise<number> {
       ...networks.executors,
       ...joining,
     };
-    const commands = plan.steps.filter((step) => step.kind === 'guest.run' && !step.ownsTerminal);
     // output of guests that arrives beside our own lines would tear a live screen apart
     const result = await runPlan(
       plan,
       executors,
       signals,
-      listrView({ ...looks, live: looks.live && commands.length === 0 }),
+      listrView({ ...looks, live: looks.live && !hasOutput(plan) }),
     );
     result.said.forEach((line) => print(`${line}\n`));
     reportProblems(result.problems, looks);
@@ -142,6 +154,11 @@ async function perform(plan: Plan, looks: Looks): Promise<number> {
   } finally {
     await directory.remove();
   }
+}
+
+/** Whether guests say something beside our own lines. */
+function hasOutput({ steps }: Plan): boolean {
+  return steps.some((step) => step.kind === 'guest.run' && !step.ownsTerminal);
 }
 
 /** The only listeners for signals: the first ends the run in order, the second at once. */

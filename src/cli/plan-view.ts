@@ -28,7 +28,9 @@ function tree(plan: Plan): string {
   const lines = branches.flatMap((branch, index) => branchLines(branch, plan, index === branches.length - 1));
   const width = Math.max(...lines.map(([left]) => left.length));
   const body = lines.map(([left, right]) => (right ? `${left.padEnd(width)}   ${right}` : left));
-  const heading = `Plan: ${counted(vms.size, 'VM')}, ${counted(plan.steps.length, 'step')}`;
+  const bound =
+    plan.starts === undefined ? '' : `, at most ${counted(plan.starts.limit, 'VM')} booting at a time`;
+  const heading = `Plan: ${counted(vms.size, 'VM')}, ${counted(plan.steps.length, 'step')}${bound}`;
   return `${[heading, ...body].join('\n')}\n`;
 }
 
@@ -111,6 +113,8 @@ function factsOf(step: Step): string {
       return counted(step.cards.length, 'card');
     case 'network.join':
       return step.networks.map(({ address, prefix }) => `${address}/${prefix}`).join(', ');
+    case 'guest.settle':
+      return `within ${step.timeout} s`;
     case 'machine.stop':
       return step.ending.kind === 'at-once'
         ? 'at once, nothing is kept'

@@ -141,3 +141,21 @@ function sharedMemory({ spec, merged }: ResolvedVm): Problem[] {
     },
   ];
 }
+
+/** A VM without a command is never done with it. */
+export function neverDone({ document }: Transientfile, vms: readonly ResolvedVm[]): Problem[] {
+  const hasCommand = new Map(vms.map(({ spec }) => [spec.name, spec.connection.kind === 'ssh-command']));
+  return vms.flatMap(({ spec }) =>
+    spec.dependsOn.flatMap(({ vm, until }, index): Problem[] => {
+      if (until !== 'done' || hasCommand.get(vm) === true) return [];
+      return [
+        {
+          reason: 'conflict',
+          message: `VM "${spec.name}" waits until VM "${vm}" is done, which has no command`,
+          where: inFile(document, ['vms', spec.name, 'depends-on', index], 'value'),
+          hint: `give "${vm}" an ssh-command, or wait until it is "ready"`,
+        },
+      ];
+    }),
+  );
+}

@@ -1,5 +1,5 @@
 import { didYouMean } from '../options/issues.ts';
-import type { Problem } from '../problem.ts';
+import type { KeyPath, Problem } from '../problem.ts';
 import type { Document } from './document.ts';
 import { inFile } from './placement.ts';
 
@@ -12,7 +12,8 @@ interface Names {
 interface VmNames {
   readonly name: string;
   readonly image: string | undefined;
-  readonly dependsOn: readonly string[];
+  /** Each with where it stands in the list: a name, or a table that has one. */
+  readonly dependsOn: readonly { readonly vm: string; readonly path: KeyPath }[];
 }
 
 /** Every reference of a document that leads nowhere or in a circle, also when other things are wrong with it. */
@@ -33,10 +34,16 @@ function namesIn({ data }: Document): Names {
       return {
         name,
         image: typeof image === 'string' ? image : undefined,
-        dependsOn: Array.isArray(dependsOn) ? dependsOn.filter((item) => typeof item === 'string') : [],
+        dependsOn: Array.isArray(dependsOn) ? dependsOn.flatMap(dependencyIn) : [],
       };
     }),
   };
+}
+
+function dependencyIn(said: unknown, index: number): { vm: string; path: KeyPath }[] {
+  if (typeof said === 'string') return [{ vm: said, path: [index] }];
+  const { vm } = table(said);
+  return typeof vm === 'string' ? [{ vm, path: [index, 'vm'] }] : [];
 }
 
 function table(value: unknown): Readonly<Record<string, unknown>> {
@@ -68,8 +75,8 @@ function unknownImage(document: Document, { images }: Names, { name, image }: Vm
 
 function unknownVms(document: Document, { vms }: Names, { name, dependsOn }: VmNames): Problem[] {
   const others = vms.map((vm) => vm.name).filter((other) => other !== name);
-  return dependsOn.flatMap((dependency, index): Problem[] => {
-    const where = inFile(document, ['vms', name, 'depends-on', index], 'value');
+  return dependsOn.flatMap(({ vm: dependency, path }): Problem[] => {
+    const where = inFile(document, ['vms', name, 'depends-on', ...path], 'value');
     if (dependency === name) return [{ reason: 'cycle', message: `VM "${name}" depends on itself`, where }];
     if (others.includes(dependency)) return [];
     const hint = didYouMean(dependency, others) ?? `other VMs of this file: ${others.join(', ') || 'none'}`;
@@ -81,7 +88,10 @@ function unknownVms(document: Document, { vms }: Names, { name, dependsOn }: VmN
 function circles(document: Document, { vms }: Names): Problem[] {
   // a VM that depends on itself was told already
   const edges = new Map(
-    vms.map(({ name, dependsOn }) => [name, dependsOn.filter((other) => other !== name)]),
+    vms.map(({ name, dependsOn }) => [
+      name,
+      dependsOn.map((dependency) => dependency.vm).filter((other) => other !== name),
+    ]),
   );
   const finished = new Set<string>();
   return vms.flatMap(({ name }): Problem[] => {

@@ -4,7 +4,7 @@ import { parseImageRef } from '../options/option.ts';
 import type { Result } from '../problem.ts';
 import { failed, ok } from '../problem.ts';
 import type { ResolvedVm } from './conflicts.ts';
-import { ownConflicts, sharedImageNames, sharedStates, sharedTerminal } from './conflicts.ts';
+import { neverDone, ownConflicts, sharedImageNames, sharedStates, sharedTerminal } from './conflicts.ts';
 import type { Environment, Merged } from './merge.ts';
 import { absoluteImage, mergeLayers, overStored, storesOf } from './merge.ts';
 import { sharedPorts } from './ports.ts';
@@ -63,6 +63,7 @@ export function resolveProject(
     ...sharedPorts(vms),
     ...sharedImageNames(file, vms),
     ...sharedStates(file, vms),
+    ...neverDone(file, vms),
   ];
   return problems.length > 0 ? failed(...problems) : ok(vms.map(({ spec }) => spec));
 }

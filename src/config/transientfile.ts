@@ -12,6 +12,7 @@ import { readDocument } from './document.ts';
 import { memberships, networkShape, networksOf } from './networks.ts';
 import { inFile, placed } from './placement.ts';
 import { brokenReferences } from './references.ts';
+import type { Dependency } from './vm-spec.ts';
 import type { NetworkCard } from './vm-spec.ts';
 
 /** Name of the file that a project checks in. */
@@ -21,7 +22,7 @@ export const TRANSIENTFILE = 'Transientfile.toml';
 export interface VmEntry {
   readonly name: string;
   readonly image: string;
-  readonly dependsOn: readonly string[];
+  readonly dependsOn: readonly Dependency[];
   /** Its cards in networks of the file. */
   readonly networks: readonly NetworkCard[];
   /** Its name in the VM store, where its state is to stay under that name. */
@@ -57,6 +58,26 @@ const imageName = z
     error: 'must be an image name without a comma',
   });
 
+const dependency = z.union(
+  [
+    name,
+    z.strictObject({
+      vm: name.describe('a VM of this file'),
+      until: z
+        .enum(['started', 'ready', 'done'])
+        .optional()
+        .meta({ description: 'how far it must have come; done: its command ended with 0', default: 'ready' }),
+    }),
+  ],
+  { error: 'must be the name of a VM, or a table such as { vm = "db", until = "done" }' },
+);
+
+function dependencyOf(said: z.infer<typeof dependency>): Dependency {
+  return typeof said === 'string'
+    ? { vm: said, until: 'ready' }
+    : { vm: said.vm, until: said.until ?? 'ready' };
+}
+
 const SHAPES = {
   project: z.strictObject({
     name: name
@@ -74,9 +95,9 @@ const SHAPES = {
   vm: z.strictObject({
     image: imageSpec.describe('a name from [images], or an image spec: NAME or NAME,PROTOCOL=SOURCE'),
     'depends-on': z
-      .array(name)
+      .array(dependency)
       .optional()
-      .describe('VMs of this file that must be ready (answer ssh) before this one boots'),
+      .describe('VMs of this file that must be ready before this one boots, or started, or done'),
     networks: memberships,
     name: vmName
       .optional()
@@ -146,7 +167,7 @@ export function checkTransientfile(document: Document, base: string): Result<Tra
     vms: Object.entries(vms).map(([key, vm]) => ({
       name: key,
       image: vm.image,
-      dependsOn: vm['depends-on'] ?? [],
+      dependsOn: (vm['depends-on'] ?? []).map(dependencyOf),
       networks: networks.cards.get(key) ?? [],
       storeName: vm.name,
       persistent: vm.persistent ?? false,
@@ -166,7 +187,7 @@ export function selectVms(file: Transientfile, names: readonly string[]): Result
   const select = (vm: string): void => {
     if (selected.has(vm)) return;
     selected.add(vm);
-    known.get(vm)?.dependsOn.forEach(select);
+    known.get(vm)?.dependsOn.forEach((dependency) => select(dependency.vm));
   };
   (names.length > 0 ? names : [...known.keys()]).forEach(select);
   return ok(file.vms.filter((vm) => selected.has(vm.name)));

@@ -106,6 +106,12 @@ export interface NetworkCard {
   readonly peers: readonly { readonly name: string; readonly address: string }[];
 }
 
+/** How far another VM must have come: booted, ready, or its command ended with 0. */
+export interface Dependency {
+  readonly vm: string;
+  readonly until: 'started' | 'ready' | 'done';
+}
+
 /** How the VM ends: at once when nothing of it is kept, else by asking the guest and waiting. */
 export type Ending = { readonly kind: 'at-once' } | { readonly kind: 'orderly'; readonly timeout: number };
 
@@ -127,8 +133,10 @@ export interface VmSpec {
   /** In the order in which the VM names them. */
   readonly networks: readonly NetworkCard[];
   readonly ending: Ending;
-  /** VMs that must be ready before this one boots. */
-  readonly dependsOn: readonly string[];
+  /** What other VMs must have come to before this one boots. */
+  readonly dependsOn: readonly Dependency[];
+  /** What shows that a guest which answers ssh is ready; time in seconds. */
+  readonly readiness?: { readonly command: string; readonly timeout: number };
   /** Where this VM's disks, and those of others, are looked for when other processes ask for it. */
   readonly vmstore: string;
 }

@@ -13,6 +13,7 @@ import type {
   BuilderSpec,
   Connection,
   CopiesSpec,
+  Dependency,
   Ending,
   ImageNeed,
   MachineSpec,
@@ -33,7 +34,7 @@ export interface VmFacts {
   readonly instance: string;
   readonly image: WantedImage;
   readonly extraImages: readonly WantedImage[];
-  readonly dependsOn: readonly string[];
+  readonly dependsOn: readonly Dependency[];
   readonly networks: readonly NetworkCard[];
   /** Whether it is the only VM of the plan: then it must have something to connect to. */
   readonly alone: boolean;
@@ -91,8 +92,14 @@ export function resolveVm(facts: VmFacts, merged: Merged, environment: Environme
       keepsSomething || merged.said('shutdown-timeout'),
     ),
     dependsOn: facts.dependsOn,
+    ...readinessOf(merged),
     vmstore,
   };
+}
+
+function readinessOf(merged: Merged): Pick<VmSpec, 'readiness'> {
+  const command = merged.values['ready-command'];
+  return command === undefined ? {} : { readiness: { command, timeout: optionIn(merged)('ready-timeout') } };
 }
 
 function knownForward(said: string): Forward {

@@ -3,18 +3,27 @@ import type { SshSpec } from '../config/vm-spec.ts';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Exit } from '../host/process.ts';
 import { findProgram, runInForeground, shellExitCode, startChild } from '../host/process.ts';
-import type { Executor, Executors, FindMachine, Machine, StepContext } from '../plan/contract.ts';
+import type {
+  Executor,
+  Executors,
+  FindMachine,
+  GuestOutput,
+  Machine,
+  OutputOf,
+  StepContext,
+} from '../plan/contract.ts';
 import { TransientError } from '../problem.ts';
 import type { Far } from '../transfer/far.ts';
 import { SshFar } from './far.ts';
 import type { LoginTry } from './readiness.ts';
+import { settleGuest } from './settling.ts';
 import { awaitReady, sshPortOf } from './readiness.ts';
 import type { Master, Target } from './ssh-program.ts';
 import { fitsSocket, openMaster, sshArguments } from './ssh-program.ts';
 import { keyFilesOf, optionKeyFiles, readPrivateKeys } from './keys.ts';
 import { login } from './ssh.ts';
 
-type GuestKind = 'guest.ready' | 'guest.leave' | 'guest.run' | 'guest.console';
+type GuestKind = 'guest.ready' | 'guest.settle' | 'guest.leave' | 'guest.run' | 'guest.console';
 
 /** The executors of steps in a guest, and the guests that can be copied to and from. */
 export interface GuestRoom {
@@ -25,7 +34,7 @@ export interface GuestRoom {
 }
 
 /** Executors of the steps that concern the inside of a guest. */
-export function guestRoom(find: FindMachine): GuestRoom {
+export function guestRoom(find: FindMachine, outputOf: OutputOf): GuestRoom {
   const fars = new Map<string, Promise<SshFar>>();
   const masters = new Map<string, Master[]>();
   /** Further connections of a VM, each for a number of sessions. */
@@ -61,8 +70,10 @@ export function guestRoom(find: FindMachine): GuestRoom {
   const command: Executor<'guest.run'> = async ({ vm, ssh, command: line, ownsTerminal }, { signal }) => {
     const machine = find(vm);
     const args = [...sshArguments(await targetOf(machine, ssh, byAgent.has(vm))), line];
-    const run = ownsTerminal ? runInForeground : runBesideOthers;
-    return { exitCode: await sessionCode(await run(ssh.program, args, signal), machine) };
+    const exit = ownsTerminal
+      ? await runInForeground(ssh.program, args, signal)
+      : await runBesideOthers(ssh.program, args, outputOf(vm), signal);
+    return { exitCode: await sessionCode(exit, machine) };
   };
 
   const console: Executor<'guest.console'> = async ({ vm, ssh }, { signal }) => {
@@ -83,6 +94,11 @@ export function guestRoom(find: FindMachine): GuestRoom {
     const opened = await inside(vm, ssh, context);
     if (isNew && !opened.isRoot) context.note(withOwnRights(ssh.user));
     return opened;
+  };
+
+  const settle: Executor<'guest.settle'> = async (step, context) => {
+    await settleGuest(step, await inside(step.vm, step.ssh, context), context.signal);
+    return undefined;
   };
 
   const shell: GuestRoom['shell'] = async (vm, ssh, number, context) => {
@@ -118,7 +134,13 @@ export function guestRoom(find: FindMachine): GuestRoom {
   };
 
   return {
-    executors: { 'guest.ready': ready, 'guest.leave': leave, 'guest.run': command, 'guest.console': console },
+    executors: {
+      'guest.ready': ready,
+      'guest.settle': settle,
+      'guest.leave': leave,
+      'guest.run': command,
+      'guest.console': console,
+    },
     far,
     shell,
   };
@@ -190,12 +212,17 @@ async function sessionCode(exit: Exit, machine: Machine): Promise<number> {
 }
 
 /** A command among those of other VMs: no stdin, and its output goes on to ours as it comes. */
-async function runBesideOthers(program: string, args: readonly string[], signal: AbortSignal): Promise<Exit> {
+async function runBesideOthers(
+  program: string,
+  args: readonly string[],
+  output: GuestOutput,
+  signal: AbortSignal,
+): Promise<Exit> {
   const child = await startChild(program, args, { signal });
-  // not piped: a reader of ours that went away must not hold up the guest
-  child.stdout?.on('data', (chunk: Buffer) => process.stdout.write(chunk));
-  child.stderr?.on('data', (chunk: Buffer) => process.stderr.write(chunk));
+  child.stdout?.on('data', output.stdout);
+  child.stderr?.on('data', output.stderr);
   const exit = await child.exited;
+  output.end();
   signal.throwIfAborted();
   return exit;
 }

@@ -288,6 +288,21 @@ export const OPTIONS = {
     help: 'a port of the host, of 127.0.0.1 unless an address is said, that leads to one of the guest; 0: a free one',
     example: '"8080:80"',
   }),
+  'ready-command': option({
+    type: text,
+    scopes: ['file'],
+    unknownToPython: true,
+    help: 'command that is tried over ssh until it exits with 0: then the VM is ready for those that depend on it',
+    example: '"pg_isready"',
+  }),
+  'ready-timeout': option({
+    type: seconds,
+    scopes: ['file'],
+    default: 60,
+    unknownToPython: true,
+    help: 'how long ready-command may take to succeed, in seconds',
+    example: '60',
+  }),
   'qemu-args': list({
     type: z.string().refine((value) => !value.includes('\0'), { error: 'must not contain a NUL character' }),
     scopes: ['file'],

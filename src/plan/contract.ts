@@ -56,6 +56,17 @@ export interface Machine {
   readonly hideSerial: () => void;
 }
 
+/** Where the output of a guest goes; it never blocks the guest. */
+export interface GuestOutput {
+  readonly stdout: (chunk: Buffer) => void;
+  readonly stderr: (chunk: Buffer) => void;
+  /** Nothing more comes: what is left of a line is shown. */
+  readonly end: () => void;
+}
+
+/** Finds where the output of a VM goes. */
+export type OutputOf = (vm: string) => GuestOutput;
+
 /** Finds the running machine of a VM. */
 export type FindMachine = (vm: string) => Machine;
 

@@ -1,4 +1,4 @@
-import type { Connection, ImageNeed, SshSpec, StateSpec, VmSpec } from '../config/vm-spec.ts';
+import type { Connection, Dependency, ImageNeed, SshSpec, StateSpec, VmSpec } from '../config/vm-spec.ts';
 import { directCopies, offlineCopies } from './copies.ts';
 import { ordered } from './graph.ts';
 import { retrieval } from './images.ts';
@@ -6,8 +6,16 @@ import { deviceShares, shareSteps } from './shares.ts';
 import { joinOf, networkSteps, networksFor } from './networks.ts';
 import type { AwaitGuest, CreateVm, LockVm, Plan, Step, StepId } from './step.ts';
 
+/** What is said of a session as a whole. */
+export interface SessionManner {
+  /** How many VMs may boot at a time; all of them where it is missing. */
+  readonly jobs?: number;
+  /** A VM that fails ends nothing but what depends on it. */
+  readonly keepGoing?: boolean;
+}
+
 /** The whole plan for some VMs: their images, each VM's session, and every stop beside its boot. */
-export function planSession(specs: readonly VmSpec[]): Plan {
+export function planSession(specs: readonly VmSpec[], { jobs, keepGoing }: SessionManner = {}): Plan {
   const images = retrievals(specs);
   const work = new Map(
     specs.map((spec) => [spec.name, workOf(spec, `${spec.name}/boot`, specs.length === 1)]),
@@ -16,8 +24,10 @@ export function planSession(specs: readonly VmSpec[]): Plan {
   const steps = specs.flatMap((spec) => {
     const served = servedBy(spec, specs, work, hold);
     const own = (work.get(spec.name) ?? []).map((step) =>
-      // what is copied out of a service is what it has once it has served
-      step.kind === 'copy.out' ? { ...step, after: [...new Set([...step.after, ...served])] } : step,
+      // what is copied out of a service is what it has once it has served, and until then it has its folders
+      step.kind === 'copy.out' || step.kind === 'share.unmount'
+        ? { ...step, after: [...new Set([...step.after, ...served])] }
+        : step,
     );
     const { take, giveBack, ready } = stateOf(spec, specs);
     const { serve, withdraw } = shareSteps(spec, spec.ssh);
@@ -28,7 +38,17 @@ export function planSession(specs: readonly VmSpec[]): Plan {
     steps: ordered([...images, ...portsOf(specs), ...networkSteps(specs), ...steps, ...hold]),
     foreground: specs.flatMap((spec) => foregroundOf(spec, specs.length === 1)),
     exitFrom: [...work.values()].flat().flatMap((step) => (isUserStep(step) ? [step.id] : [])),
+    ...(keepGoing === true ? { keepGoing } : {}),
+    ...(jobs !== undefined && jobs < specs.length
+      ? { starts: { limit: jobs, spans: specs.map(spanOf) } }
+      : {}),
   };
+}
+
+/** A VM is on its way from its boot to its readiness; one without ssh has only to be started. */
+function spanOf(spec: VmSpec): { from: StepId; to: StepId } {
+  const from = `${spec.name}/boot`;
+  return { from, to: readinessOf(spec).at(-1) ?? from };
 }
 
 /** VMs with a backend of their own can have another image by the same name. */
@@ -184,9 +204,28 @@ function portsOf(specs: readonly VmSpec[]): Step[] {
   return [{ id: 'ports', kind: 'machine.ports', title: 'Ports of the host', needs: [], after: [], vms }];
 }
 
-/** The step by which a VM is ready for those that depend on it: the last one that makes it so. */
-function readinessOf({ name: vm, networks }: Pick<VmSpec, 'name' | 'networks'>): StepId {
-  return networks.length > 0 ? `${vm}/join` : `${vm}/ready`;
+/** The steps by which a VM is ready for those that depend on it: all that come before its own session. */
+function readinessOf(spec: VmSpec): StepId[] {
+  const isPrelude = ({ kind, undoes }: Step): boolean =>
+    undoes === undefined && PRELUDE.some((one) => one === kind);
+  return workOf(spec, `${spec.name}/boot`, false)
+    .filter(isPrelude)
+    .map((step) => step.id);
+}
+
+const PRELUDE: readonly Step['kind'][] = [
+  'guest.ready',
+  'network.join',
+  'share.mount',
+  'copy.in',
+  'guest.settle',
+];
+
+/** What a VM waits for in another one. */
+function dependencyOf({ vm, until }: Dependency, specs: readonly VmSpec[]): StepId[] {
+  if (until === 'started') return [`${vm}/boot`];
+  if (until === 'done') return [`${vm}/run`];
+  return specs.filter(({ name }) => name === vm).flatMap(readinessOf);
 }
 
 function bootOf(spec: VmSpec, ready: readonly StepId[], specs: readonly VmSpec[]): Step {
@@ -201,7 +240,7 @@ function bootOf(spec: VmSpec, ready: readonly StepId[], specs: readonly VmSpec[]
       ...ready,
       ...portsOf(specs).map(({ id }) => id),
       ...networksFor(spec),
-      ...spec.dependsOn.flatMap((other) => specs.filter(({ name }) => name === other).map(readinessOf)),
+      ...spec.dependsOn.flatMap((dependency) => dependencyOf(dependency, specs)),
     ],
     after: [],
     instance: spec.instance,
@@ -220,7 +259,7 @@ function bootOf(spec: VmSpec, ready: readonly StepId[], specs: readonly VmSpec[]
 
 /** What happens in a VM between its boot, or another step by which it is there, and its stop. */
 export function workOf(
-  spec: Pick<VmSpec, 'name' | 'connection' | 'ssh' | 'copies' | 'shares' | 'networks'>,
+  spec: Pick<VmSpec, 'name' | 'connection' | 'ssh' | 'copies' | 'shares' | 'networks' | 'readiness'>,
   boot: StepId,
   alone: boolean,
 ): Step[] {
@@ -241,15 +280,32 @@ export function workOf(
     ssh,
     // copies, folders and what joins a network go through a login of the user's ssh program too
     forSession:
-      connection.kind !== 'service' || spec.copies.direct || mount.length > 0 || spec.networks.length > 0,
+      connection.kind !== 'service' ||
+      spec.copies.direct ||
+      mount.length > 0 ||
+      spec.networks.length > 0 ||
+      spec.readiness !== undefined,
   };
   const join = joinOf(spec, ssh, ready.id);
   const first = [...join, ...mount];
-  const before = [...first, ...directCopies(spec, 'in', ssh, first.at(-1)?.id)];
+  const given = [...first, ...directCopies(spec, 'in', ssh, first.at(-1)?.id)];
+  const before = [...given, ...settlingOf(spec, ssh, [ready, ...given])];
   const session = [...console, ...sessionOf(vm, connection, ssh, [ready, ...before], alone)];
   const work = [...before, ...session, ...directCopies(spec, 'out', ssh, session[0]?.id)];
   const inside = [...work, ...unmount(work.map((step) => step.id))];
   return [ready, ...inside, ...(ready.forSession ? [leaveOf(vm, ready.id, inside)] : [])];
+}
+
+/** A guest that answers may have more to do before it is of use: its own command tells. */
+function settlingOf(
+  { name: vm, readiness }: Pick<VmSpec, 'name' | 'readiness'>,
+  ssh: SshSpec,
+  before: readonly Step[],
+): Step[] {
+  if (readiness === undefined) return [];
+  const needs = before.map((step) => step.id);
+  const title = titleOf('Wait for', readiness.command);
+  return [{ id: `${vm}/settle`, kind: 'guest.settle', vm, title, needs, after: [], ssh, ...readiness }];
 }
 
 /** The session that the user asked for; a service has none. */
@@ -267,7 +323,7 @@ function sessionOf(
     case 'ssh-command': {
       const { command } = connection;
       const ownsTerminal = alone || connection.serial;
-      const title = titleOf(command);
+      const title = titleOf('Run', command);
       return [{ ...onReady, id: `${vm}/run`, kind: 'guest.run', title, command, ownsTerminal }];
     }
     case 'service':
@@ -288,10 +344,10 @@ function leaveOf(vm: string, ready: StepId, work: readonly Step[]): Step {
   };
 }
 
-function titleOf(command: string): string {
+function titleOf(what: string, command: string): string {
   const [line = ''] = command.trim().split('\n');
   const shown = line.slice(0, 60).trimEnd();
-  return `Run ${shown}${shown.length < command.trim().length ? ' …' : ''}`;
+  return `${what} ${shown}${shown.length < command.trim().length ? ' …' : ''}`;
 }
 
 /** Whether the step is what the user asked the VM for; its exit code is theirs. */
@@ -303,7 +359,7 @@ export function isUserStep(step: Step): boolean {
 function holdFor(specs: readonly VmSpec[]): Step[] {
   if (!specs.every(({ connection }) => connection.kind === 'service')) return [];
   const vms = specs.map((spec) => spec.name);
-  const needs = specs.map(readinessOf);
+  const needs = specs.flatMap(readinessOf);
   return [
     { id: 'hold', kind: 'machine.hold', title: 'Services run until you interrupt', needs, after: [], vms },
   ];
@@ -330,7 +386,9 @@ function servedBy(
   work: ReadonlyMap<string, readonly Step[]>,
   hold: readonly Step[],
 ): StepId[] {
-  const dependents = specs.filter((other) => other.dependsOn.includes(vm)).map((other) => other.name);
+  const dependents = specs
+    .filter((other) => other.dependsOn.some((one) => one.vm === vm && one.until !== 'done'))
+    .map((other) => other.name);
   const served = connection.kind === 'service' ? userStepsOf(work, dependents) : [];
   return [...dependents.map((other) => `${other}/stop`), ...served, ...hold.map((step) => step.id)];
 }

@@ -236,6 +236,15 @@ export interface AwaitGuest extends StepBase<'guest.ready'> {
   readonly forSession: boolean;
 }
 
+/** Try a command in the guest until it exits with 0. */
+export interface SettleGuest extends StepBase<'guest.settle'> {
+  readonly vm: string;
+  readonly ssh: SshSpec;
+  readonly command: string;
+  /** Seconds. */
+  readonly timeout: number;
+}
+
 /** Give up what a login holds open. */
 export interface LeaveGuest extends StepBase<'guest.leave'> {
   readonly vm: string;
@@ -282,6 +291,7 @@ export type Step =
   | StopMachine
   | HoldServices
   | AwaitGuest
+  | SettleGuest
   | LeaveGuest
   | RunCommand
   | OpenConsole;
@@ -298,4 +308,6 @@ export interface Plan {
   readonly exitFrom: readonly StepId[];
   /** A failure does not end what does not need the step that failed. */
   readonly keepGoing?: boolean;
+  /** How many machines may be on their way at a time, each from a step that boots it to one by which it has come up. */
+  readonly starts?: { readonly limit: number; readonly spans: readonly { from: StepId; to: StepId }[] };
 }

@@ -1,6 +1,7 @@
 import type { Executors, StepContext, StepResult } from '../plan/contract.ts';
 import { acts, waitsFor, type Act } from '../plan/graph.ts';
 import type { Plan, Step, StepId } from '../plan/step.ts';
+import { Starts } from './starts.ts';
 import type { Problem } from '../problem.ts';
 import { problemOf } from '../problem.ts';
 
@@ -10,7 +11,8 @@ export type Outcome =
   /** The machine ended by itself and in order: nothing failed, and what needs this step has nothing to do. */
   | { readonly kind: 'ended' }
   | { readonly kind: 'failed'; readonly problem: Problem }
-  | { readonly kind: 'skipped' }
+  /** `cause` is the step that it needed, directly or through others, and that was not done. */
+  | { readonly kind: 'skipped'; readonly cause?: StepId }
   | { readonly kind: 'interrupted' };
 
 export interface RunResult {
@@ -79,6 +81,7 @@ class Run {
   readonly #problems = new Set<Problem>();
   readonly #placed = new Map<Problem, Problem>();
   readonly #said: string[] = [];
+  readonly #starts: Starts;
   /** Aborted by the first failure of a step, beside the signals that come from outside. */
   readonly #failure = new AbortController();
   readonly #abort: AbortSignal;
@@ -89,6 +92,7 @@ class Run {
     this.#executors = executors;
     this.#signals = signals;
     this.#abort = AbortSignal.any([signals.abort, this.#failure.signal]);
+    this.#starts = new Starts(plan.starts);
     for (const step of plan.steps) this.#settled.set(step.id, settleable());
   }
 
@@ -100,9 +104,9 @@ class Run {
   /** Waits until the step may start, runs or skips it, and settles it. Never rejects. */
   async perform(step: Step, listener: StepListener): Promise<Outcome> {
     await Promise.all(waitsFor(step).flatMap((id) => this.#settled.get(id)?.promise ?? []));
-    const outcome = this.#mayStart(step)
-      ? await this.#execute(step, listener)
-      : ({ kind: 'skipped' } as const);
+    await this.#starts.enter(step.id, (limit) => listener.note(`${limit} VMs boot at a time (--jobs)`));
+    const outcome = this.#mayStart(step) ? await this.#execute(step, listener) : this.#skip(step, listener);
+    this.#starts.leave(step.id, outcome.kind === 'done');
     this.#outcomes.set(step.id, outcome);
     this.#take(step, outcome);
     this.#settled.get(step.id)?.settle();
@@ -111,13 +115,38 @@ class Run {
 
   #mayOutlast({ undoes, always, needs }: Step): boolean {
     if (undoes !== undefined) return this.#begun.has(undoes);
-    return always === true && needs.every((id) => (this.#outcomes.get(id)?.kind ?? 'done') === 'done');
+    return always === true && needs.every((id) => !this.#outcomes.has(id) || this.#isDone(id));
   }
 
   #mayStart(step: Step): boolean {
     if (step.undoes !== undefined) return this.#begun.has(step.undoes);
     if (this.#endOf(step).aborted) return false;
-    return step.needs.every((id) => this.#outcomes.get(id)?.kind === 'done');
+    return step.needs.every((id) => this.#isDone(id));
+  }
+
+  /** A command that ended with another code than 0 has come to its end, and is not what others need. */
+  #isDone(id: StepId): boolean {
+    const outcome = this.#outcomes.get(id);
+    return outcome?.kind === 'done' && (outcome.exitCode ?? 0) === 0;
+  }
+
+  /** A VM that is not started because of another one says so. */
+  #skip({ vm, kind, needs }: Step, { note }: StepListener): Outcome {
+    const missing = needs.find((id) => !this.#isDone(id));
+    const outcome = missing === undefined ? undefined : this.#outcomes.get(missing);
+    const cause = outcome?.kind === 'skipped' ? outcome.cause : missing;
+    const causing = this.#plan.steps.find((step) => step.id === cause);
+    if (kind === 'machine.boot' && causing?.vm !== undefined && causing.vm !== vm)
+      note(
+        `VM ${vm} is not started, because of VM ${causing.vm}: ${causing.title} ${this.#fateOf(causing.id)}`,
+      );
+    return { kind: 'skipped', ...(cause === undefined ? {} : { cause }) };
+  }
+
+  #fateOf(id: StepId): string {
+    const outcome = this.#outcomes.get(id);
+    if (outcome?.kind === 'done') return `ended with exit code ${outcome.exitCode ?? 0}`;
+    return outcome?.kind === 'interrupted' ? 'was interrupted' : 'failed';
   }
 
   /** What ends a step: a step that outlasts the abort of a run is ended by a second signal only. */
@@ -150,7 +179,7 @@ class Run {
     return placed;
   }
 
-  /** The first failure ends the run in order; an exit code is a result and ends nothing. */
+  /** The first failure ends the run in order, and so does the first command that exits with another code than 0. */
   #take(step: Step, outcome: Outcome): void {
     if (outcome.kind === 'failed') {
       this.#problems.add(outcome.problem);
@@ -159,6 +188,8 @@ class Run {
     }
     if (outcome.kind === 'done' && outcome.exitCode && this.#plan.exitFrom.includes(step.id)) {
       this.#firstBadExit ??= outcome.exitCode;
+      // what somebody typed last before they left a console is nothing to judge a run by
+      if (step.kind === 'guest.run' && this.#plan.keepGoing !== true) this.#failure.abort();
     }
   }
 

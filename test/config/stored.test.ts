@@ -64,6 +64,8 @@ const UNUSUAL: OptionValues = {
   rsync: true,
   'builder-kernel': '/vmlinuz',
   'builder-initrd': '/initrd',
+  'ready-command': 'true',
+  'ready-timeout': 5,
   memory: '2G',
   cpus: 8,
   accel: 'tcg',
@@ -73,7 +75,7 @@ const UNUSUAL: OptionValues = {
 
 const OF_THE_COMMAND: readonly OptionName[] = [
   ...(['name', 'image-backend', 'vmstore', 'verbose', 'config'] as const),
-  ...(['copy-in-before', 'copy-out-after'] as const),
+  ...(['copy-in-before', 'copy-out-after', 'ready-command', 'ready-timeout'] as const),
 ];
 
 const STORED = OPTION_NAMES.filter((name) => !OF_THE_COMMAND.includes(name));

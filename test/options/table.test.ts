@@ -10,9 +10,13 @@ import { OPTION_NAMES, OPTION_TABLE, optionsIn, type OptionName } from '../../sr
 const COMMAND_SCOPES: readonly Scope[] = ['everywhere', 'run', 'up', 'plan'];
 
 describe('the option table', () => {
-  test('every option has a flag somewhere, but for the arguments of QEMU', () => {
+  test('every option has a flag somewhere, but for the arguments of QEMU and what only a file says', () => {
     const withFlag = new Set(COMMAND_SCOPES.flatMap((scope) => flagsOf(scope).map(({ name }) => name)));
-    expect(OPTION_NAMES.filter((name) => !withFlag.has(name))).toEqual(['qemu-args']);
+    expect(OPTION_NAMES.filter((name) => !withFlag.has(name))).toEqual([
+      'ready-command',
+      'ready-timeout',
+      'qemu-args',
+    ]);
   });
 
   test.for(COMMAND_SCOPES)('no flag of "%s" has two meanings', (scope) => {

@@ -12,7 +12,8 @@ const names = readdirSync(FIXTURES).flatMap((file) => (file.endsWith('.toml') ? 
 /** The plan that `transient plan --file NAME.toml` shows. */
 async function planOf(name: string): Promise<Plan> {
   const parsed = parseCommandLine({
-    argv: ['plan', '--file', `${name}.toml`],
+    // how many boot at a time is this machine's business
+    argv: ['plan', '--jobs', '100', '--file', `${name}.toml`],
     environment: { HOME: '/home/user' },
     workingDirectory: FIXTURES,
   });

@@ -1,9 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import type { VmSpec } from '../../src/config/vm-spec.ts';
 import { acts } from '../../src/plan/graph.ts';
+import type { Dependency } from '../../src/config/vm-spec.ts';
 import { planSession } from '../../src/plan/session.ts';
 import type { Step } from '../../src/plan/step.ts';
 import { command, QEMU_CONSOLE, SERVICE, SSH_CONSOLE, SSH_WITH_SERIAL, vm } from './specs.ts';
+
+/** Another VM that must be ready. */
+function on(vm: string): Dependency {
+  return { vm, until: 'ready' };
+}
 
 describe('one VM', () => {
   test.for([
@@ -120,7 +126,7 @@ describe('several VMs', () => {
   });
 
   test('also where its own VM depends on theirs: that must be ready, not done', () => {
-    const [before = ''] = actsOf(vm('b', command()), vm('a', SSH_CONSOLE, { dependsOn: ['b'] }));
+    const [before = ''] = actsOf(vm('b', command()), vm('a', SSH_CONSOLE, { dependsOn: [on('b')] }));
     expect(before).toContain('b/ready');
     expect(before).not.toContain('b/run');
   });
@@ -150,8 +156,8 @@ describe('several VMs', () => {
 
 describe('dependencies', () => {
   const chain = [
-    vm('web', command(), { dependsOn: ['app'] }),
-    vm('app', SERVICE, { dependsOn: ['db'] }),
+    vm('web', command(), { dependsOn: [on('app')] }),
+    vm('app', SERVICE, { dependsOn: [on('db')] }),
     vm('db', SERVICE),
   ];
 
@@ -168,7 +174,7 @@ describe('dependencies', () => {
   });
 
   test('also when it has a command of its own', () => {
-    const { steps } = planSession([vm('a', command(), { dependsOn: ['b'] }), vm('b', command())]);
+    const { steps } = planSession([vm('a', command(), { dependsOn: [on('b')] }), vm('b', command())]);
     expect(byId(steps, 'b/stop').after).toContain('a/stop');
   });
 
@@ -180,7 +186,7 @@ describe('dependencies', () => {
   });
 
   test('a console waits for what its VM depends on', () => {
-    expect(actsOf(vm('a', SSH_CONSOLE, { dependsOn: ['db'] }), vm('db', SERVICE))).toEqual([
+    expect(actsOf(vm('a', SSH_CONSOLE, { dependsOn: [on('db')] }), vm('db', SERVICE))).toEqual([
       'view: image/test db/boot db/ready a/boot a/ready',
       'bare: a/console',
       'view: a/leave a/stop db/stop',

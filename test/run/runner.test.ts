@@ -240,12 +240,18 @@ describe('exit codes', () => {
     expect((await play(planOf([step('a')]))).exitCode).toBe(0);
   });
 
-  test('that of a command that was not content, and the run goes on', async () => {
-    const plan = planOf([step('a'), step('b', { needs: ['a'] })]);
+  test('that of a command that was not content: what needs it is passed over, and the cause is known', async () => {
+    const plan = planOf([
+      step('a'),
+      step('b', { needs: ['a'] }),
+      step('c', { needs: ['b'] }),
+      step('d', { after: ['a'] }),
+    ]);
     const result = await play(plan, { a: exits(7) });
     expect(result.exitCode).toBe(7);
-    expect(kinds(result)).toEqual({ a: 'done', b: 'done' });
+    expect(kinds(result)).toEqual({ a: 'done', b: 'skipped', c: 'skipped', d: 'done' });
     expect(result.outcomes.get('a')).toEqual({ kind: 'done', exitCode: 7 });
+    expect(result.outcomes.get('c')).toEqual({ kind: 'skipped', cause: 'a' });
   });
 
   test('the first that is not 0 counts', async () => {

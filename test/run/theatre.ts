@@ -93,6 +93,7 @@ function executorsOf(
     'machine.stop': true,
     'machine.hold': true,
     'guest.ready': true,
+    'guest.settle': true,
     'guest.leave': true,
     'guest.run': true,
     'guest.console': true,

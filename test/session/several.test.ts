@@ -12,8 +12,8 @@ describe('several VMs with commands', () => {
     });
     const { exitCode, stdout, stderr } = await rig.run(['up']);
     expect(exitCode).toBe(0);
-    expect(stdout.text.split('\n').filter(Boolean).sort()).toEqual(['from a', 'from b']);
-    expect(stderr.text).toMatch(/^err from b$/m);
+    expect(stdout.text.split('\n').filter(Boolean).sort()).toEqual(['a | from a', 'b | from b']);
+    expect(stderr.text).toMatch(/^b \| err from b$/m);
   });
 
   test('the exit code is that of the one that was not content', async () => {
@@ -21,14 +21,14 @@ describe('several VMs with commands', () => {
     expect((await rig.run(['up'])).exitCode).toBe(4);
   });
 
-  test('a command that fails leaves the others alone', async () => {
+  test('a command that fails leaves the others alone where that is asked for', async () => {
     await using rig = project({
       a: 'ssh-command = "exit 4"',
       b: 'depends-on = ["a"]\nssh-command = "echo from b"',
     });
-    const { exitCode, stdout } = await rig.run(['up']);
+    const { exitCode, stdout } = await rig.run(['up', '--keep-going']);
     expect(exitCode).toBe(4);
-    expect(stdout.text).toBe('from b\n');
+    expect(stdout.text).toBe('b | from b\n');
   });
 
   test('they have no stdin to quarrel about', async () => {
@@ -62,7 +62,7 @@ describe('several VMs with commands', () => {
       c: 'ssh-command = "echo c"',
     });
     const { stdout } = await rig.run(['up', 'b']);
-    expect(stdout.text).toBe('a\nb\n');
+    expect(stdout.text).toBe('a | a\nb | b\n');
   });
 });
 

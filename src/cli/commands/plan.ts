@@ -1,5 +1,6 @@
 import { ok } from '../../problem.ts';
 import { type CommandDef, planForm } from '../command.ts';
+import { MANNER_SWITCHES } from './jobs.ts';
 import { FILE_SWITCH, planProject } from './project.ts';
 
 /** `plan [VM…]`: what `up` would do. */
@@ -10,6 +11,7 @@ export const plan: CommandDef = {
   help: 'print what "up" would do, and do nothing',
   switches: [
     FILE_SWITCH,
+    ...MANNER_SWITCHES,
     { flags: '--json', help: 'as JSON (schemas/plan.schema.json)' },
     { flags: '--dot', help: 'as a graph for Graphviz' },
   ],

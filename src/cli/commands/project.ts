@@ -11,6 +11,7 @@ import type { Plan } from '../../plan/step.ts';
 import type { Result } from '../../problem.ts';
 import { all, failed, ok } from '../../problem.ts';
 import type { Invocation, Switch } from '../command.ts';
+import { defaultJobs, mannerOf } from './jobs.ts';
 import { loadStoredVm } from './stored-vm.ts';
 
 /** Names the Transientfile, on every command that reads one. */
@@ -22,6 +23,8 @@ export const FILE_SWITCH: Switch = {
 /** The plan for the VMs of the project's Transientfile that were named, with the flags over it. */
 export async function planProject(invocation: Invocation): Promise<Result<Plan>> {
   const { workingDirectory, environment, flags, switches, operands } = invocation;
+  const manner = mannerOf(invocation);
+  if (!manner.ok) return manner;
   const path = findTransientfile(workingDirectory, switches['file'] as string | undefined);
   if (!path.ok) return path;
   const file = await loadTransientfile(path.value, workingDirectory);
@@ -41,7 +44,7 @@ export async function planProject(invocation: Invocation): Promise<Result<Plan>>
     String(process.pid).padStart(7, '0'),
   );
   if (!specs.ok) return failed(...(await placed(specs.problems, file.value.document)));
-  return ok(planSession(specs.value));
+  return ok(planSession(specs.value, { jobs: defaultJobs(specs.value), ...manner.value }));
 }
 
 /** What is stored of the VMs that keep their state and exist, by their keys in the file. */

@@ -1,0 +1,111 @@
+import { styleText } from 'node:util';
+import type { GuestOutput, OutputOf } from '../plan/contract.ts';
+
+const COLORS = ['cyan', 'yellow', 'green', 'magenta', 'blue', 'red'] as const;
+
+/** A line that is longer than this is shown as it comes, and all others wait for its end; in bytes. */
+const LONG_LINE = 64 * 1024;
+
+/** Where bytes go. */
+type Write = (bytes: Buffer) => void;
+
+/**
+ * The output of several guests on one stdout and one stderr: whole lines, each with the name of its VM before it. With one
+ * VM what it says is passed on as it is.
+ */
+export function guestOutputs(vms: readonly string[], out: Write, err: Write, color: boolean): OutputOf {
+  const width = Math.max(0, ...vms.map((vm) => vm.length));
+  const streams = [new Lines(out), new Lines(err)] as const;
+  return (vm) => {
+    if (vms.length < 2) return { stdout: out, stderr: err, end: () => undefined };
+    const paint = COLORS[vms.indexOf(vm) % COLORS.length] ?? 'cyan';
+    const name = `${vm.padEnd(width)} | `;
+    const prefix = Buffer.from(color ? styleText(paint, name, { validateStream: false }) : name);
+    const [stdout, stderr] = streams.map((lines) => lines.from(prefix)) as [Source, Source];
+    return {
+      stdout: (chunk) => stdout.take(chunk),
+      stderr: (chunk) => stderr.take(chunk),
+      end: () => [stdout, stderr].forEach((source) => source.end()),
+    } satisfies GuestOutput;
+  };
+}
+
+const NEWLINE = 0x0a;
+
+/** One stream that several sources write whole lines to. */
+class Lines {
+  readonly #write: Write;
+  /** A source whose line has begun to be shown; the lines of others wait. */
+  #owner: Source | undefined;
+  #waiting: Buffer[] = [];
+
+  constructor(write: Write) {
+    this.#write = write;
+  }
+
+  from(prefix: Buffer): Source {
+    return new Source(this, prefix);
+  }
+
+  /** Shows bytes of a source; `ends` tells whether they come to the end of a line. */
+  show(source: Source, bytes: Buffer, ends: boolean): void {
+    if (this.#owner !== undefined && this.#owner !== source) {
+      // a line that another one has begun ends first; a second long one has to be kept whole
+      this.#waiting.push(bytes);
+      return;
+    }
+    this.#write(bytes);
+    this.#owner = ends ? undefined : source;
+    if (ends) this.#waiting.splice(0).forEach((line) => this.#write(line));
+  }
+
+  /** Whether a source may begin to show a line of which the end is not there yet. */
+  isFree(source: Source): boolean {
+    return this.#owner === undefined || this.#owner === source;
+  }
+}
+
+/** One guest, of whose output a line is put together. */
+class Source {
+  readonly #lines: Lines;
+  readonly #prefix: Buffer;
+  #pending: Buffer[] = [];
+  #size = 0;
+  #isShowing = false;
+
+  constructor(lines: Lines, prefix: Buffer) {
+    this.#lines = lines;
+    this.#prefix = prefix;
+  }
+
+  take(chunk: Buffer): void {
+    let rest = chunk;
+    for (let at = rest.indexOf(NEWLINE); at >= 0; at = rest.indexOf(NEWLINE)) {
+      this.#add(rest.subarray(0, at + 1));
+      this.#flush(true);
+      rest = rest.subarray(at + 1);
+    }
+    if (rest.length > 0) this.#add(rest);
+    if (this.#size > LONG_LINE && this.#lines.isFree(this)) this.#flush(false);
+  }
+
+  end(): void {
+    if (this.#size === 0 && !this.#isShowing) return;
+    this.#add(Buffer.from([NEWLINE]));
+    this.#flush(true);
+  }
+
+  #add(bytes: Buffer): void {
+    // the chunk is its reader's to use again
+    this.#pending.push(Buffer.from(bytes));
+    this.#size += bytes.length;
+  }
+
+  #flush(ends: boolean): void {
+    const begin = this.#isShowing ? [] : [this.#prefix];
+    this.#lines.show(this, Buffer.concat([...begin, ...this.#pending]), ends);
+    this.#pending = [];
+    this.#size = 0;
+    this.#isShowing = !ends;
+  }
+}
