@@ -44,7 +44,7 @@ export interface Switch {
 export interface Invocation {
   readonly operands: readonly string[];
   readonly flags: Layer;
-  /** The command's own switches by their commander name. */
+  /** The command's own switches by their names without dashes in front. */
   readonly switches: Readonly<Record<string, unknown>>;
   readonly environment: Environment;
   readonly workingDirectory: string;

@@ -1,4 +1,4 @@
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import type { Environment } from '../config/merge.ts';
 import { addFlags, flagLayer, type RawFlags } from '../options/flags.ts';
 import type { Problem, Result } from '../problem.ts';
@@ -169,8 +169,9 @@ function joined(before: RawFlags, after: RawFlags): RawFlags {
 
 function switchesOf(command: Command, own: readonly Switch[]): Record<string, unknown> {
   const typed = command.opts<Record<string, unknown>>();
-  const names = own.map(({ flags }) => /--([\w-]+)/.exec(flags)?.[1] ?? flags);
-  return Object.fromEntries(names.filter((name) => name in typed).map((name) => [name, typed[name]]));
+  const options = own.map(({ flags }) => new Option(flags));
+  const given = options.filter((option) => option.attributeName() in typed);
+  return Object.fromEntries(given.map((option) => [option.name(), typed[option.attributeName()]]));
 }
 
 /** commander's refusal in our words; "unrecognized arguments" is what scripts look for. */

@@ -1,6 +1,6 @@
 import type { Connection, Dependency, ImageNeed, SshSpec, StateSpec, VmSpec } from '../config/vm-spec.ts';
 import { directCopies, offlineCopies } from './copies.ts';
-import { ordered } from './graph.ts';
+import { ordered, waitsFor } from './graph.ts';
 import { retrieval } from './images.ts';
 import { deviceShares, shareSteps } from './shares.ts';
 import { joinOf, networkSteps, networksFor } from './networks.ts';
@@ -204,13 +204,11 @@ function portsOf(specs: readonly VmSpec[]): Step[] {
   return [{ id: 'ports', kind: 'machine.ports', title: 'Ports of the host', needs: [], after: [], vms }];
 }
 
-/** The steps by which a VM is ready for those that depend on it: all that come before its own session. */
+/** The steps by which a VM is ready for those that depend on it: the last of those that come before its own session. */
 function readinessOf(spec: VmSpec): StepId[] {
-  const isPrelude = ({ kind, undoes }: Step): boolean =>
-    undoes === undefined && PRELUDE.some((one) => one === kind);
-  return workOf(spec, `${spec.name}/boot`, false)
-    .filter(isPrelude)
-    .map((step) => step.id);
+  const prelude = workOf(spec, `${spec.name}/boot`, false).filter(({ kind }) => PRELUDE.includes(kind));
+  const waitedFor = new Set(prelude.flatMap(waitsFor));
+  return prelude.map((step) => step.id).filter((id) => !waitedFor.has(id));
 }
 
 const PRELUDE: readonly Step['kind'][] = [

@@ -17,7 +17,7 @@ export const MANNER_SWITCHES: readonly Switch[] = [
 
 /** What the switches say of a session as a whole. */
 export function mannerOf({ switches }: Invocation): Result<SessionManner> {
-  const keepGoing = switches['keepGoing'] === true;
+  const keepGoing = switches['keep-going'] === true;
   const said = switches['jobs'] as string | undefined;
   if (said === undefined) return ok({ keepGoing });
   return /^[1-9]\d{0,3}$/.test(said) ? ok({ keepGoing, jobs: Number(said) }) : failed(noNumber(said));
