@@ -139,7 +139,7 @@ const steps: Record<Step['kind'], z.ZodType> = {
     forwards,
     networks: z.array(z.strictObject({ name: z.string(), mac: z.string() })),
     console: z.boolean(),
-    showSerial: z.boolean(),
+    showSerial: z.enum(['never', 'boot', 'always']),
   }),
   'share.serve': z.strictObject({ kind: z.literal('share.serve'), ...ofVm, shares }),
   'share.withdraw': z.strictObject({ kind: z.literal('share.withdraw'), ...ofVm }),
@@ -174,7 +174,13 @@ const steps: Record<Step['kind'], z.ZodType> = {
   }),
   'machine.console': z.strictObject({ kind: z.literal('machine.console'), ...ofVm }),
   'machine.stop': z.strictObject({ kind: z.literal('machine.stop'), ...ofVm, ending }),
-  'machine.hold': z.strictObject({ kind: z.literal('machine.hold'), ...base, vms: strings }),
+  'machine.hold': z.strictObject({
+    kind: z.literal('machine.hold'),
+    ...base,
+    vm: z.string().optional(),
+    vms: strings,
+  }),
+  'session.end': z.strictObject({ kind: z.literal('session.end'), ...ofVm }),
   'guest.ready': z.strictObject({ kind: z.literal('guest.ready'), ...ofVm, ssh, forSession: z.boolean() }),
   'guest.settle': z.strictObject({
     kind: z.literal('guest.settle'),

@@ -1,20 +1,35 @@
 #!/usr/bin/env node
-import type { ImagesIntent, Intent, VmsIntent } from './cli/command.ts';
+import { closeSync, writeSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ImagesIntent, Intent, LogsIntent, OrderIntent, VmsIntent } from './cli/command.ts';
 import { exitCodeOf, looksOf, reportProblems, reportWarning, type Looks } from './cli/report.ts';
-import type { Machine } from './plan/contract.ts';
+import type { ProjectEvent } from './host/projects.ts';
 import type { Plan } from './plan/step.ts';
 import { problemOf, type Problem } from './problem.ts';
 import type { RunSignals } from './run/runner.ts';
+import type { SupervisedProject } from './run/supervise.ts';
 
 declare const TRANSIENT_VERSION: string;
 
 /** How long a run may still take after its second signal, in milliseconds. */
 const KILL_GRACE = 5000;
 
+/** What we are started with to run a project detached; nobody types it. */
+const SUPERVISE = '__supervise';
+
+/** The descriptor on which a supervisor says that it can be asked. */
+const READY = 3;
+
+/** Time between two looks whether a process is gone, in milliseconds. */
+const LOOK = 20;
+
 const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 async function main(argv: readonly string[]): Promise<number> {
   if (argv.length === 1 && argv[0] === '--version') return print(`transient ${TRANSIENT_VERSION}\n`);
+  const [first, second] = argv;
+  if (first === SUPERVISE && second !== undefined)
+    return beSupervisor(JSON.parse(second) as SupervisedProject);
   const looks = looksOf(process.stderr, process.env);
   const { parseCommandLine } = await import('./cli/program.ts');
   const parsed = parseCommandLine({ argv, environment: process.env, workingDirectory: process.cwd() });
@@ -34,6 +49,11 @@ function print(text: string): number {
   return 0;
 }
 
+function note(line: string): number {
+  process.stderr.write(`${line}\n`);
+  return 0;
+}
+
 function refuse(problems: readonly Problem[], looks: Looks): number {
   reportProblems(problems, looks);
   return exitCodeOf(problems);
@@ -42,6 +62,9 @@ function refuse(problems: readonly Problem[], looks: Looks): number {
 async function fulfil(intent: Intent, looks: Looks): Promise<number> {
   if (intent.kind === 'images') return showImages(intent);
   if (intent.kind === 'vms') return showVms(intent);
+  if (intent.kind === 'logs') return showLog(intent);
+  if (intent.kind === 'order') return order(intent);
+  if (intent.kind === 'say') return note(intent.note);
   const { kind, plan } = intent;
   if (kind === 'perform') return perform(plan, looks);
   const { planText } = await import('./cli/plan-view.ts');
@@ -65,89 +88,103 @@ async function showVms({ vmstore, all, json, columns }: VmsIntent): Promise<numb
   return print(vmsText(rows, { json, columns, now: Date.now() }));
 }
 
-/** Wires the executors together and runs the plan; what is loaded here is not needed to read or show one. */
-async function perform(plan: Plan, looks: Looks): Promise<number> {
+async function showLog({ path, follow, writer }: LogsIntent): Promise<number> {
+  const [{ printLog }, { isAlive }] = await Promise.all([
+    import('./cli/log-file.ts'),
+    import('./host/process-mark.ts'),
+  ]);
+  await printLog(
+    path,
+    (bytes) => void process.stdout.write(bytes),
+    follow ? () => isAlive(writer) : undefined,
+  );
+  return 0;
+}
+
+/** Has the process that runs a project detached do something; it is started where there is none. */
+async function order({ order: what, record, file, project, isLast }: OrderIntent): Promise<number> {
   const signals = listenForSignals();
-  const [
-    { runPlan },
-    { listrView },
-    { guestOutputs },
-    { openRunDirectory },
-    { imageExecutors },
-    { vmRoom },
-    { qemuRoom },
-    { guestRoom },
-    { builderRoom },
-    { copyExecutors },
-    { shareRoom },
-    { networkRoom },
-    { joinExecutor },
-  ] = await Promise.all([
-    import('./run/runner.ts'),
-    import('./run/listr-view.ts'),
-    import('./run/guest-output.ts'),
+  const [{ askProject }, { startDetached }, { isAlive }] = await Promise.all([
+    import('./host/projects.ts'),
+    import('./host/process.ts'),
+    import('./host/process-mark.ts'),
+  ]);
+  const script = process.argv[1] ?? '';
+  const run =
+    record?.run ??
+    (await startDetached(process.execPath, [script, SUPERVISE, JSON.stringify({ file, project })]));
+  if (run === undefined) throw new Error('the process that is to run the project has not started');
+  const hear = (event: ProjectEvent): void => {
+    if ('line' in event) note(event.line);
+    if ('output' in event) process.stdout.write(Buffer.from(event.output, 'base64'));
+  };
+  try {
+    const exit = await askProject({ run }, what, hear, signals.abort);
+    while (isLast && record !== undefined && isAlive(record.owner)) await delay(LOOK);
+    return exit;
+  } catch (error) {
+    const exit = signals.exitCode();
+    if (exit === undefined) throw error;
+    return exit;
+  }
+}
+
+/** Runs a project for as long as anything of it is wanted. */
+async function beSupervisor(project: SupervisedProject): Promise<number> {
+  const [{ supervise }, { openRunDirectory }, { wireExecutors }] = await Promise.all([
+    import('./run/supervise.ts'),
     import('./host/run-directory.ts'),
-    import('./image/executor.ts'),
-    import('./vmstore/executor.ts'),
-    import('./qemu/executor.ts'),
-    import('./guest/executor.ts'),
-    import('./builder/executor.ts'),
-    import('./transfer/executor.ts'),
-    import('./share/executor.ts'),
-    import('./network/executor.ts'),
-    import('./network/join.ts'),
+    import('./wiring.ts'),
   ]);
   const directory = await openRunDirectory(process.env);
   try {
-    const vms = vmRoom(directory.path);
-    const names = [...new Set(plan.steps.flatMap(({ vm }) => vm ?? []))];
-    const onto =
-      (stream: NodeJS.WriteStream) =>
-      (bytes: Buffer): void =>
-        void stream.write(bytes);
-    const outputOf = guestOutputs(
-      names,
-      onto(process.stdout),
-      onto(process.stderr),
-      looksOf(process.stdout, process.env).color,
+    await supervise(
+      project,
+      directory,
+      (outputOf, warn) => wireExecutors({ runDirectory: directory.path, outputOf, warn }),
+      (end) => {
+        for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, end);
+        // a terminal that is closed is nothing to us
+        process.on('SIGHUP', () => undefined);
+      },
+      (run) => {
+        writeSync(READY, `${run}\n`);
+        closeSync(READY);
+      },
     );
-    const find = (vm: string): Machine => qemu.find(vm);
-    const shares = shareRoom({
+    return 0;
+  } finally {
+    await directory.remove();
+  }
+}
+
+/** Runs the plan; what is loaded here is not needed to read or show one. */
+async function perform(plan: Plan, looks: Looks): Promise<number> {
+  const signals = listenForSignals();
+  const [{ runPlan }, { listrView }, { guestOutputs }, { openRunDirectory }, { wireExecutors }] =
+    await Promise.all([
+      import('./run/runner.ts'),
+      import('./run/listr-view.ts'),
+      import('./run/guest-output.ts'),
+      import('./host/run-directory.ts'),
+      import('./wiring.ts'),
+    ]);
+  const directory = await openRunDirectory(process.env);
+  try {
+    const vms = [...new Set(plan.steps.flatMap(({ vm }) => vm ?? []))];
+    const outputOf = guestOutputs(vms, {
+      out: (bytes) => void process.stdout.write(bytes),
+      err: (bytes) => void process.stderr.write(bytes),
+      color: looksOf(process.stdout, process.env).color,
+    });
+    const wired = wireExecutors({
       runDirectory: directory.path,
-      find,
-      shell: (...where) => guests.shell(...where),
+      outputOf,
       warn: (problem) => reportWarning(problem, looks),
     });
-    const networks = networkRoom();
-    const { plugIn } = networks;
-    const qemu = qemuRoom(directory.path, { disksOf: vms.disks, socketsOf: shares.socketsOf, plugIn });
-    const guests = guestRoom(find, outputOf);
-    const builders = builderRoom(directory.path, vms.disks);
-    const copies = copyExecutors(async ({ vm, through }, context) =>
-      through.kind === 'ssh' ? guests.far(vm, through.ssh, context) : builders.find(vm),
-    );
-    const joining = joinExecutor(async ({ vm, ssh }, context) =>
-      // what copies may not do is nothing to be told of here
-      guests.far(vm, ssh, { ...context, note: () => undefined }),
-    );
-    const executors = {
-      ...imageExecutors(vms.disks),
-      ...vms.executors,
-      ...qemu.executors,
-      ...guests.executors,
-      ...shares.executors,
-      ...builders.executors,
-      ...copies,
-      ...networks.executors,
-      ...joining,
-    };
     // output of guests that arrives beside our own lines would tear a live screen apart
-    const result = await runPlan(
-      plan,
-      executors,
-      signals,
-      listrView({ ...looks, live: looks.live && !hasOutput(plan) }),
-    );
+    const view = listrView({ ...looks, live: looks.live && !hasOutput(plan) });
+    const result = await runPlan(plan, { ...wired, 'session.end': notSupervised }, signals, view);
     result.said.forEach((line) => print(`${line}\n`));
     reportProblems(result.problems, looks);
     return result.exitCode;
@@ -156,9 +193,17 @@ async function perform(plan: Plan, looks: Looks): Promise<number> {
   }
 }
 
+function notSupervised(): Promise<undefined> {
+  throw new Error('only a supervisor ends what it has been running');
+}
+
 /** Whether guests say something beside our own lines. */
 function hasOutput({ steps }: Plan): boolean {
-  return steps.some((step) => step.kind === 'guest.run' && !step.ownsTerminal);
+  return steps.some(
+    (step) =>
+      (step.kind === 'guest.run' && !step.ownsTerminal) ||
+      (step.kind === 'machine.boot' && step.showSerial === 'always'),
+  );
 }
 
 /** The only listeners for signals: the first ends the run in order, the second at once. */

@@ -1,16 +1,43 @@
 import type { Environment } from '../config/merge.ts';
 import type { Layer } from '../options/layer.ts';
 import type { Scope } from '../options/option.ts';
-import type { Plan } from '../plan/step.ts';
+import type { ProjectRecord } from '../host/projects.ts';
+import type { Plan, ProcessFacts } from '../plan/step.ts';
+import type { Order } from '../run/supervisor.ts';
 import type { Result } from '../problem.ts';
 import { ok } from '../problem.ts';
 
 /** What a command wants done: a plan performed, a plan shown and nothing done, or a question answered. */
-export type Intent = PlanIntent | ImagesIntent | VmsIntent;
+export type Intent = PlanIntent | OrderIntent | SayIntent | ImagesIntent | VmsIntent | LogsIntent;
 
 export interface PlanIntent {
   readonly kind: 'perform' | PlanForm;
   readonly plan: Plan;
+}
+
+/** Something for the process that runs a project detached; one is started where there is none. */
+export interface OrderIntent {
+  readonly kind: 'order';
+  readonly order: Order;
+  readonly record: ProjectRecord | undefined;
+  readonly file: string;
+  readonly project: string;
+  /** Nothing of the project runs afterwards: the end of that process is waited for. */
+  readonly isLast: boolean;
+}
+
+/** Nothing is to be done, which is worth a line. */
+export interface SayIntent {
+  readonly kind: 'say';
+  readonly note: string;
+}
+
+/** A log, and the process that writes it. */
+export interface LogsIntent {
+  readonly kind: 'logs';
+  readonly path: string;
+  readonly follow: boolean;
+  readonly writer: ProcessFacts;
 }
 
 /** What a backend holds, as a table or as JSON. */

@@ -125,6 +125,7 @@ function factsOf(step: Step): string {
       return 'over ssh';
     case 'share.mount':
       return foldersText(step.shares);
+    case 'session.end':
     case 'share.serve':
     case 'share.withdraw':
     case 'share.unmount':

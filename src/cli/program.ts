@@ -6,7 +6,9 @@ import { failed, ok } from '../problem.ts';
 import type { CommandDef, Invocation, Switch } from './command.ts';
 import { cp } from './commands/cp.ts';
 import { create } from './commands/create.ts';
+import { down } from './commands/down.ts';
 import { imageLs, imagePull, imageRm } from './commands/image.ts';
+import { logs } from './commands/logs.ts';
 import { plan } from './commands/plan.ts';
 import { run } from './commands/run.ts';
 import { ssh } from './commands/ssh.ts';
@@ -17,12 +19,14 @@ import { commit, ps, rm, stop } from './commands/vms.ts';
 /** Every command there is, in the order of the help. */
 export const COMMANDS: readonly CommandDef[] = [
   up,
+  down,
   plan,
   run,
   create,
   start,
   stop,
   ssh,
+  logs,
   ps,
   rm,
   commit,

@@ -52,10 +52,11 @@ export function resolveProject(
   environment: Environment,
   stored: ReadonlyMap<string, StoredVm> = new Map(),
   unique = '',
+  detached = false,
 ): Result<VmSpec[]> {
   const alone = selected.length === 1;
   const vms = selected.map((entry) =>
-    resolveEntry(file, entry, alone, above, environment, stored.get(entry.name), unique),
+    resolveEntry(file, entry, alone, above, environment, stored.get(entry.name), { unique, detached }),
   );
   const problems = [
     ...vms.flatMap((vm) => ownConflicts(vm, stored.get(vm.spec.name))),
@@ -75,7 +76,7 @@ function resolveEntry(
   above: readonly Layer[],
   environment: Environment,
   stored: StoredVm | undefined,
-  unique: string,
+  { unique, detached }: { readonly unique: string; readonly detached: boolean },
 ): ResolvedVm {
   // of a VM that "up" created the file says today what it said then
   const kept = stored?.typed ?? stored?.layer;
@@ -93,6 +94,7 @@ function resolveEntry(
     dependsOn: entry.dependsOn,
     networks: entry.networks,
     alone,
+    detached,
     state:
       name === undefined
         ? undefined

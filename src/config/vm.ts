@@ -38,6 +38,8 @@ export interface VmFacts {
   readonly networks: readonly NetworkCard[];
   /** Whether it is the only VM of the plan: then it must have something to connect to. */
   readonly alone: boolean;
+  /** Nobody is there for a console: it is a service instead. */
+  readonly detached?: boolean;
   readonly state: StateSpec | undefined;
   /** The name in the VM store that it has while it runs, should its copies need a place there. */
   readonly temporaryName: string;
@@ -156,9 +158,10 @@ function temporaryState(
   return { name, vmstore, temporary: true, creation };
 }
 
-function connectionOf({ alone }: VmFacts, { values }: Merged): Connection {
-  const serial = values['ssh-with-serial'] ?? false;
+function connectionOf({ alone, detached = false }: VmFacts, { values }: Merged): Connection {
+  const serial = !detached && (values['ssh-with-serial'] ?? false);
   const command = values['ssh-command'];
+  if (detached && command === undefined) return { kind: 'service' };
   if (command !== undefined) return { kind: 'ssh-command', command, serial };
   if (serial || values['ssh-console'] === true) return { kind: 'ssh-console', serial };
   return { kind: alone ? 'qemu-console' : 'service' };

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
+import { createInterface } from 'node:readline';
 import type { Duplex, Writable } from 'node:stream';
 import { PassThrough, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -237,6 +238,27 @@ export async function startChild(
     exited: child.then((result) => exitOf(result)),
     kill: (name) => child.kill(name),
   };
+}
+
+/**
+ * Starts a program that outlives us and our terminal, in a session of its own, and returns the first line that it writes
+ * on descriptor 3; nothing where it ends without one.
+ */
+export async function startDetached(program: string, args: readonly string[]): Promise<string | undefined> {
+  const child = execa(program, args, {
+    reject: false,
+    buffer: false,
+    cleanup: false,
+    detached: true,
+    stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
+  });
+  const said = child.stdio[3];
+  for await (const line of createInterface({ input: said })) {
+    said.destroy();
+    child.unref();
+    return line;
+  }
+  return undefined;
 }
 
 async function commandLine(program: string, args: readonly string[]): Promise<[string, ...string[]]> {

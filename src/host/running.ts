@@ -1,17 +1,15 @@
-import { readFile, readdir, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { realpath, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import * as z from 'zod';
 import { errorCode } from '../problem.ts';
 import { isAlive, markOf } from './process-mark.ts';
-import { runtimeBases } from './run-directory.ts';
+import { namesIn, processMark, readRecord, runDirectories, writeRecord } from './records.ts';
 
 /** Name of the file in a machine's directory that tells other processes of it. */
 const RECORD = 'vm.json';
 
 /** Begin of the names of files in a run directory that tell which VMs of a store its process holds. */
 const HOLD = 'hold-';
-
-const processMark = z.object({ pid: z.int(), started: z.number(), boot: z.string(), space: z.string() });
 
 const runningVm = z.object({
   name: z.string(),
@@ -21,6 +19,8 @@ const runningVm = z.object({
   /** The images of its disks by their names, the first disk's first, and the files that QEMU has open. */
   images: z.array(z.string()).readonly(),
   files: z.array(z.string()).readonly(),
+  /** What its serial console has said so far. */
+  serialLog: z.string().optional(),
   /** When it was booted, as ISO time. */
   since: z.string(),
   /** The private directory of its owner. */
@@ -119,23 +119,8 @@ export async function holderOf(
   return (await ofStore(alive, vmstore))[0];
 }
 
-/** The run directories of all processes of this user, wherever its sessions put them. */
-async function runDirectories(environment: NodeJS.ProcessEnv): Promise<string[]> {
-  const bases = await runtimeBases(environment);
-  const runs = await Promise.all(
-    bases.map(async (base) =>
-      (await namesIn(base)).filter((name) => name.startsWith('run-')).map((name) => join(base, name)),
-    ),
-  );
-  return runs.flat();
-}
-
 async function machinesIn(run: string): Promise<string[]> {
   return (await namesIn(run)).filter((name) => /^\d+$/.test(name)).map((name) => join(run, name));
-}
-
-async function namesIn(directory: string): Promise<string[]> {
-  return readdir(directory).catch(() => []);
 }
 
 async function ofStore<T extends { vmstore: string }>(
@@ -151,19 +136,4 @@ async function ofStore<T extends { vmstore: string }>(
 
 async function real(path: string): Promise<string> {
   return realpath(path).catch(() => resolve(path));
-}
-
-/** In one step, so that no reader finds half of it. */
-async function writeRecord(directory: string, name: string, record: unknown): Promise<void> {
-  const written = join(directory, `.${name}`);
-  await writeFile(written, JSON.stringify(record), { mode: 0o600 });
-  await rename(written, join(directory, name));
-}
-
-async function readRecord<T>(path: string, schema: z.ZodType<T>): Promise<T | undefined> {
-  try {
-    return schema.safeParse(JSON.parse(await readFile(path, 'utf8'))).data;
-  } catch {
-    return undefined;
-  }
 }

@@ -14,7 +14,10 @@ export interface NetworkRoom {
 /** A network that is open, and the VMs whose links had to be cut. */
 interface Open {
   readonly switch: Switch;
+  readonly leases: Map<string, number>;
   readonly cut: Set<string>;
+  /** How many have opened it and not yet closed it: VMs of a project come and go. */
+  users: number;
 }
 
 /** Networks live in this process, and nowhere else: nothing listens, and nobody else can join. */
@@ -23,14 +26,18 @@ export function networkRoom(): NetworkRoom {
   return {
     executors: {
       'network.open': (step) => {
-        networks.set(step.network, openNetwork(step));
+        const open = networks.get(step.network) ?? openNetwork(step);
+        for (const { mac, address } of step.cards) open.leases.set(mac, parseIpv4(address) ?? 0);
+        open.users += 1;
+        networks.set(step.network, open);
         return Promise.resolve(undefined);
       },
       'network.close': ({ network }, { warn }) => {
         const open = networks.get(network);
+        if (open === undefined || --open.users > 0) return Promise.resolve(undefined);
         networks.delete(network);
-        open?.switch.close();
-        for (const vm of open?.cut ?? []) {
+        open.switch.close();
+        for (const vm of open.cut) {
           const message = `its link to the network "${network}" was cut: what came from it were no Ethernet frames`;
           warn({ reason: 'machine', message, where: { kind: 'vm', vm } });
         }
@@ -53,5 +60,10 @@ function openNetwork({ network, prefix, cards }: OpenNetwork): Open {
     cut.add(vm);
     trace('info', () => `network ${network}: link of VM ${vm} cut`);
   };
-  return { switch: new Switch(dhcpServer(subnetAround(first, prefix), leases), onNonsense), cut };
+  return {
+    switch: new Switch(dhcpServer(subnetAround(first, prefix), leases), onNonsense),
+    leases,
+    cut,
+    users: 0,
+  };
 }

@@ -4,7 +4,7 @@ import { ordered, waitsFor } from './graph.ts';
 import { retrieval } from './images.ts';
 import { deviceShares, shareSteps } from './shares.ts';
 import { joinOf, networkSteps, networksFor } from './networks.ts';
-import type { AwaitGuest, CreateVm, LockVm, Plan, Step, StepId } from './step.ts';
+import type { AwaitGuest, CreateVm, HoldServices, LockVm, Plan, Step, StepId } from './step.ts';
 
 /** What is said of a session as a whole. */
 export interface SessionManner {
@@ -12,17 +12,21 @@ export interface SessionManner {
   readonly jobs?: number;
   /** A VM that fails ends nothing but what depends on it. */
   readonly keepGoing?: boolean;
+  /** Each service stays until it is told to end, by itself. */
+  readonly detached?: boolean;
+  /** What the guests say on their serial consoles is shown. */
+  readonly logs?: boolean;
 }
 
 /** The whole plan for some VMs: their images, each VM's session, and every stop beside its boot. */
-export function planSession(specs: readonly VmSpec[], { jobs, keepGoing }: SessionManner = {}): Plan {
+export function planSession(specs: readonly VmSpec[], manner: SessionManner = {}): Plan {
+  const { jobs, keepGoing, logs = false } = manner;
+  const alone = specs.length === 1 && manner.detached !== true;
   const images = retrievals(specs);
-  const work = new Map(
-    specs.map((spec) => [spec.name, workOf(spec, `${spec.name}/boot`, specs.length === 1)]),
-  );
-  const hold = holdFor(specs);
+  const work = new Map(specs.map((spec) => [spec.name, workOf(spec, `${spec.name}/boot`, alone)]));
+  const holds = manner.detached === true ? specs.flatMap(ownHold) : holdFor(specs);
   const steps = specs.flatMap((spec) => {
-    const served = servedBy(spec, specs, work, hold);
+    const served = servedBy(spec, specs, work, holds);
     const own = (work.get(spec.name) ?? []).map((step) =>
       // what is copied out of a service is what it has once it has served, and until then it has its folders
       step.kind === 'copy.out' || step.kind === 'share.unmount'
@@ -31,12 +35,12 @@ export function planSession(specs: readonly VmSpec[], { jobs, keepGoing }: Sessi
     );
     const { take, giveBack, ready } = stateOf(spec, specs);
     const { serve, withdraw } = shareSteps(spec, spec.ssh);
-    const boot = bootOf(spec, [...ready, ...serve.map((step) => step.id)], specs);
+    const boot = bootOf(spec, [...ready, ...serve.map((step) => step.id)], specs, logs);
     return [...take, ...serve, boot, ...own, stopOf(spec, own, served), ...withdraw, ...giveBack];
   });
   return {
-    steps: ordered([...images, ...portsOf(specs), ...networkSteps(specs), ...steps, ...hold]),
-    foreground: specs.flatMap((spec) => foregroundOf(spec, specs.length === 1)),
+    steps: ordered([...images, ...portsOf(specs), ...networkSteps(specs), ...steps, ...holds]),
+    foreground: specs.flatMap((spec) => foregroundOf(spec, alone)),
     exitFrom: [...work.values()].flat().flatMap((step) => (isUserStep(step) ? [step.id] : [])),
     ...(keepGoing === true ? { keepGoing } : {}),
     ...(jobs !== undefined && jobs < specs.length
@@ -226,7 +230,7 @@ function dependencyOf({ vm, until }: Dependency, specs: readonly VmSpec[]): Step
   return specs.filter(({ name }) => name === vm).flatMap(readinessOf);
 }
 
-function bootOf(spec: VmSpec, ready: readonly StepId[], specs: readonly VmSpec[]): Step {
+function bootOf(spec: VmSpec, ready: readonly StepId[], specs: readonly VmSpec[], logs: boolean): Step {
   const { name: vm, connection, state } = spec;
   const shares = deviceShares(spec.shares);
   return {
@@ -251,7 +255,7 @@ function bootOf(spec: VmSpec, ready: readonly StepId[], specs: readonly VmSpec[]
     forwards: spec.forwards,
     networks: spec.networks.map(({ name, mac }) => ({ name, mac })),
     console: connection.kind === 'qemu-console',
-    showSerial: 'serial' in connection && connection.serial,
+    showSerial: logs ? 'always' : 'serial' in connection && connection.serial ? 'boot' : 'never',
   };
 }
 
@@ -363,6 +367,14 @@ function holdFor(specs: readonly VmSpec[]): Step[] {
   ];
 }
 
+/** A service that stays until it is told to end; it is what it is for. */
+function ownHold(spec: VmSpec): HoldServices[] {
+  const { name: vm, connection } = spec;
+  if (connection.kind === 'ssh-command') return [];
+  const [needs, title] = [readinessOf(spec), 'Run until it is told to end'];
+  return [{ id: `${vm}/hold`, kind: 'machine.hold', vm, title, needs, after: [], vms: [vm] }];
+}
+
 /** A VM stops after its own work and after what it serves. */
 function stopOf({ name: vm, ending }: VmSpec, own: readonly Step[], served: readonly StepId[]): Step {
   return {
@@ -382,13 +394,15 @@ function servedBy(
   { name: vm, connection }: VmSpec,
   specs: readonly VmSpec[],
   work: ReadonlyMap<string, readonly Step[]>,
-  hold: readonly Step[],
+  holds: readonly Step[],
 ): StepId[] {
   const dependents = specs
     .filter((other) => other.dependsOn.some((one) => one.vm === vm && one.until !== 'done'))
     .map((other) => other.name);
-  const served = connection.kind === 'service' ? userStepsOf(work, dependents) : [];
-  return [...dependents.map((other) => `${other}/stop`), ...served, ...hold.map((step) => step.id)];
+  const own = holds.filter((step) => step.vm === undefined || step.vm === vm);
+  const stays = own.some((step) => step.vm === vm);
+  const served = connection.kind === 'service' && !stays ? userStepsOf(work, dependents) : [];
+  return [...dependents.map((other) => `${other}/stop`), ...served, ...own.map((step) => step.id)];
 }
 
 /** What the user asked of the other VMs; a dependent's stop comes after its own work already. */

@@ -110,8 +110,8 @@ export interface BootMachine extends StepBase<'machine.boot'> {
   readonly networks: readonly Pick<NetworkCard, 'name' | 'mac'>[];
   /** QEMU gets our terminal. */
   readonly console: boolean;
-  /** Show the serial output on stderr until the guest is ready. */
-  readonly showSerial: boolean;
+  /** Whether the serial output is shown: on stderr until the guest is ready, or with that of other guests all the time. */
+  readonly showSerial: 'never' | 'boot' | 'always';
 }
 
 /** Open a network between VMs. */
@@ -228,6 +228,11 @@ export interface HoldServices extends StepBase<'machine.hold'> {
   readonly vms: readonly string[];
 }
 
+/** Have a VM that this process has been running come to its end. */
+export interface EndSession extends StepBase<'session.end'> {
+  readonly vm: string;
+}
+
 /** Wait until the guest accepts an ssh login. */
 export interface AwaitGuest extends StepBase<'guest.ready'> {
   readonly vm: string;
@@ -290,6 +295,7 @@ export type Step =
   | WatchConsole
   | StopMachine
   | HoldServices
+  | EndSession
   | AwaitGuest
   | SettleGuest
   | LeaveGuest

@@ -15,8 +15,10 @@ import type {
   Executor,
   Executors,
   FindDisks,
+  GuestOutput,
   Machine,
   MachineEnd,
+  OutputOf,
   PlugIn,
   StepContext,
 } from '../plan/contract.ts';
@@ -46,6 +48,8 @@ interface Running {
   readonly directory: string;
   machine?: Machine;
   qemu?: Qemu;
+  /** Stops showing the serial output. */
+  endLogs?: () => void;
 }
 
 /** What a machine is made of that others have. */
@@ -56,10 +60,15 @@ export interface MachineParts {
   readonly socketsOf: (vm: string) => readonly string[];
   /** Joins a machine to a network. */
   readonly plugIn: PlugIn;
+  /** Where the serial output goes that is shown all the time. */
+  readonly outputOf: OutputOf;
 }
 
 /** `runDirectory` is the private directory of this process. */
-export function qemuRoom(runDirectory: string, { disksOf, socketsOf, plugIn }: MachineParts): QemuRoom {
+export function qemuRoom(
+  runDirectory: string,
+  { disksOf, socketsOf, plugIn, outputOf }: MachineParts,
+): QemuRoom {
   const running = new Map<string, Running>();
   let count = 0;
   const find = (vm: string): Machine => {
@@ -107,15 +116,19 @@ export function qemuRoom(runDirectory: string, { disksOf, socketsOf, plugIn }: M
     const made = await answerOrEnd(forwardsIn(started, step), ended);
     if ('problem' in made) return afterEnd(made);
     const { sshPort, forwards } = made;
+    if (step.showSerial === 'always') entry.endLogs = showLogs(log, outputOf(step.vm));
     entry.machine = {
       pid: started.pid,
       sshPort,
       directory,
       ended,
       serialTail: () => serialTail(log),
-      hideSerial: step.showSerial ? followSerial(log, process.stderr) : () => undefined,
+      hideSerial:
+        step.showSerial === 'boot'
+          ? followSerial(log, (bytes) => void process.stderr.write(bytes))
+          : () => undefined,
     };
-    await publish(directory, started.pid, publicFacts(step, files, made));
+    await publish(directory, started.pid, publicFacts(step, files, log, made));
     for (const forward of forwards) context.note(`VM ${step.vm}: ${shown(forward)}`);
     trace(
       'info',
@@ -142,8 +155,8 @@ export function qemuRoom(runDirectory: string, { disksOf, socketsOf, plugIn }: M
     return afterEnd(await unlessAborted(find(vm).ended, signal));
   };
 
-  const hold: Executor<'machine.hold'> = async ({ vms }, { signal, note }) => {
-    note('All services are ready; ^C ends them');
+  const hold: Executor<'machine.hold'> = async ({ vm, vms }, { signal, note }) => {
+    if (vm === undefined) note('All services are ready; ^C ends them');
     const ends = vms.map(async (vm) => {
       const { problem } = await find(vm).ended;
       if (problem) throw new TransientError(problem);
@@ -157,6 +170,7 @@ export function qemuRoom(runDirectory: string, { disksOf, socketsOf, plugIn }: M
     if (entry === undefined) return undefined;
     running.delete(vm);
     entry.machine?.hideSerial();
+    entry.endLogs?.();
     const ended = await endedBefore(entry);
     if (ending.kind === 'at-once') await entry.qemu?.quit();
     else if (!((await entry.qemu?.powerDown(ending.timeout, context.signal)) ?? true))
@@ -191,6 +205,14 @@ function tooSlow(vm: string, timeout: number): Problem {
     message: `the guest did not shut down within ${timeout} s and was terminated`,
     where: { kind: 'vm', vm },
     hint: 'give it more time with --shutdown-timeout',
+  };
+}
+
+function showLogs(log: string, output: GuestOutput): () => void {
+  const end = followSerial(log, output.stdout);
+  return () => {
+    end();
+    output.end();
   };
 }
 
@@ -240,6 +262,7 @@ function filesOf({ vm, disks, images }: BootMachine, disksOf: FindDisks): readon
 function publicFacts(
   { instance, vmstore, disks, images, ssh }: BootMachine,
   files: readonly string[],
+  serialLog: string,
   { sshPort, forwards }: Forwards,
 ): Parameters<typeof publish>[2] {
   return {
@@ -249,6 +272,7 @@ function publicFacts(
     images: images.map((image) => image.name),
     files,
     forwards,
+    serialLog,
     ...(ssh && sshPort !== undefined
       ? { ssh: { port: sshPort, user: ssh.user, program: ssh.program, options: ssh.options } }
       : {}),

@@ -29,8 +29,8 @@ function plainLines(text: string): string[] {
     .filter(Boolean);
 }
 
-/** Copies a growing serial log to a stream until it is told to end; the end waits for what was already written. */
-export function followSerial(path: string, stream: NodeJS.WritableStream): () => void {
+/** Shows a growing serial log until it is told to end; the end waits for what was already written. */
+export function followSerial(path: string, show: (bytes: Buffer) => void): () => void {
   const buffer = Buffer.alloc(TAIL);
   let file: number | undefined;
   const copy = (): void => {
@@ -40,7 +40,7 @@ export function followSerial(path: string, stream: NodeJS.WritableStream): () =>
       return; // QEMU has not made it yet
     }
     for (let read = readSync(file, buffer); read > 0; read = readSync(file, buffer)) {
-      stream.write(Buffer.from(buffer.subarray(0, read)));
+      show(Buffer.from(buffer.subarray(0, read)));
     }
   };
   const timer = setInterval(copy, INTERVAL);

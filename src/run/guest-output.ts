@@ -13,7 +13,10 @@ type Write = (bytes: Buffer) => void;
  * The output of several guests on one stdout and one stderr: whole lines, each with the name of its VM before it. With one
  * VM what it says is passed on as it is.
  */
-export function guestOutputs(vms: readonly string[], out: Write, err: Write, color: boolean): OutputOf {
+export function guestOutputs(
+  vms: readonly string[],
+  { out, err, color }: { readonly out: Write; readonly err: Write; readonly color: boolean },
+): OutputOf {
   const width = Math.max(0, ...vms.map((vm) => vm.length));
   const streams = [new Lines(out), new Lines(err)] as const;
   return (vm) => {

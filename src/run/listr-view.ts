@@ -16,6 +16,8 @@ export interface ViewOptions {
   /** Redraw the screen; otherwise every piece of news is one plain line. */
   readonly live: boolean;
   readonly color: boolean;
+  /** Where plain lines go instead of stderr. */
+  readonly write?: (line: string) => void;
 }
 
 /** A step that takes longer than this is announced in plain lines, in milliseconds. */
@@ -38,12 +40,12 @@ export function listrView(options: ViewOptions): View {
 }
 
 /** While somebody else owns the terminal only what must be said is said. */
-function bareListener({ color }: ViewOptions): StepListener & { begun: () => void } {
+function bareListener({ color, write = writeLine }: ViewOptions): StepListener & { begun: () => void } {
   return {
     begun: () => undefined,
     progress: () => undefined,
-    note: writeLine,
-    warn: (problem) => problemLines(problem, 'warning', color).forEach(writeLine),
+    note: write,
+    warn: (problem) => problemLines(problem, 'warning', color).forEach((line) => write(line)),
   };
 }
 
@@ -147,7 +149,7 @@ function settle(task: Wrapper, step: Step, outcome: Outcome): void {
 function lineTask(
   step: Step,
   perform: Perform,
-  { color }: ViewOptions,
+  { color, write = writeLine }: ViewOptions,
   group: string | undefined,
 ): ListrTask<unknown, typeof DefaultRenderer, typeof SilentRenderer> {
   const prefix = group === undefined ? '' : `${group}: `;
@@ -157,24 +159,26 @@ function lineTask(
       let begun: number | undefined;
       const tell = (): void => {
         const parts = [`${prefix}${step.title} …`, progress.text({ bar: false })];
-        writeLine(parts.filter(Boolean).join('  '));
+        write(parts.filter(Boolean).join('  '));
       };
       let clock: NodeJS.Timeout | undefined;
       const outcome = await perform(step, {
         begun: () => {
           begun = Date.now();
+          // how long people let services run is no progress
+          if (step.kind === 'machine.hold') return;
           clock = setTimeout(() => {
             tell();
             clock = setInterval(tell, LINE_INTERVAL);
           }, ANNOUNCE_AFTER);
         },
         progress: (report) => progress.take(report, Date.now()),
-        note: writeLine,
-        warn: (problem) => problemLines(problem, 'warning', color).forEach(writeLine),
+        note: write,
+        warn: (problem) => problemLines(problem, 'warning', color).forEach((line) => write(line)),
       });
       clearInterval(clock);
       // what did not begin is no news: the failure that it waited for is told
-      if (outcome.kind !== 'skipped') writeLine(`${prefix}${step.title}: ${wordFor(outcome, begun)}`);
+      if (outcome.kind !== 'skipped') write(`${prefix}${step.title}: ${wordFor(outcome, begun)}`);
     },
   };
 }

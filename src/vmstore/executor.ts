@@ -1,10 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { noVm } from '../config/stored-problems.ts';
 import { isAlive } from '../host/process-mark.ts';
+import { askProject, projectOf } from '../host/projects.ts';
 import { sweepRunDirectories } from '../host/run-directory.ts';
 import type { Hold, RunningVm } from '../host/running.ts';
 import { askedFirst, holderOf, runningVms } from '../host/running.ts';
 import type { Executor, Executors, FindDisks, StepContext } from '../plan/contract.ts';
+import { planDown } from '../plan/project.ts';
 import type { LockVm, StopVm } from '../plan/step.ts';
 import { TransientError, errorCode } from '../problem.ts';
 import type { HeldVm } from './held.ts';
@@ -76,7 +78,9 @@ function stopExecutor(): Executor<'vm.stop'> {
       if (step.ifRunning) return undefined;
       throw notRunning(step.name);
     }
-    for (const { owner, run } of vms) {
+    for (const vm of vms) {
+      const { owner, run } = vm;
+      if (await endedBySupervisor(vm, step, context)) continue;
       if (asked.has(owner.pid)) continue;
       asked.add(owner.pid);
       tellOfOthers(step, owner.pid, running, context);
@@ -84,12 +88,36 @@ function stopExecutor(): Executor<'vm.stop'> {
       if (step.kill || (await askedFirst({ run }))) signalOwner(step, owner.pid, context);
       else context.note(`Process ${owner.pid} is ending VM '${step.name}' already`);
     }
-    const processes = vms.flatMap((vm) => ('qemu' in vm ? [vm.owner, vm.qemu] : [vm.owner]));
+    const supervised = await supervisors(vms);
+    const processes = vms.flatMap((vm) => [
+      ...(supervised.has(vm.owner.pid) ? [] : [vm.owner]),
+      ...('qemu' in vm ? [vm.qemu] : []),
+    ]);
     while (processes.some(isAlive)) await delay(INTERVAL, undefined, { signal: context.signal });
     // nobody else will: its owner had no time to clean up
     if (step.kill) await sweepRunDirectories(process.env);
     return undefined;
   };
+}
+
+/** A VM of a project that runs detached is ended alone, and those that depend on it: its supervisor has others. */
+async function endedBySupervisor(
+  vm: RunningVm | Hold,
+  { kill }: StopVm,
+  { note, signal }: StepContext,
+): Promise<boolean> {
+  const project = await projectOf(process.env, vm.owner.pid);
+  const supervised = project?.vms.find(({ instance }) => instance === vm.name);
+  if (project === undefined || supervised === undefined) return false;
+  if (kill && 'qemu' in vm) process.kill(vm.qemu.pid, 'SIGKILL');
+  const order = { plan: planDown(project.vms, [supervised.name]), vms: [] };
+  await askProject(project, order, (event) => 'line' in event && note(event.line), signal);
+  return true;
+}
+
+async function supervisors(vms: readonly (RunningVm | Hold)[]): Promise<Set<number>> {
+  const found = await Promise.all(vms.map(({ owner }) => projectOf(process.env, owner.pid)));
+  return new Set(found.flatMap((project) => project?.owner.pid ?? []));
 }
 
 /** The VMs of a name that run, or are about to. */

@@ -12,15 +12,16 @@ export const MANNER_SWITCHES: readonly Switch[] = [
     flags: '--jobs <NUMBER>',
     help: 'how many VMs may boot at a time [default: as many as this machine has processors, and memory for]',
   },
+  { flags: '--logs', help: 'show what the guests say on their serial consoles' },
   { flags: '--keep-going', help: 'let VMs go on that do not depend on one that failed' },
 ];
 
 /** What the switches say of a session as a whole. */
 export function mannerOf({ switches }: Invocation): Result<SessionManner> {
-  const keepGoing = switches['keep-going'] === true;
+  const manner = { keepGoing: switches['keep-going'] === true, logs: switches['logs'] === true };
   const said = switches['jobs'] as string | undefined;
-  if (said === undefined) return ok({ keepGoing });
-  return /^[1-9]\d{0,3}$/.test(said) ? ok({ keepGoing, jobs: Number(said) }) : failed(noNumber(said));
+  if (said === undefined) return ok(manner);
+  return /^[1-9]\d{0,3}$/.test(said) ? ok({ ...manner, jobs: Number(said) }) : failed(noNumber(said));
 }
 
 /** As many as there are processors and memory for, and always one. */

@@ -1,7 +1,8 @@
 import { ok } from '../../problem.ts';
 import { type CommandDef, planForm } from '../command.ts';
 import { MANNER_SWITCHES } from './jobs.ts';
-import { FILE_SWITCH, planProject } from './project.ts';
+import { FILE_SWITCH, intendProject } from './project.ts';
+import { planOf } from './up.ts';
 
 /** `plan [VM…]`: what `up` would do. */
 export const plan: CommandDef = {
@@ -17,7 +18,7 @@ export const plan: CommandDef = {
   ],
   takesQemuArguments: true,
   intend: async (invocation) => {
-    const planned = await planProject(invocation);
-    return planned.ok ? ok({ kind: planForm(invocation.switches), plan: planned.value }) : planned;
+    const project = await intendProject(invocation);
+    return project.ok ? ok({ kind: planForm(invocation.switches), plan: planOf(project.value) }) : project;
   },
 };

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import { realpathSync } from 'node:fs';
 import type { Environment } from '../../config/merge.ts';
 import { resolveProject, storeOfEntry, storedName } from '../../config/resolve.ts';
 import { environmentLayer } from '../../config/merge.ts';
@@ -6,6 +8,11 @@ import type { Transientfile, VmEntry } from '../../config/transientfile.ts';
 import { findTransientfile, loadTransientfile, selectVms } from '../../config/transientfile.ts';
 import type { Layer } from '../../options/layer.ts';
 import { placed } from '../../config/placement.ts';
+import type { VmSpec } from '../../config/vm-spec.ts';
+import type { ProjectRecord } from '../../host/projects.ts';
+import { findProject } from '../../host/projects.ts';
+import type { ProjectChange } from '../../plan/project.ts';
+import { changeProject } from '../../plan/project.ts';
 import { planSession } from '../../plan/session.ts';
 import type { Plan } from '../../plan/step.ts';
 import type { Result } from '../../problem.ts';
@@ -20,8 +27,8 @@ export const FILE_SWITCH: Switch = {
   help: 'the Transientfile to read [default: Transientfile.toml here or in a directory above]',
 };
 
-/** The plan for the VMs of the project's Transientfile that were named, with the flags over it. */
-export async function planProject(invocation: Invocation): Promise<Result<Plan>> {
+/** What `up` is to do with the VMs of the project's Transientfile that were named, with the flags over it. */
+export async function intendProject(invocation: Invocation): Promise<Result<ProjectIntent>> {
   const { workingDirectory, environment, flags, switches, operands } = invocation;
   const manner = mannerOf(invocation);
   if (!manner.ok) return manner;
@@ -31,6 +38,9 @@ export async function planProject(invocation: Invocation): Promise<Result<Plan>>
   if (!file.ok) return file;
   const selected = selectVms(file.value, operands);
   if (!selected.ok) return selected;
+  const real = realpathSync(path.value);
+  const record = await findProject(environment, real);
+  const detached = record !== undefined || switches['detach'] === true;
   const above = [environmentLayer(environment, workingDirectory), flags];
   const stored = await storedVms(file.value, selected.value, above, environment);
   if (!stored.ok) return stored;
@@ -42,9 +52,35 @@ export async function planProject(invocation: Invocation): Promise<Result<Plan>>
     stored.value,
     // as many digits as Linux ever gives a process
     String(process.pid).padStart(7, '0'),
+    detached,
   );
   if (!specs.ok) return failed(...(await placed(specs.problems, file.value.document)));
-  return ok(planSession(specs.value, { jobs: defaultJobs(specs.value), ...manner.value }));
+  const how = { jobs: defaultJobs(specs.value), ...manner.value };
+  if (!detached) return ok({ kind: 'session', plan: planSession(specs.value, how) });
+  const wanted = specs.value.map((spec) => ({ spec, digest: digestOf(spec) }));
+  const change = changeProject(wanted, record?.vms ?? [], how);
+  return ok({ kind: 'change', change, record, file: real, project: file.value.project });
+}
+
+/** A session of its own, or a change of what runs detached. */
+export type ProjectIntent =
+  | { readonly kind: 'session'; readonly plan: Plan }
+  | {
+      readonly kind: 'change';
+      readonly change: ProjectChange;
+      readonly record: ProjectRecord | undefined;
+      readonly file: string;
+      readonly project: string;
+    };
+
+/** Changes when what a file says of a VM does; what only a run gives a VM is not of it. */
+function digestOf({ state, ...spec }: VmSpec): string {
+  const kept =
+    state?.temporary === false ? { name: state.name, vmstore: state.vmstore } : state !== undefined;
+  return createHash('sha256')
+    .update(JSON.stringify([spec, kept]))
+    .digest('hex')
+    .slice(0, 16);
 }
 
 /** What is stored of the VMs that keep their state and exist, by their keys in the file. */

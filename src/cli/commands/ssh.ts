@@ -11,7 +11,7 @@ import type { Plan } from '../../plan/step.ts';
 import type { Problem, Result } from '../../problem.ts';
 import { failed, ok } from '../../problem.ts';
 import { type CommandDef, type Invocation, PLAN_SWITCHES, performOrShow } from '../command.ts';
-import { storesIn } from './layers.ts';
+import { namedVms } from './short-names.ts';
 
 /** Time between two looks for a VM that does not run yet, in milliseconds. */
 const INTERVAL = 200;
@@ -55,11 +55,11 @@ function planFor(vm: RunningVm, flags: Layer): Result<Plan> {
 
 async function find(invocation: Invocation): Promise<Result<RunningVm>> {
   const [name = ''] = invocation.operands;
-  const { vmstore } = storesIn(invocation);
+  const [vm = { name, vmstore: '' }] = await namedVms(invocation, [name]);
   const patience = invocation.switches['wait'] === true ? sshOf(mergeLayers([invocation.flags])).timeout : 0;
   const deadline = Date.now() + patience * 1000;
   for (;;) {
-    const found = (await runningVms(invocation.environment, vmstore)).find((vm) => vm.name === name);
+    const found = (await runningVms(invocation.environment, vm.vmstore)).find((one) => one.name === vm.name);
     if (found) return ok(found);
     if (Date.now() >= deadline) return failed(notRunning(name, patience));
     await delay(INTERVAL);

@@ -3,6 +3,7 @@ import { planCommit, planRemoveVms, planStop } from '../../plan/stored.ts';
 import { failed, ok } from '../../problem.ts';
 import { type CommandDef, type Invocation, PLAN_SWITCHES, performOrShow } from '../command.ts';
 import { storesIn } from './layers.ts';
+import { namedVms } from './short-names.ts';
 
 /** `stop NAME…`: end running VMs. */
 export const stop: CommandDef = {
@@ -12,9 +13,9 @@ export const stop: CommandDef = {
   help: 'end running VMs, and return when they are gone',
   switches: [{ flags: '-k, --kill', help: 'at once, without asking the guest' }, ...PLAN_SWITCHES],
   takesQemuArguments: false,
-  intend: (invocation) => {
-    const plan = planStop(named(invocation), invocation.switches['kill'] === true);
-    return Promise.resolve(performOrShow(invocation, ok(plan)));
+  intend: async (invocation) => {
+    const vms = await namedVms(invocation, invocation.operands);
+    return performOrShow(invocation, ok(planStop(vms, invocation.switches['kill'] === true)));
   },
 };
 

@@ -1,0 +1,55 @@
+import { realpathSync } from 'node:fs';
+import { join } from 'node:path';
+import { findTransientfile } from '../../config/transientfile.ts';
+import { SUPERVISOR_LOG, findProject } from '../../host/projects.ts';
+import { runningVms } from '../../host/running.ts';
+import type { Result } from '../../problem.ts';
+import { failed, ok } from '../../problem.ts';
+import type { CommandDef, Invocation, LogsIntent } from '../command.ts';
+import { namedVms } from './short-names.ts';
+
+/** `logs [VM]`: what a running VM has said on its serial console, or what a detached project has said. */
+export const logs: CommandDef = {
+  name: 'logs',
+  operands: '[vm]',
+  scope: 'everywhere',
+  help: 'print the serial output of a running VM, or what the detached project of this directory has said',
+  switches: [{ flags: '-f, --follow', help: 'go on as more comes, until it ends' }],
+  takesQemuArguments: false,
+  intend: async (invocation) => {
+    const [name] = invocation.operands;
+    return name === undefined ? ofProject(invocation) : ofVm(invocation, name);
+  },
+};
+
+async function ofVm(invocation: Invocation, name: string): Promise<Result<LogsIntent>> {
+  const [vm = { name, vmstore: '' }] = await namedVms(invocation, [name]);
+  const running = await runningVms(invocation.environment, vm.vmstore);
+  const found = running.find((one) => one.name === vm.name);
+  if (found?.serialLog === undefined) {
+    return failed({
+      reason: 'unknown-reference',
+      message: `No running VM found with the name '${name}'`,
+      hint: 'transient ps lists what runs; the output of a VM is kept while it runs',
+    });
+  }
+  return ok(intentFor(invocation, found.serialLog, found.qemu));
+}
+
+async function ofProject(invocation: Invocation): Promise<Result<LogsIntent>> {
+  const path = findTransientfile(invocation.workingDirectory);
+  if (!path.ok) return path;
+  const record = await findProject(invocation.environment, realpathSync(path.value));
+  if (record === undefined) {
+    return failed({
+      reason: 'unknown-reference',
+      message: 'nothing of this project runs detached',
+      hint: 'transient up --detach starts it; transient logs VM prints the output of one VM',
+    });
+  }
+  return ok(intentFor(invocation, join(record.run, SUPERVISOR_LOG), record.owner));
+}
+
+function intentFor({ switches }: Invocation, path: string, writer: LogsIntent['writer']): LogsIntent {
+  return { kind: 'logs', path, follow: switches['follow'] === true, writer };
+}

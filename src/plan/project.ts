@@ -1,0 +1,87 @@
+import type { VmSpec } from '../config/vm-spec.ts';
+import { ordered } from './graph.ts';
+import type { SessionManner } from './session.ts';
+import { planSession } from './session.ts';
+import type { EndSession, Plan, Step } from './step.ts';
+
+/** A VM that a supervisor runs or has run, as far as a plan has to do with it. */
+export interface Supervised {
+  readonly name: string;
+  readonly digest: string;
+  readonly dependsOn: readonly string[];
+  readonly state: 'starting' | 'running' | 'done' | 'failed';
+}
+
+/** A VM as a file has it, and what changes when that does. */
+export interface Wanted {
+  readonly spec: VmSpec;
+  readonly digest: string;
+}
+
+/** What is to be done so that VMs are as they are wanted: those that stay, and a plan for the others. */
+export interface ProjectChange {
+  readonly plan: Plan;
+  readonly starting: readonly Wanted[];
+  readonly staying: readonly string[];
+}
+
+/**
+ * Leaves alone what is as it is wanted, replaces what differs, and starts what is missing. `again` are VMs that run
+ * once more though nothing of them has changed.
+ */
+export function changeProject(
+  wanted: readonly Wanted[],
+  there: readonly Supervised[],
+  manner: SessionManner,
+  again: (spec: VmSpec) => boolean = () => false,
+): ProjectChange {
+  const now = new Map(there.map((vm) => [vm.name, vm]));
+  const stays = ({ spec, digest }: Wanted): boolean => {
+    const vm = now.get(spec.name);
+    return vm !== undefined && vm.state !== 'failed' && vm.digest === digest && !again(spec);
+  };
+  const starting = wanted.filter((one) => !stays(one));
+  const names = starting.map(({ spec }) => spec.name);
+  const replaced = there.filter((vm) => names.includes(vm.name) && isAlive(vm));
+  const ends = endings(replaced);
+  const session = planSession(
+    starting.map(({ spec }) => spec),
+    { ...manner, keepGoing: true, detached: true },
+  );
+  const afterEnd = (step: Step): Step =>
+    step.vm !== undefined && step.undoes === undefined && ends.some(({ vm }) => vm === step.vm)
+      ? { ...step, after: [...step.after, `${step.vm}/end`] }
+      : step;
+  return {
+    plan: { ...session, steps: ordered([...ends, ...session.steps.map(afterEnd)]) },
+    starting,
+    staying: wanted.filter(stays).map(({ spec }) => spec.name),
+  };
+}
+
+/** Ends VMs, and with them those that depend on them; all where none is named. */
+export function planDown(there: readonly Supervised[], names: readonly string[]): Plan {
+  const ending = new Set(names.length > 0 ? names : there.map((vm) => vm.name));
+  for (let before = -1; before !== ending.size;) {
+    before = ending.size;
+    for (const { name, dependsOn } of there) if (dependsOn.some((vm) => ending.has(vm))) ending.add(name);
+  }
+  const steps = endings(there.filter((vm) => ending.has(vm.name) && isAlive(vm)));
+  return { steps: ordered(steps), foreground: [], exitFrom: [], keepGoing: true };
+}
+
+function isAlive({ state }: Supervised): boolean {
+  return state === 'starting' || state === 'running';
+}
+
+/** Each ends after those that depend on it. */
+function endings(vms: readonly Supervised[]): EndSession[] {
+  return vms.map(({ name: vm }) => ({
+    id: `${vm}/end`,
+    kind: 'session.end',
+    vm,
+    title: 'End',
+    needs: [],
+    after: vms.filter(({ dependsOn }) => dependsOn.includes(vm)).map(({ name }) => `${name}/end`),
+  }));
+}

@@ -1,0 +1,228 @@
+import type { Executor, Executors } from '../plan/contract.ts';
+import type { Supervised } from '../plan/project.ts';
+import type { Plan, Step, StepId, StepKind } from '../plan/step.ts';
+import { listrView } from './listr-view.ts';
+import { problemLines } from './problem-lines.ts';
+import type { Outcome, View } from './runner.ts';
+import { runPlan } from './runner.ts';
+
+/** A VM that a request is about: what a file says of it, in short. */
+export type Ordered = Omit<Supervised, 'state'> & { readonly instance: string };
+
+/** What a supervisor is asked to do: a plan, and the VMs that come with it. */
+export interface Order {
+  readonly plan: Plan;
+  readonly vms: readonly Ordered[];
+}
+
+/** One VM from the plan that starts it to its end. */
+interface Session extends Ordered {
+  state: Supervised['state'];
+  /** Aborted when it is to come to its end. */
+  readonly end: AbortController;
+  readonly over: Promise<void>;
+  /** One of the same name that it takes the place of. */
+  earlier: Session | undefined;
+}
+
+/** Steps by which a VM has come to what it is for. */
+const UP: readonly StepKind[] = ['machine.hold', 'guest.run', 'session.end'];
+
+/** Runs VMs of a project for as long as they are wanted, each of them until it is told to end. */
+export class Supervisor {
+  readonly #executors: Executors;
+  readonly #onChange: (vms: readonly (Ordered & Pick<Supervised, 'state'>)[]) => void;
+  readonly #sessions = new Map<string, Session>();
+  readonly #runs = new Set<Promise<unknown>>();
+  readonly #abort = new AbortController();
+  readonly #kill = new AbortController();
+
+  constructor(
+    executors: Omit<Executors, 'session.end'>,
+    onChange: (vms: readonly (Ordered & Pick<Supervised, 'state'>)[]) => void,
+  ) {
+    this.#onChange = onChange;
+    this.#executors = this.#endable({ ...executors, 'session.end': (step) => this.#end(step.vm) });
+  }
+
+  /** The VMs that it runs or has run. */
+  get vms(): readonly (Ordered & Pick<Supervised, 'state'>)[] {
+    return [...this.#sessions.values()].map(({ name, instance, digest, dependsOn, state }) => ({
+      name,
+      instance,
+      digest,
+      dependsOn,
+      state,
+    }));
+  }
+
+  /** Whether anything runs. */
+  get isBusy(): boolean {
+    return this.#runs.size > 0;
+  }
+
+  /**
+   * Performs an order. Returns once all of its VMs have come to what they are for, with the exit code up to then; what
+   * happens afterwards is written all the same. `gone` breaks it off until then.
+   */
+  async perform(order: Order, write: (line: string) => void, gone: AbortSignal): Promise<number> {
+    const progress = new Progress(order.plan);
+    const brokenOff = new AbortController();
+    const leave = (): void => brokenOff.abort();
+    gone.addEventListener('abort', leave, { once: true });
+    const signals = {
+      abort: AbortSignal.any([this.#abort.signal, brokenOff.signal]),
+      kill: this.#kill.signal,
+      exitCode: () => undefined,
+    };
+    this.#register(order, progress);
+    const view = tracked(listrView({ live: false, color: false, write }), progress, write);
+    const run = runPlan(order.plan, this.#executors, signals, view).finally(() => this.#runs.delete(run));
+    this.#runs.add(run);
+    await Promise.race([progress.up, run]);
+    gone.removeEventListener('abort', leave);
+    for (const { name } of order.vms) {
+      const session = this.#sessions.get(name);
+      if (session?.state === 'starting') session.state = 'running';
+    }
+    this.#onChange(this.vms);
+    return progress.exitCode;
+  }
+
+  /** Ends all VMs in order; the second time at once. */
+  endAll(): void {
+    if (this.#abort.signal.aborted) this.#kill.abort();
+    this.#abort.abort();
+  }
+
+  /** Returns when nothing runs any more. */
+  async over(): Promise<void> {
+    while (this.#runs.size > 0) await Promise.all(this.#runs);
+  }
+
+  #register({ vms }: Order, progress: Progress): void {
+    for (const vm of vms) {
+      const session: Session = {
+        ...vm,
+        state: 'starting',
+        end: new AbortController(),
+        over: progress.over(vm.name),
+        earlier: this.#running(vm.name),
+      };
+      this.#sessions.set(vm.name, session);
+      void session.over.then(() => {
+        session.state = progress.hasFailed(vm.name) ? 'failed' : 'done';
+        if (this.#sessions.get(vm.name) === session) this.#onChange(this.vms);
+      });
+    }
+    this.#onChange(this.vms);
+  }
+
+  #running(vm: string): Session | undefined {
+    const session = this.#sessions.get(vm);
+    return session?.state === 'starting' || session?.state === 'running' ? session : undefined;
+  }
+
+  /** Ends a VM, or the one that another takes the place of. */
+  async #end(vm: string): Promise<undefined> {
+    const current = this.#sessions.get(vm);
+    const session = current?.earlier ?? current;
+    session?.end.abort();
+    await session?.over;
+    if (current !== session && current !== undefined) current.earlier = undefined;
+    if (session !== undefined && session === current) this.#sessions.delete(vm);
+    this.#onChange(this.vms);
+    return undefined;
+  }
+
+  /** What a VM does comes to its end without a failure when the VM is to end. */
+  #endable(executors: Executors): Executors {
+    const kinds = Object.keys(executors) as StepKind[];
+    const wrapped = kinds.map((kind) => {
+      const execute = executors[kind] as Executor<StepKind>;
+      const endable: Executor<StepKind> = async (step, context) => {
+        const session = step.vm === undefined ? undefined : this.#sessions.get(step.vm);
+        if (session === undefined || kind === 'session.end' || !isEndable(step))
+          return execute(step, context);
+        const { signal: end } = session.end;
+        try {
+          return await execute(step, { ...context, signal: AbortSignal.any([context.signal, end]) });
+        } catch (error) {
+          if (end.aborted && !context.signal.aborted) return { ended: true };
+          throw error;
+        }
+      };
+      return [kind, endable] as const;
+    });
+    return Object.fromEntries(wrapped) as unknown as Executors;
+  }
+}
+
+function isEndable({ undoes, always }: Step): boolean {
+  return undoes === undefined && always !== true;
+}
+
+/** How far a plan has come. */
+class Progress {
+  readonly #waited: Set<StepId>;
+  readonly #left = new Map<string, Set<StepId>>();
+  readonly #whenOver = new Map<string, () => void>();
+  readonly #failed = new Set<string>();
+  #whenUp: () => void = () => undefined;
+  exitCode = 0;
+  /** Comes when each VM of the plan does what it is for, or never will. */
+  readonly up = new Promise<void>((resolve) => (this.#whenUp = resolve));
+
+  constructor({ steps }: Plan) {
+    this.#waited = new Set(steps.filter(({ kind }) => UP.includes(kind)).map(({ id }) => id));
+    for (const { id, vm, kind } of steps) {
+      if (vm === undefined || kind === 'session.end') continue;
+      this.#left.set(vm, (this.#left.get(vm) ?? new Set<StepId>()).add(id));
+    }
+  }
+
+  /** Comes when nothing of a VM is left to do. */
+  async over(vm: string): Promise<void> {
+    return new Promise((resolve) => this.#whenOver.set(vm, resolve));
+  }
+
+  hasFailed(vm: string): boolean {
+    return this.#failed.has(vm);
+  }
+
+  begun({ id, kind }: Step): void {
+    // one that ends another has come to what it is for when it is done
+    if (kind !== 'session.end') this.#reach(id);
+  }
+
+  settled({ id, vm }: Step, outcome: Outcome): void {
+    const isBad = outcome.kind === 'failed' || (outcome.kind === 'done' && (outcome.exitCode ?? 0) !== 0);
+    if (isBad && vm !== undefined) this.#failed.add(vm);
+    if (outcome.kind === 'failed') this.exitCode ||= 1;
+    if (outcome.kind === 'done') this.exitCode ||= outcome.exitCode ?? 0;
+    this.#reach(id);
+    const left = vm === undefined ? undefined : this.#left.get(vm);
+    left?.delete(id);
+    if (vm !== undefined && left?.size === 0) this.#whenOver.get(vm)?.();
+  }
+
+  #reach(id: StepId): void {
+    this.#waited.delete(id);
+    if (this.#waited.size === 0) this.#whenUp();
+  }
+}
+
+/** The same view, which tells of every step that begins and settles; failures are written as they come. */
+function tracked(view: View, progress: Progress, write: (line: string) => void): View {
+  return (act, perform) =>
+    view(act, async (step, listener) => {
+      const begun = (): void => {
+        listener.begun();
+        progress.begun(step);
+      };
+      const outcome = await perform(step, { ...listener, begun });
+      if (outcome.kind === 'failed') problemLines(outcome.problem, 'error', false).forEach(write);
+      progress.settled(step, outcome);
+      return outcome;
+    });
+}

@@ -1,0 +1,52 @@
+import { builderRoom } from './builder/executor.ts';
+import { guestRoom } from './guest/executor.ts';
+import { imageExecutors } from './image/executor.ts';
+import { joinExecutor } from './network/join.ts';
+import { networkRoom } from './network/executor.ts';
+import type { Executors, Machine, OutputOf } from './plan/contract.ts';
+import type { Problem } from './problem.ts';
+import { qemuRoom } from './qemu/executor.ts';
+import { shareRoom } from './share/executor.ts';
+import { copyExecutors } from './transfer/executor.ts';
+import { vmRoom } from './vmstore/executor.ts';
+
+/** What executors need of the process that they are in. */
+export interface Surroundings {
+  /** The private directory of this process. */
+  readonly runDirectory: string;
+  readonly outputOf: OutputOf;
+  /** Tells the user of something that no step is about. */
+  readonly warn: (problem: Problem) => void;
+}
+
+/** One executor for each kind of step but those of a supervisor, each given what it needs of the other rooms. */
+export function wireExecutors({
+  runDirectory,
+  outputOf,
+  warn,
+}: Surroundings): Omit<Executors, 'session.end'> {
+  const vms = vmRoom(runDirectory);
+  const find = (vm: string): Machine => qemu.find(vm);
+  const shares = shareRoom({ runDirectory, find, shell: (...where) => guests.shell(...where), warn });
+  const networks = networkRoom();
+  const { plugIn } = networks;
+  const qemu = qemuRoom(runDirectory, { disksOf: vms.disks, socketsOf: shares.socketsOf, plugIn, outputOf });
+  const guests = guestRoom(find, outputOf);
+  const builders = builderRoom(runDirectory, vms.disks);
+  return {
+    ...imageExecutors(vms.disks),
+    ...vms.executors,
+    ...qemu.executors,
+    ...guests.executors,
+    ...shares.executors,
+    ...builders.executors,
+    ...networks.executors,
+    ...copyExecutors(async ({ vm, through }, context) =>
+      through.kind === 'ssh' ? guests.far(vm, through.ssh, context) : builders.find(vm),
+    ),
+    ...joinExecutor(async ({ vm, ssh }, context) =>
+      // what copies may not do is nothing to be told of here
+      guests.far(vm, ssh, { ...context, note: () => undefined }),
+    ),
+  };
+}
