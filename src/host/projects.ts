@@ -131,17 +131,13 @@ export async function askProject(
   socket.on('error', (error) => (lost = error));
   socket.write(`${JSON.stringify(request)}\n`);
   let exit: number | undefined;
-  try {
-    for await (const line of createInterface({ input: socket })) {
-      const said = event.parse(JSON.parse(line));
-      if ('exit' in said) exit = said.exit;
-      else hear(said);
-    }
-  } catch (cause) {
-    lost ??= cause as Error;
-  } finally {
-    signal?.removeEventListener('abort', leave);
-  }
+  createInterface({ input: socket }).on('line', (line) => {
+    const said = event.parse(JSON.parse(line));
+    if ('exit' in said) exit = said.exit;
+    else hear(said);
+  });
+  await new Promise<void>((resolve) => socket.once('close', resolve));
+  signal?.removeEventListener('abort', leave);
   signal?.throwIfAborted();
   if (exit !== undefined) return exit;
   throw new TransientError(

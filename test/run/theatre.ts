@@ -94,7 +94,7 @@ function executorsOf(
     'machine.hold': true,
     'guest.ready': true,
     'guest.settle': true,
-  'session.end': true,
+    'session.end': true,
     'guest.leave': true,
     'guest.run': true,
     'guest.console': true,
