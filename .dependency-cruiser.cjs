@@ -50,6 +50,7 @@ module.exports = {
     room('cli', ['run', 'plan', 'config', 'options', 'host']),
     door('smol-toml', 'config/document\\.ts$'),
     door('toml-eslint-parser', 'config/placement\\.ts$'),
+    door('chokidar', 'cli/watch\\.ts$'),
     door('commander', '(options/flags|cli/program)\\.ts$'),
     door('listr2', 'run/listr-view\\.ts$'),
     door('execa', 'host/process\\.ts$'),

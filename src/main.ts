@@ -1,12 +1,13 @@
 #!/usr/bin/env node
 import { closeSync, writeSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ImagesIntent, Intent, LogsIntent, OrderIntent, VmsIntent } from './cli/command.ts';
+import type { ImagesIntent, Intent, LogsIntent, OrderIntent, VmsIntent, WatchIntent } from './cli/command.ts';
 import { exitCodeOf, looksOf, reportProblems, reportWarning, type Looks } from './cli/report.ts';
 import type { ProjectEvent } from './host/projects.ts';
 import type { Plan } from './plan/step.ts';
 import { problemOf, type Problem } from './problem.ts';
 import type { RunSignals } from './run/runner.ts';
+import type { guestOutputs } from './run/guest-output.ts';
 import type { SupervisedProject } from './run/supervise.ts';
 
 declare const TRANSIENT_VERSION: string;
@@ -64,6 +65,7 @@ async function fulfil(intent: Intent, looks: Looks): Promise<number> {
   if (intent.kind === 'vms') return showVms(intent);
   if (intent.kind === 'logs') return showLog(intent);
   if (intent.kind === 'order') return order(intent);
+  if (intent.kind === 'watch') return watch(intent, looks);
   if (intent.kind === 'say') return note(intent.note);
   const { kind, plan } = intent;
   if (kind === 'perform') return perform(plan, looks);
@@ -158,6 +160,48 @@ async function beSupervisor(project: SupervisedProject): Promise<number> {
   }
 }
 
+/** Runs a project here for as long as the user watches it. */
+async function watch(intent: WatchIntent, looks: Looks): Promise<number> {
+  const signals = listenForSignals();
+  const [{ watchProject }, { Supervisor }, { openRunDirectory }, { wireExecutors }, { guestOutputs }] =
+    await Promise.all([
+      import('./cli/watch.ts'),
+      import('./run/supervisor.ts'),
+      import('./host/run-directory.ts'),
+      import('./wiring.ts'),
+      import('./run/guest-output.ts'),
+    ]);
+  const directory = await openRunDirectory(process.env);
+  try {
+    const names = (): string[] => [...supervisor.vms.map(({ name }) => name), ''];
+    const supervisor = new Supervisor(
+      wireExecutors({
+        runDirectory: directory.path,
+        outputOf: guestOutputs(names, onOurs()),
+        warn: (problem) => reportWarning(problem, looks),
+      }),
+      () => undefined,
+    );
+    for (const signal of [signals.abort, signals.kill])
+      signal.addEventListener('abort', () => supervisor.endAll());
+    const refuse = (problems: readonly Problem[]): void => reportProblems(problems, looks);
+    await watchProject(intent, supervisor, { say: note, refuse }, signals.abort);
+    await supervisor.over();
+    return signals.exitCode() ?? 0;
+  } finally {
+    await directory.remove();
+  }
+}
+
+/** Output of guests goes to our own stdout and stderr. */
+function onOurs(): Parameters<typeof guestOutputs>[1] {
+  return {
+    out: (bytes) => void process.stdout.write(bytes),
+    err: (bytes) => void process.stderr.write(bytes),
+    color: looksOf(process.stdout, process.env).color,
+  };
+}
+
 /** Runs the plan; what is loaded here is not needed to read or show one. */
 async function perform(plan: Plan, looks: Looks): Promise<number> {
   const signals = listenForSignals();
@@ -172,11 +216,7 @@ async function perform(plan: Plan, looks: Looks): Promise<number> {
   const directory = await openRunDirectory(process.env);
   try {
     const vms = [...new Set(plan.steps.flatMap(({ vm }) => vm ?? []))];
-    const outputOf = guestOutputs(vms, {
-      out: (bytes) => void process.stdout.write(bytes),
-      err: (bytes) => void process.stderr.write(bytes),
-      color: looksOf(process.stdout, process.env).color,
-    });
+    const outputOf = guestOutputs(() => vms, onOurs());
     const wired = wireExecutors({
       runDirectory: directory.path,
       outputOf,

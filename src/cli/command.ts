@@ -2,13 +2,15 @@ import type { Environment } from '../config/merge.ts';
 import type { Layer } from '../options/layer.ts';
 import type { Scope } from '../options/option.ts';
 import type { ProjectRecord } from '../host/projects.ts';
+import type { Supervised } from '../plan/project.ts';
 import type { Plan, ProcessFacts } from '../plan/step.ts';
 import type { Order } from '../run/supervisor.ts';
 import type { Result } from '../problem.ts';
 import { ok } from '../problem.ts';
 
 /** What a command wants done: a plan performed, a plan shown and nothing done, or a question answered. */
-export type Intent = PlanIntent | OrderIntent | SayIntent | ImagesIntent | VmsIntent | LogsIntent;
+export type Intent =
+  PlanIntent | OrderIntent | WatchIntent | SayIntent | ImagesIntent | VmsIntent | LogsIntent;
 
 export interface PlanIntent {
   readonly kind: 'perform' | PlanForm;
@@ -24,6 +26,16 @@ export interface OrderIntent {
   readonly project: string;
   /** Nothing of the project runs afterwards: the end of that process is waited for. */
   readonly isLast: boolean;
+}
+
+/** A project that is brought up to date whenever one of its files changes. */
+export interface WatchIntent {
+  readonly kind: 'watch';
+  /** What is to be done, given the VMs that are there and the files that have changed; and the files it depends on. */
+  readonly replan: (
+    there: readonly Supervised[],
+    touched: readonly string[],
+  ) => Promise<Result<{ readonly order: Order; readonly files: readonly string[] }>>;
 }
 
 /** Nothing is to be done, which is worth a line. */

@@ -11,17 +11,18 @@ type Write = (bytes: Buffer) => void;
 
 /**
  * The output of several guests on one stdout and one stderr: whole lines, each with the name of its VM before it. With one
- * VM what it says is passed on as it is.
+ * VM what it says is passed on as it is. `names` are the VMs that there are now.
  */
 export function guestOutputs(
-  vms: readonly string[],
+  names: () => readonly string[],
   { out, err, color }: { readonly out: Write; readonly err: Write; readonly color: boolean },
 ): OutputOf {
-  const width = Math.max(0, ...vms.map((vm) => vm.length));
   const streams = [new Lines(out), new Lines(err)] as const;
   return (vm) => {
+    const vms = names();
     if (vms.length < 2) return { stdout: out, stderr: err, end: () => undefined };
     const paint = COLORS[vms.indexOf(vm) % COLORS.length] ?? 'cyan';
+    const width = Math.max(...vms.map((one) => one.length));
     const name = `${vm.padEnd(width)} | `;
     const prefix = Buffer.from(color ? styleText(paint, name, { validateStream: false }) : name);
     const [stdout, stderr] = streams.map((lines) => lines.from(prefix)) as [Source, Source];

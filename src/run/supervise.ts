@@ -46,12 +46,11 @@ export async function supervise(
     for (const tell of listeners) tell({ output: bytes.toString('base64') });
   };
   let published = Promise.resolve();
-  let outputOf: OutputOf = guestOutputs([], { out: show, err: show, color: false });
+  // the names of a project's VMs stand before their lines, also where there is one
+  const names = (): string[] => [...supervisor.vms.map(({ name }) => name), ''];
+  const outputOf = guestOutputs(names, { out: show, err: show, color: false });
   const supervisor = new Supervisor(
-    wire(
-      (vm) => outputOf(vm),
-      (problem) => problemLines(problem, 'warning', false).forEach(say),
-    ),
+    wire(outputOf, (problem) => problemLines(problem, 'warning', false).forEach(say)),
     (vms) => {
       published = published
         .then(async () => publishProject(directory.path, { file, project, vms }))
@@ -62,9 +61,6 @@ export async function supervise(
   let orders = 0;
   const answer: AnswerProject = async (request, tell, gone) => {
     const order = request as Order;
-    const names = [...new Set([...supervisor.vms, ...order.vms].map(({ name }) => name))];
-    // the names of a project's VMs stand before their lines, also where there is one
-    outputOf = guestOutputs([...names, ''], { out: show, err: show, color: false });
     listeners.add(tell);
     orders += 1;
     try {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { realpathSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import type { Environment } from '../../config/merge.ts';
 import { resolveProject, storeOfEntry, storedName } from '../../config/resolve.ts';
 import { environmentLayer } from '../../config/merge.ts';
@@ -11,9 +11,11 @@ import { placed } from '../../config/placement.ts';
 import type { VmSpec } from '../../config/vm-spec.ts';
 import type { ProjectRecord } from '../../host/projects.ts';
 import { findProject } from '../../host/projects.ts';
-import type { ProjectChange } from '../../plan/project.ts';
+import type { ProjectChange, Supervised, Wanted } from '../../plan/project.ts';
 import { changeProject } from '../../plan/project.ts';
+import type { SessionManner } from '../../plan/session.ts';
 import { planSession } from '../../plan/session.ts';
+import type { Order } from '../../run/supervisor.ts';
 import type { Plan } from '../../plan/step.ts';
 import type { Result } from '../../problem.ts';
 import { all, failed, ok } from '../../problem.ts';
@@ -27,20 +29,74 @@ export const FILE_SWITCH: Switch = {
   help: 'the Transientfile to read [default: Transientfile.toml here or in a directory above]',
 };
 
-/** What `up` is to do with the VMs of the project's Transientfile that were named, with the flags over it. */
+/** The VMs of the project's Transientfile that were named, with the flags over them. */
+interface LoadedProject {
+  readonly specs: readonly VmSpec[];
+  readonly manner: SessionManner;
+  readonly project: string;
+}
+
+/** What `up` is to do. */
 export async function intendProject(invocation: Invocation): Promise<Result<ProjectIntent>> {
-  const { workingDirectory, environment, flags, switches, operands } = invocation;
+  const path = pathOf(invocation);
+  if (!path.ok) return path;
+  const record = await findProject(invocation.environment, path.value);
+  const isDetached = record !== undefined || invocation.switches['detach'] === true;
+  const loaded = await loadProject(invocation, path.value, isDetached);
+  if (!loaded.ok) return loaded;
+  const { specs, manner, project } = loaded.value;
+  if (!isDetached) return ok({ kind: 'session', plan: planSession(specs, manner) });
+  const change = changeProject(specs.map(wantedOf), record?.vms ?? [], manner);
+  return ok({ kind: 'change', change, record, file: path.value, project });
+}
+
+/** What changed files of a project ask for; those that it is made of. */
+export interface Replanned {
+  readonly change: ProjectChange;
+  readonly files: readonly string[];
+}
+
+/** Plans a project anew that is watched: commands run once more, and VMs into which something is copied that has changed. */
+export async function replanProject(
+  invocation: Invocation,
+  there: readonly Supervised[],
+  touched: readonly string[],
+): Promise<Result<Replanned>> {
+  const path = pathOf(invocation);
+  if (!path.ok) return path;
+  const loaded = await loadProject(invocation, path.value, true);
+  if (!loaded.ok) return loaded;
+  const { specs, manner } = loaded.value;
+  const isTouched = ({ copies }: VmSpec): boolean =>
+    copies.in.some(({ host }) =>
+      touched.some((one) => one === host || one.startsWith(`${host.replace(/\/$/, '')}/`)),
+    );
+  const again = (spec: VmSpec): boolean => spec.connection.kind === 'ssh-command' || isTouched(spec);
+  const change = changeProject(specs.map(wantedOf), there, manner, again);
+  return ok({
+    change,
+    files: [path.value, ...specs.flatMap(({ copies }) => copies.in.map(({ host }) => host))],
+  });
+}
+
+/** The project's Transientfile, without links. */
+export function pathOf({ workingDirectory, switches }: Invocation): Result<string> {
+  const path = findTransientfile(workingDirectory, switches['file'] as string | undefined);
+  return path.ok && existsSync(path.value) ? ok(realpathSync(path.value)) : path;
+}
+
+async function loadProject(
+  invocation: Invocation,
+  path: string,
+  detached: boolean,
+): Promise<Result<LoadedProject>> {
+  const { workingDirectory, environment, flags, operands } = invocation;
   const manner = mannerOf(invocation);
   if (!manner.ok) return manner;
-  const path = findTransientfile(workingDirectory, switches['file'] as string | undefined);
-  if (!path.ok) return path;
-  const file = await loadTransientfile(path.value, workingDirectory);
+  const file = await loadTransientfile(path, workingDirectory);
   if (!file.ok) return file;
   const selected = selectVms(file.value, operands);
   if (!selected.ok) return selected;
-  const real = realpathSync(path.value);
-  const record = await findProject(environment, real);
-  const detached = record !== undefined || switches['detach'] === true;
   const above = [environmentLayer(environment, workingDirectory), flags];
   const stored = await storedVms(file.value, selected.value, above, environment);
   if (!stored.ok) return stored;
@@ -56,10 +112,22 @@ export async function intendProject(invocation: Invocation): Promise<Result<Proj
   );
   if (!specs.ok) return failed(...(await placed(specs.problems, file.value.document)));
   const how = { jobs: defaultJobs(specs.value), ...manner.value };
-  if (!detached) return ok({ kind: 'session', plan: planSession(specs.value, how) });
-  const wanted = specs.value.map((spec) => ({ spec, digest: digestOf(spec) }));
-  const change = changeProject(wanted, record?.vms ?? [], how);
-  return ok({ kind: 'change', change, record, file: real, project: file.value.project });
+  return ok({ specs: specs.value, manner: how, project: file.value.project });
+}
+
+function wantedOf(spec: VmSpec): Wanted {
+  return { spec, digest: digestOf(spec) };
+}
+
+/** The VMs that a change starts, as a supervisor is told of them. */
+export function orderOf({ plan, starting }: ProjectChange): Order {
+  const vms = starting.map(({ spec, digest }) => ({
+    name: spec.name,
+    instance: spec.instance,
+    digest,
+    dependsOn: spec.dependsOn.map(({ vm }) => vm),
+  }));
+  return { plan, vms };
 }
 
 /** A session of its own, or a change of what runs detached. */

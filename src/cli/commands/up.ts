@@ -1,9 +1,11 @@
-import { ok } from '../../problem.ts';
-import type { CommandDef, Intent } from '../command.ts';
+import { findProject } from '../../host/projects.ts';
+import type { Result } from '../../problem.ts';
+import { failed, ok } from '../../problem.ts';
+import type { CommandDef, Intent, Invocation } from '../command.ts';
 import { PLAN_SWITCHES } from '../command.ts';
 import { MANNER_SWITCHES } from './jobs.ts';
 import type { ProjectIntent } from './project.ts';
-import { FILE_SWITCH, intendProject } from './project.ts';
+import { FILE_SWITCH, intendProject, orderOf, pathOf, replanProject } from './project.ts';
 
 /** `up [VM…]`: the whole plan of a project. */
 export const up: CommandDef = {
@@ -17,17 +19,52 @@ export const up: CommandDef = {
       flags: '-d, --detach',
       help: 'return when all are ready, and leave them running until "transient down"',
     },
+    {
+      flags: '--watch',
+      help: 'when the file or a source of a copy changes, bring the VMs up to date and run commands again',
+    },
     ...MANNER_SWITCHES,
     ...PLAN_SWITCHES,
   ],
   takesQemuArguments: true,
   intend: async (invocation) => {
+    if (invocation.switches['watch'] === true) return watching(invocation);
     const project = await intendProject(invocation);
     if (!project.ok) return project;
     if (invocation.switches['plan'] === true) return ok({ kind: 'tree', plan: planOf(project.value) });
     return ok(performing(project.value));
   },
 };
+
+async function watching(invocation: Invocation): Promise<Result<Intent>> {
+  const path = pathOf(invocation);
+  if (!path.ok) return path;
+  const record = await findProject(invocation.environment, path.value);
+  if (record !== undefined || invocation.switches['detach'] === true) {
+    return failed({
+      reason: 'conflict',
+      message:
+        record === undefined
+          ? '--watch shows what it does: it does not go with --detach'
+          : `the project runs detached, as process ${record.owner.pid}`,
+      where: { kind: 'flag', flag: '--watch' },
+      hint: record === undefined ? 'leave one of them out' : 'end it first: transient down',
+    });
+  }
+  // what is wrong with the file now is told now
+  const first = await replanProject(invocation, [], []);
+  if (!first.ok) return first;
+  if (invocation.switches['plan'] === true) return ok({ kind: 'tree', plan: first.value.change.plan });
+  return ok({
+    kind: 'watch',
+    replan: async (there, touched) => {
+      const again = await replanProject(invocation, there, touched);
+      if (!again.ok) return again;
+      const { change, files } = again.value;
+      return ok({ order: orderOf(change), files });
+    },
+  });
+}
 
 /** The plan of a project, whoever performs it. */
 export function planOf(project: ProjectIntent): Extract<ProjectIntent, { kind: 'session' }>['plan'] {
@@ -37,16 +74,10 @@ export function planOf(project: ProjectIntent): Extract<ProjectIntent, { kind: '
 function performing(project: ProjectIntent): Intent {
   if (project.kind === 'session') return { kind: 'perform', plan: project.plan };
   const { change, record, file, project: name } = project;
-  const { plan, starting, staying } = change;
+  const { starting, staying } = change;
   if (starting.length === 0) {
     const vms = staying.length === 1 ? 'the VM runs' : `${staying.length} VMs run`;
     return { kind: 'say', note: `Nothing to do: ${vms} as the file says` };
   }
-  const vms = starting.map(({ spec, digest }) => ({
-    name: spec.name,
-    instance: spec.instance,
-    digest,
-    dependsOn: spec.dependsOn.map(({ vm }) => vm),
-  }));
-  return { kind: 'order', order: { plan, vms }, record, file, project: name, isLast: false };
+  return { kind: 'order', order: orderOf(change), record, file, project: name, isLast: false };
 }
