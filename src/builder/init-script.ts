@@ -20,8 +20,15 @@ mount -t devtmpfs devtmpfs /dev
 
 # A module after those that it needs; one that the kernel has built in is not there.
 load() {
-  local module
-  for module in $(sed -n "s/^$1: //p" /modules/needs); do insmod "/modules/$module.ko" 2>/dev/null; done
+  local module name needs
+  while read -r name needs; do
+    [ "$name" = "$1:" ] || continue
+    for module in $needs; do
+      case " $loaded " in *" $module "*) continue ;; esac
+      loaded="$loaded $module"
+      [ ! -e "/modules/$module.ko" ] || insmod "/modules/$module.ko" 2>/dev/null
+    done
+  done </modules/needs
 }
 
 # A program of the host with the libraries that it was copied with.
@@ -32,11 +39,11 @@ host() {
 }
 
 port() { # the device of a port; the kernel hears of their names one after the other
-  local name
+  local name said
   while :; do
     for name in /sys/class/virtio-ports/*/name; do
-      [ "$(cat "$name" 2>/dev/null)" = "$1" ] || continue
-      basename "$(dirname "$name")"
+      read -r said 2>/dev/null <"$name" && [ "$said" = "$1" ] || continue
+      printf %s "$(expr "$name" : '.*/\([^/]*\)/name')"
       return
     done
     sleep 0.05
@@ -65,30 +72,45 @@ devices() { # disks, partitions and logical volumes
   done
 }
 
-type_of() { host blkid -p -o value -s TYPE "$1" 2>/dev/null; }
+probe() { # what lies on each of them; one look at all is many times quicker than one at each
+  host blkid -p $(devices) 2>/dev/null | sed -n 's/^\([^:]*\):.* TYPE="\([^"]*\)".*/\1 \2/p' >/run/types
+}
+
+type_of() {
+  local device type
+  while read -r device type; do
+    [ "$device" != "$1" ] || printf %s "$type"
+  done </run/types
+}
 
 mountable() {
   case $1 in ext2 | ext3 | ext4 | xfs | btrfs | vfat) return 0 ;; esac
   return 1
 }
 
+load_filesystem() {
+  local module
+  load "$1"
+  case $1 in xfs | ext4 | btrfs) for module in crc32c xxhash_generic sha256_generic blake2b_generic; do load "$module"; done ;; esac
+  case $1 in vfat) for module in nls_cp437 nls_iso8859-1 nls_ascii nls_utf8; do load "$module"; done ;; esac
+}
+
 mount_at() { # device, type, place, options
-  load "$2"
-  case $2 in xfs | ext4 | btrfs) for module in crc32c xxhash_generic sha256_generic blake2b_generic; do load "$module"; done ;; esac
-  case $2 in vfat) for module in nls_cp437 nls_iso8859-1 nls_ascii nls_utf8; do load "$module"; done ;; esac
-  host mount -n -t "$2" -o "$4" "$1" "$3"
+  grep -qw "$2" /proc/filesystems || load_filesystem "$2"
+  mount -n -t "$2" -o "$4" "$1" "$3"
 }
 
 is_root() { [ -e "$1/etc/fstab" ]; }
 
 activate_volumes() {
-  [ -e /tools/real/lvm ] || return 0
+  [ -e /tools/real/lvm ] && grep -q ' LVM2_member$' /run/types || return 0
   load dm-mod
   load dm-thin-pool
   load dm-snapshot
   mkdir -p /run/lvm /run/lock/lvm /etc/lvm
   host lvm vgchange -ay --noudevsync --config 'activation { udev_sync=0 udev_rules=0 } devices { dir="/dev" scan=["/dev"] }' >/dev/null 2>&1
   host lvm vgmknodes >/dev/null 2>&1
+  probe
 }
 
 find_root() { # sets root, root_type, root_options, and seen: what there is, for a message
@@ -110,13 +132,15 @@ find_root() { # sets root, root_type, root_options, and seen: what there is, for
         break
       done
     fi
-    umount /probe
+    # it stays where it is until it is known what for
     [ -z "$root" ] || return 0
+    umount /probe
   done
   # one filesystem without a system on it: a disk of data
   set -- $candidates
   [ $# = 1 ] || return 1
   root=$1 root_type=$(type_of "$1") root_options=
+  mount_at "$root" "$root_type" /probe ro
 }
 
 device_named() { # as fstab names it
@@ -151,7 +175,7 @@ mount_below() { # access
     subvolume=$(printf %s ",$options," | sed -n 's/.*,\(subvol=[^,]*\|subvolid=[^,]*\),.*/,\1/p')
     if ! [ -d "/mnt$place" ]; then
       # what is made on a disk that is only read is thrown away
-      host mount -n -o remount,rw /mnt
+      mount -n -o remount,rw /mnt
       mkdir -p "/mnt$place"
     fi
     said=$(mount_at "$device" "$type" "/mnt$place" "$1$subvolume" 2>&1) && continue
@@ -162,6 +186,7 @@ mount_below() { # access
 }
 
 mount_guest() { # rw|ro
+  probe
   activate_volumes
   if ! find_root; then
     case $seen in
@@ -171,10 +196,16 @@ mount_guest() { # rw|ro
     esac
     return 1
   fi
-  mount_at "$root" "$root_type" /mnt "$1$root_options" || return 1
+  if [ -n "$root_options" ]; then
+    umount /probe
+    mount_at "$root" "$root_type" /mnt "$1$root_options" || return 1
+  else
+    mount --move /probe /mnt
+    [ "$1" = ro ] || mount -o remount,rw /mnt || return 1
+  fi
   if ! [ -d /mnt/proc ]; then
     # what is made on a disk that is only read is thrown away
-    host mount -n -o remount,rw /mnt
+    mount -n -o remount,rw /mnt
     mkdir /mnt/proc && made_proc=1
   fi
   mount --bind /tools /mnt/proc
@@ -220,7 +251,7 @@ while read -r what first second <&8; do
     flow)
       printf %s "$second" | base64 -d >/tools/script
       exec 7<>"/dev/$(port "$first")"
-      { in_guest <&7 2>/run/err; echo $? >/run/code; } | host dd bs=64k >&7 2>/run/count
+      { in_guest <&7 2>/run/err; echo $? >/run/code; } | dd bs=64k >&7 2>/run/count
       exec 7>&-
       finish "$(cat /run/code)" "$(sed -n 's/^\([0-9]*\) bytes.*/\1/p' /run/count)"
       ;;
@@ -229,7 +260,7 @@ while read -r what first second <&8; do
       exec 7<>"/dev/$(port "$first")"
       [ -p /run/in ] || mkfifo /run/in
       cat <&7 >/run/in &
-      { in_guest </run/in 2>/run/err; echo $? >/run/code; } | host dd bs=64k >&7 2>/run/count
+      { in_guest </run/in 2>/run/err; echo $? >/run/code; } | dd bs=64k >&7 2>/run/count
       kill $! 2>/dev/null
       exec 7>&-
       finish "$(cat /run/code)" "$(sed -n 's/^\([0-9]*\) bytes.*/\1/p' /run/count)"

@@ -5,7 +5,7 @@ import type { CpioEntry } from './cpio.ts';
 import { DIRECTORY, LINK, PROGRAM } from './cpio.ts';
 
 /** Programs of the host that the builder cannot do without; busybox stands for none of them. */
-const NEEDED = ['tar', 'mount', 'blkid', 'dd'];
+const NEEDED = ['tar', 'blkid'];
 
 /** Programs that are taken where the host has them. */
 const USEFUL = ['lvm', 'rsync'];
@@ -15,9 +15,7 @@ const IN_GUEST = ['tar', 'rsync'];
 
 const HINTS: Readonly<Record<string, string>> = {
   tar: 'GNU tar is in the package tar',
-  mount: 'it is in the packages mount or util-linux',
   blkid: 'it is part of util-linux',
-  dd: 'GNU dd is in the package coreutils',
 };
 
 /** Where distributions put programs for administrators, which need not be on PATH. */
