@@ -7,7 +7,7 @@ import type { ProjectEvent } from './host/projects.ts';
 import type { Plan } from './plan/step.ts';
 import { problemOf, type Problem } from './problem.ts';
 import type { RunSignals } from './run/runner.ts';
-import type { guestOutputs } from './run/guest-output.ts';
+import type { Outlet } from './run/guest-output.ts';
 import type { SupervisedProject } from './run/supervise.ts';
 
 declare const TRANSIENT_VERSION: string;
@@ -177,7 +177,7 @@ async function watch(intent: WatchIntent, looks: Looks): Promise<number> {
     const supervisor = new Supervisor(
       wireExecutors({
         runDirectory: directory.path,
-        outputOf: guestOutputs(names, onOurs()),
+        outputOf: guestOutputs(names, outletOf(process.stdout), outletOf(process.stderr)),
         warn: (problem) => reportWarning(problem, looks),
       }),
       () => undefined,
@@ -193,13 +193,9 @@ async function watch(intent: WatchIntent, looks: Looks): Promise<number> {
   }
 }
 
-/** Output of guests goes to our own stdout and stderr. */
-function onOurs(): Parameters<typeof guestOutputs>[1] {
-  return {
-    out: (bytes) => void process.stdout.write(bytes),
-    err: (bytes) => void process.stderr.write(bytes),
-    color: looksOf(process.stdout, process.env).color,
-  };
+/** A stream of ours as guests' output goes to it. */
+function outletOf(stream: NodeJS.WriteStream): Outlet {
+  return { write: (bytes) => void stream.write(bytes), color: looksOf(stream, process.env).color };
 }
 
 /** Runs the plan; what is loaded here is not needed to read or show one. */
@@ -216,7 +212,7 @@ async function perform(plan: Plan, looks: Looks): Promise<number> {
   const directory = await openRunDirectory(process.env);
   try {
     const vms = [...new Set(plan.steps.flatMap(({ vm }) => vm ?? []))];
-    const outputOf = guestOutputs(() => vms, onOurs());
+    const outputOf = guestOutputs(() => vms, outletOf(process.stdout), outletOf(process.stderr));
     const wired = wireExecutors({
       runDirectory: directory.path,
       outputOf,

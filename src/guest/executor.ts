@@ -97,8 +97,21 @@ export function guestRoom(find: FindMachine, outputOf: OutputOf): GuestRoom {
   };
 
   const settle: Executor<'guest.settle'> = async (step, context) => {
-    await settleGuest(step, await inside(step.vm, step.ssh, context), context.signal);
-    return undefined;
+    const over = new AbortController();
+    const ended = find(step.vm).ended.then((end) => {
+      over.abort();
+      return end;
+    });
+    const signal = AbortSignal.any([context.signal, over.signal]);
+    try {
+      await settleGuest(step, await inside(step.vm, step.ssh, { ...context, signal }), signal);
+      return undefined;
+    } catch (error) {
+      if (!over.signal.aborted || context.signal.aborted) throw error;
+      const { problem } = await ended;
+      if (problem) throw new TransientError(problem);
+      return { ended: true };
+    }
   };
 
   const shell: GuestRoom['shell'] = async (vm, ssh, number, context) => {

@@ -61,7 +61,10 @@ export function acts(plan: Plan): Act[] {
 /** Commands of other VMs, and what follows them: they need not end before a console opens, unless it waits for them. */
 function besideForeground(plan: Plan, owners: ReadonlySet<StepId>): Set<StepId> {
   const commands = new Set(plan.exitFrom.filter((id) => !owners.has(id)));
-  const ancestors = ancestorsOf(plan, owners);
+  const booted = ancestorsOf(plan, owners);
+  // a machine that boots before the console is reached before it, too: until then it keeps others from booting
+  const reached = (plan.starts?.spans ?? []).flatMap(({ from, to }) => (booted.has(from) ? [to] : []));
+  const ancestors = new Set([...booted, ...reached, ...ancestorsOf(plan, new Set(reached))]);
   const beside = new Set([...commands, ...descendants(plan, commands)]);
   return new Set([...beside].filter((id) => !ancestors.has(id)));
 }

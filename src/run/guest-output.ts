@@ -9,23 +9,27 @@ const LONG_LINE = 64 * 1024;
 /** Where bytes go. */
 type Write = (bytes: Buffer) => void;
 
+/** A stream of ours, and whether who reads it sees colours. */
+export interface Outlet {
+  readonly write: Write;
+  readonly color: boolean;
+}
+
 /**
  * The output of several guests on one stdout and one stderr: whole lines, each with the name of its VM before it. With one
  * VM what it says is passed on as it is. `names` are the VMs that there are now.
  */
-export function guestOutputs(
-  names: () => readonly string[],
-  { out, err, color }: { readonly out: Write; readonly err: Write; readonly color: boolean },
-): OutputOf {
-  const streams = [new Lines(out), new Lines(err)] as const;
+export function guestOutputs(names: () => readonly string[], out: Outlet, err: Outlet): OutputOf {
+  const streams = [out, err].map(({ write, color }) => ({ lines: new Lines(write), color }));
   return (vm) => {
     const vms = names();
-    if (vms.length < 2) return { stdout: out, stderr: err, end: () => undefined };
+    if (vms.length < 2) return { stdout: out.write, stderr: err.write, end: () => undefined };
     const paint = COLORS[vms.indexOf(vm) % COLORS.length] ?? 'cyan';
     const width = Math.max(...vms.map((one) => one.length));
     const name = `${vm.padEnd(width)} | `;
-    const prefix = Buffer.from(color ? styleText(paint, name, { validateStream: false }) : name);
-    const [stdout, stderr] = streams.map((lines) => lines.from(prefix)) as [Source, Source];
+    const prefix = (color: boolean): Buffer =>
+      Buffer.from(color ? styleText(paint, name, { validateStream: false }) : name);
+    const [stdout, stderr] = streams.map(({ lines, color }) => lines.from(prefix(color))) as [Source, Source];
     return {
       stdout: (chunk) => stdout.take(chunk),
       stderr: (chunk) => stderr.take(chunk),

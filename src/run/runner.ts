@@ -104,7 +104,9 @@ class Run {
   /** Waits until the step may start, runs or skips it, and settles it. Never rejects. */
   async perform(step: Step, listener: StepListener): Promise<Outcome> {
     await Promise.all(waitsFor(step).flatMap((id) => this.#settled.get(id)?.promise ?? []));
-    await this.#starts.enter(step.id, (limit) => listener.note(`${limit} VMs boot at a time (--jobs)`));
+    await this.#starts.enter(step.id, (limit) =>
+      listener.note(limit === 1 ? 'One VM boots at a time (--jobs)' : `${limit} VMs boot at a time (--jobs)`),
+    );
     const outcome = this.#mayStart(step) ? await this.#execute(step, listener) : this.#skip(step, listener);
     this.#starts.leave(step.id, outcome.kind === 'done');
     this.#outcomes.set(step.id, outcome);
@@ -146,6 +148,7 @@ class Run {
   #fateOf(id: StepId): string {
     const outcome = this.#outcomes.get(id);
     if (outcome?.kind === 'done') return `ended with exit code ${outcome.exitCode ?? 0}`;
+    if (outcome?.kind === 'ended') return 'did not come to its end: the machine was shut down';
     return outcome?.kind === 'interrupted' ? 'was interrupted' : 'failed';
   }
 

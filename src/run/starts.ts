@@ -18,7 +18,14 @@ export class Starts {
     if (this.#under.size >= limit) {
       if (!this.#told) tell(limit);
       this.#told = true;
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+      // its place is taken as it is given: another one may ask before this one goes on
+      await new Promise<void>((resolve) =>
+        this.#waiting.push(() => {
+          this.#under.add(step);
+          resolve();
+        }),
+      );
+      return;
     }
     this.#under.add(step);
   }

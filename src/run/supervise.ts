@@ -48,7 +48,7 @@ export async function supervise(
   let published = Promise.resolve();
   // the names of a project's VMs stand before their lines, also where there is one
   const names = (): string[] => [...supervisor.vms.map(({ name }) => name), ''];
-  const outputOf = guestOutputs(names, { out: show, err: show, color: false });
+  const outputOf = guestOutputs(names, { write: show, color: false }, { write: show, color: false });
   const supervisor = new Supervisor(
     wire(outputOf, (problem) => problemLines(problem, 'warning', false).forEach(say)),
     (vms) => {

@@ -50,7 +50,7 @@ describe('one VM', () => {
       instance: 'work-a',
       needs: ['image/test'],
       console: false,
-      showSerial: false,
+      showSerial: 'never',
     });
     expect(plan.exitFrom).toEqual(['a/run']);
   });

@@ -133,7 +133,11 @@ test('what a single VM says is passed on as it is, at once and without its name'
   fc.assert(
     fc.property(fc.array(chunk), (chunks) => {
       const shown: Buffer[] = [];
-      const output = guestOutputs(['only'], (one) => void shown.push(one), unexpected, true)('only');
+      const output = guestOutputs(
+        () => ['only'],
+        { write: (one) => void shown.push(one), color: true },
+        { write: unexpected, color: true },
+      )('only');
       for (const [index, one] of chunks.entries()) {
         output.stdout(one);
         expect(shown).toHaveLength(index + 1);
@@ -147,10 +151,9 @@ test('what a single VM says is passed on as it is, at once and without its name'
 function show(said: readonly Saying[], ending: readonly string[]): Record<'stdout' | 'stderr', Buffer[]> {
   const shown = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
   const outputOf = guestOutputs(
-    VMS,
-    (one) => void shown.stdout.push(one),
-    (one) => void shown.stderr.push(one),
-    false,
+    () => VMS,
+    { write: (one) => void shown.stdout.push(one), color: false },
+    { write: (one) => void shown.stderr.push(one), color: false },
   );
   const sources = new Map(VMS.map((vm) => [vm, outputOf(vm)]));
   for (const { vm, stream, bytes: some } of said) sources.get(VMS[vm] ?? '')?.[stream](some);
@@ -162,10 +165,9 @@ function show(said: readonly Saying[], ending: readonly string[]): Record<'stdou
 function outputs(vms: readonly string[], color = false) {
   const shown: Buffer[] = [];
   const outputOf = guestOutputs(
-    vms,
-    (one) => void shown.push(one),
-    () => undefined,
-    color,
+    () => vms,
+    { write: (one) => void shown.push(one), color },
+    { write: () => undefined, color: false },
   );
   return { outputOf, out: () => Buffer.concat(shown).toString() };
 }

@@ -286,6 +286,45 @@ describe('a ready-command', () => {
   });
 });
 
+describe('a VM that ends while its ready-command is tried', () => {
+  const VMS = {
+    db: `ready-command = "touch ${HERE}/trying; sleep 1000"`,
+    web: 'depends-on = ["db"]\nssh-command = "echo never"',
+  };
+
+  test('in order: nothing failed, and what needs it is not started', async () => {
+    await using rig = project(VMS);
+    const program = rig.start(['up']);
+    await until('the first try', () => existsSync(join(rig.work, 'trying')));
+    process.kill(rig.entries('start')[0]?.pid ?? 0, 'SIGTERM');
+    const { exitCode, stderr } = await program.ended;
+    expect([exitCode, errorsOf(stderr.text)]).toEqual([0, []]);
+    expect(linesOf(stderr.text, /is not started/).join()).toMatch(
+      /^VM web .* VM db: .*the machine was shut down$/,
+    );
+  });
+
+  test('by a fault: that is told at once', async () => {
+    await using rig = project(VMS);
+    const program = rig.start(['up']);
+    await until('the first try', () => existsSync(join(rig.work, 'trying')));
+    process.kill(rig.entries('start')[0]?.pid ?? 0, 'SIGKILL');
+    const { exitCode, stderr } = await program.ended;
+    expect([exitCode, errorsOf(stderr.text)]).toEqual([1, ['qemu-system-x86_64 ended by SIGKILL']]);
+  });
+});
+
+test('one at a time goes with a console that waits for a VM which is only started', async () => {
+  await using rig = project({
+    job: 'ssh-command = "true"',
+    db: 'depends-on = [{ vm = "job", until = "done" }]',
+    shell: 'depends-on = [{ vm = "db", until = "started" }]\nssh-console = true',
+  });
+  const { exitCode } = await rig.run(['up', '--jobs', '1']);
+  expect(exitCode).toBe(0);
+  expectOrder(rig, ['db login', 'shell start', 'shell command shell']);
+});
+
 test('what is copied out of a service is what it has once it has served', async () => {
   await using rig = project({
     db: `direct-copy = true\ncopy-out-after = ["${HERE}/guest/result:./out/"]\n${ORDERLY}`,
