@@ -1,13 +1,11 @@
 #!/usr/bin/env node
-import { closeSync, writeSync } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { ImagesIntent, Intent, LogsIntent, OrderIntent, VmsIntent, WatchIntent } from './cli/command.ts';
 import { exitCodeOf, looksOf, reportProblems, reportWarning, type Looks } from './cli/report.ts';
-import type { ProjectEvent } from './host/projects.ts';
 import type { Plan } from './plan/step.ts';
+import { SUPERVISE } from './supervise-argument.ts';
 import { problemOf, type Problem } from './problem.ts';
 import type { RunSignals } from './run/runner.ts';
-import type { Outlet } from './run/guest-output.ts';
+import { outletOf } from './outlets.ts';
 import type { SupervisedProject } from './run/supervise.ts';
 
 declare const TRANSIENT_VERSION: string;
@@ -15,22 +13,15 @@ declare const TRANSIENT_VERSION: string;
 /** How long a run may still take after its second signal, in milliseconds. */
 const KILL_GRACE = 5000;
 
-/** What we are started with to run a project detached; nobody types it. */
-const SUPERVISE = '__supervise';
-
-/** The descriptor on which a supervisor says that it can be asked. */
-const READY = 3;
-
-/** Time between two looks whether a process is gone, in milliseconds. */
-const LOOK = 20;
-
 const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 async function main(argv: readonly string[]): Promise<number> {
   if (argv.length === 1 && argv[0] === '--version') return print(`transient ${TRANSIENT_VERSION}\n`);
   const [first, second] = argv;
-  if (first === SUPERVISE && second !== undefined)
+  if (first === SUPERVISE && second !== undefined) {
+    const { beSupervisor } = await import('./supervised.ts');
     return beSupervisor(JSON.parse(second) as SupervisedProject);
+  }
   const looks = looksOf(process.stderr, process.env);
   const { parseCommandLine } = await import('./cli/program.ts');
   const parsed = parseCommandLine({ argv, environment: process.env, workingDirectory: process.cwd() });
@@ -50,6 +41,12 @@ function print(text: string): number {
   return 0;
 }
 
+async function supervise(intent: OrderIntent | WatchIntent, looks: Looks): Promise<number> {
+  const signals = listenForSignals();
+  const { order, watch } = await import('./supervised.ts');
+  return intent.kind === 'order' ? order(intent, signals) : watch(intent, looks, signals);
+}
+
 function note(line: string): number {
   process.stderr.write(`${line}\n`);
   return 0;
@@ -64,9 +61,8 @@ async function fulfil(intent: Intent, looks: Looks): Promise<number> {
   if (intent.kind === 'images') return showImages(intent);
   if (intent.kind === 'vms') return showVms(intent);
   if (intent.kind === 'logs') return showLog(intent);
-  if (intent.kind === 'order') return order(intent);
-  if (intent.kind === 'watch') return watch(intent, looks);
   if (intent.kind === 'say') return note(intent.note);
+  if (intent.kind === 'order' || intent.kind === 'watch') return supervise(intent, looks);
   const { kind, plan } = intent;
   if (kind === 'perform') return perform(plan, looks);
   const { planText } = await import('./cli/plan-view.ts');
@@ -101,101 +97,6 @@ async function showLog({ path, follow, writer }: LogsIntent): Promise<number> {
     follow ? () => isAlive(writer) : undefined,
   );
   return 0;
-}
-
-/** Has the process that runs a project detached do something; it is started where there is none. */
-async function order({ order: what, record, file, project, isLast }: OrderIntent): Promise<number> {
-  const signals = listenForSignals();
-  const [{ askProject }, { startDetached }, { isAlive }] = await Promise.all([
-    import('./host/projects.ts'),
-    import('./host/process.ts'),
-    import('./host/process-mark.ts'),
-  ]);
-  const script = process.argv[1] ?? '';
-  const run =
-    record?.run ??
-    (await startDetached(process.execPath, [script, SUPERVISE, JSON.stringify({ file, project })]));
-  if (run === undefined) throw new Error('the process that is to run the project has not started');
-  const hear = (event: ProjectEvent): void => {
-    if ('line' in event) note(event.line);
-    if ('output' in event) process.stdout.write(Buffer.from(event.output, 'base64'));
-  };
-  try {
-    const exit = await askProject({ run }, what, hear, signals.abort);
-    while (isLast && record !== undefined && isAlive(record.owner)) await delay(LOOK);
-    return exit;
-  } catch (error) {
-    const exit = signals.exitCode();
-    if (exit === undefined) throw error;
-    return exit;
-  }
-}
-
-/** Runs a project for as long as anything of it is wanted. */
-async function beSupervisor(project: SupervisedProject): Promise<number> {
-  const [{ supervise }, { openRunDirectory }, { wireExecutors }] = await Promise.all([
-    import('./run/supervise.ts'),
-    import('./host/run-directory.ts'),
-    import('./wiring.ts'),
-  ]);
-  const directory = await openRunDirectory(process.env);
-  try {
-    await supervise(
-      project,
-      directory,
-      (outputOf, warn) => wireExecutors({ runDirectory: directory.path, outputOf, warn }),
-      (end) => {
-        for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, end);
-        // a terminal that is closed is nothing to us
-        process.on('SIGHUP', () => undefined);
-      },
-      (run) => {
-        writeSync(READY, `${run}\n`);
-        closeSync(READY);
-      },
-    );
-    return 0;
-  } finally {
-    await directory.remove();
-  }
-}
-
-/** Runs a project here for as long as the user watches it. */
-async function watch(intent: WatchIntent, looks: Looks): Promise<number> {
-  const signals = listenForSignals();
-  const [{ watchProject }, { Supervisor }, { openRunDirectory }, { wireExecutors }, { guestOutputs }] =
-    await Promise.all([
-      import('./cli/watch.ts'),
-      import('./run/supervisor.ts'),
-      import('./host/run-directory.ts'),
-      import('./wiring.ts'),
-      import('./run/guest-output.ts'),
-    ]);
-  const directory = await openRunDirectory(process.env);
-  try {
-    const names = (): string[] => [...supervisor.vms.map(({ name }) => name), ''];
-    const supervisor = new Supervisor(
-      wireExecutors({
-        runDirectory: directory.path,
-        outputOf: guestOutputs(names, outletOf(process.stdout), outletOf(process.stderr)),
-        warn: (problem) => reportWarning(problem, looks),
-      }),
-      () => undefined,
-    );
-    for (const signal of [signals.abort, signals.kill])
-      signal.addEventListener('abort', () => supervisor.endAll());
-    const refuse = (problems: readonly Problem[]): void => reportProblems(problems, looks);
-    await watchProject(intent, supervisor, { say: note, refuse }, signals.abort);
-    await supervisor.over();
-    return signals.exitCode() ?? 0;
-  } finally {
-    await directory.remove();
-  }
-}
-
-/** A stream of ours as guests' output goes to it. */
-function outletOf(stream: NodeJS.WriteStream): Outlet {
-  return { write: (bytes) => void stream.write(bytes), color: looksOf(stream, process.env).color };
 }
 
 /** Runs the plan; what is loaded here is not needed to read or show one. */

@@ -99,8 +99,8 @@ test('persistent VMs of a Transientfile keep what they write, the others nothing
     stdout.text.trim().split('\n').sort(),
   );
   expect(outputs).toEqual([
-    ['db', 'web'],
-    ['db kept', 'web'],
+    ['db  | db', 'web | web'],
+    ['db  | db kept', 'web | web'],
   ]);
   expect((await rig.run(['ps', '-a'])).stdout.text).toMatch(/^shop-db +tiny +Offline/m);
 });

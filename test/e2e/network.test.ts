@@ -83,9 +83,9 @@ perl -MSocket -e 'socket(S, PF_INET, SOCK_DGRAM, 0); bind(S, sockaddr_in(7000, I
   const [, port] = await program.waitFor(/VM large: 127\.0\.0\.1:(\d+) → 7000\/udp/);
   expect(await overUdp(Number(port), 'a datagram')).toBe('got a datagram');
   const { stdout, exitCode } = await program.ended;
-  expect(stdout.text).toMatch(/^10\.77\.0\.2 +small$/m);
+  expect(stdout.text).toMatch(/^large \| 10\.77\.0\.2 +small$/m);
   expect(stdout.text).toContain('64 bytes from small (10.77.0.2)');
-  expect(stdout.text).toMatch(/^running$/m);
+  expect(stdout.text).toMatch(/^large \| running$/m);
   expect(stdout.text).toContain('No jobs running.');
   expect(exitCode).toBe(0);
 });

@@ -1,0 +1,2 @@
+/** What we are started with to run a project detached; nobody types it. */
+export const SUPERVISE = '__supervise';
