@@ -133,9 +133,11 @@ describe('what cannot be copied', () => {
     expect(await refused('cp', 'vm:/etc/passwd', 'blocker/x')).toContain(
       'on the host: a part of the path is not',
     );
-    rig.write({ big: '' });
-    execFileSync('sh', ['-c', 'head -c 2200000000 /dev/zero | tr "\\0" x > big'], { cwd: rig.work });
-    expect(await refused('cp', 'big', 'vm:/srv/')).toContain('no space left on its disk');
+    rig.write({ 'root/etc/fstab': '' });
+    const small = 'truncate -s 40M disk; PATH=$PATH:/sbin:/usr/sbin mke2fs -q -t ext4 -d root disk';
+    execFileSync('sh', ['-c', `head -c 60000000 /dev/zero | tr "\\0" x > big; ${small}`], { cwd: rig.work });
+    await succeeded(rig, ['create', 'small,file=./disk', '--name', 'small']);
+    expect(await refused('cp', 'big', 'small:/srv/')).toContain('no space left on its disk');
     const owner = rig.start(['start', 'vm', ...PATIENTLY, '--cmd', 'echo up; sleep 1000']);
     await owner.waitFor(/^up$/m, 'stdout');
     expect(await refused('cp', 'file', 'vm:/etc/')).toContain(`VM 'vm' is in use by process ${owner.pid}`);

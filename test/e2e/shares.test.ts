@@ -64,7 +64,7 @@ test('a git checkout is worked on from both sides, and large files arrive whole'
   rig.write({ 'project/run.sh': '#!/bin/sh\necho ran\n' });
   git('add', '.');
   git('commit', '-qm', 'first');
-  execFileSync('sh', ['-c', 'dd if=/dev/urandom of=big-in bs=1M count=12 2>/dev/null'], { cwd: repository });
+  execFileSync('sh', ['-c', 'dd if=/dev/urandom of=big-in bs=1M count=4 2>/dev/null'], { cwd: repository });
   const collectGit =
     'g=$(command -v git); cp "$g" $(ldd "$g" | grep -o "/[^ ]*/lib\\(pcre\\|z\\.\\)[^ ]*") tools';
   execFileSync('sh', ['-c', `mkdir tools; ${collectGit}`], { cwd: rig.work });
