@@ -111,7 +111,7 @@ describe('what runs', () => {
     const lines = 'image = "test"\nssh-command = "echo up; sleep 1000"\n';
     rig.write({ 'Transientfile.toml': `[vms.b]\n${lines}persistent = true\n[vms.a]\n${lines}` });
     const owner = rig.start(['up']);
-    await owner.waitFor(/up\n(.*\n)*up\n/, 'stdout');
+    await owner.waitFor(/\| up\n(.*\n)*.*\| up\n/, 'stdout');
     expect((await rowsOf(rig)).map(({ name, stored }) => [name, stored])).toEqual([
       ['work-a', false],
       ['work-b', true],

@@ -197,7 +197,7 @@ describe('a VM that the Python created', () => {
   });
 
   test.for([
-    ['shared_folder = ["/a:/b"]', 'the VM was created with shared-folder, which this version cannot do'],
+    ['shared_folder = ["/a"]', 'must be HOST_PATH:GUEST_PATH'],
     ['unheard_of = 1', 'unheard_of'],
     ['ssh_port = "many"', 'ssh-port'],
   ] as const)('what we cannot do is told with its line: %s', async ([line, message]) => {

@@ -202,7 +202,7 @@ function project(vms: Readonly<Record<string, boolean>>, faults: Faults = {}): R
 
 async function up(rig: Rig): Promise<Program> {
   const program = rig.start(['up']);
-  await program.waitFor(/up\nup\n/, 'stdout');
+  await program.waitFor(/\| up\n.*\| up\n/, 'stdout');
   return program;
 }
 

@@ -83,14 +83,11 @@ describe('a VM that the Python created', () => {
     expect(unfinishedVms(rig)).toEqual([]);
   });
 
-  test('with a shared folder is refused', async () => {
+  test('shares the folders that it was created with', async () => {
     await using rig = new Rig();
-    pythonVm(rig, { shared_folder: ['/srv:/srv'] });
-    const { exitCode, stderr } = await rig.run(['start', 'my-vm', '--cmd', 'true']);
-    expect(exitCode).toBe(1);
-    expect(stderr.text).toContain('the VM was created with shared-folder, which this version cannot do');
-    expect(stderr.text).toMatch(/my%2Dvm\/config:\d+:1 error:/);
-    expect(rig.entries('start')).toEqual([]);
+    pythonVm(rig, { shared_folder: ['/srv:/shared'] });
+    const { stdout } = await rig.run(['start', 'my-vm', '--cmd', 'true', '--plan']);
+    expect(stdout.text).toContain('Mount a shared folder (/srv at /shared)');
   });
 });
 
