@@ -1,7 +1,10 @@
 import { closeSync, writeSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { OrderIntent, WatchIntent } from './cli/command.ts';
 import { reportProblems, reportWarning, type Looks } from './cli/report.ts';
+import type { Lock } from './host/lock.ts';
 import type { ProjectEvent } from './host/projects.ts';
 import type { Problem } from './problem.ts';
 import { outletOf } from './outlets.ts';
@@ -36,7 +39,8 @@ export async function order(
   };
   try {
     const exit = await askProject({ run }, what, hear, signals.abort);
-    while (isLast && record !== undefined && isAlive(record.owner)) await delay(LOOK);
+    while (isLast && !signals.abort.aborted && record !== undefined && isAlive(record.owner))
+      await delay(LOOK);
     return exit;
   } catch (error) {
     const exit = signals.exitCode();
@@ -53,7 +57,13 @@ export async function beSupervisor(project: SupervisedProject): Promise<number> 
     import('./wiring.ts'),
   ]);
   const directory = await openRunDirectory(process.env);
+  const lock = await lockProject(directory.path, project.file);
   try {
+    // two commands at the same time each start one: the second leaves it to the first
+    if (lock === undefined) {
+      tellReady(await runOfOther(project.file));
+      return 0;
+    }
     await supervise(
       project,
       directory,
@@ -63,14 +73,34 @@ export async function beSupervisor(project: SupervisedProject): Promise<number> 
         // a terminal that is closed is nothing to us
         process.on('SIGHUP', () => undefined);
       },
-      (run) => {
-        writeSync(READY, `${run}\n`);
-        closeSync(READY);
-      },
+      tellReady,
     );
     return 0;
   } finally {
+    await lock?.release();
     await directory.remove();
+  }
+}
+
+function tellReady(run: string): void {
+  writeSync(READY, `${run}\n`);
+  closeSync(READY);
+}
+
+/** One supervisor for each Transientfile: a lock beside our run directories. */
+async function lockProject(runDirectory: string, file: string): Promise<Lock | undefined> {
+  const { lockFile } = await import('./host/lock.ts');
+  const sum = createHash('sha256').update(file).digest('hex').slice(0, 16);
+  return lockFile(join(dirname(runDirectory), `project-${sum}`), { wait: false });
+}
+
+/** The run directory of the supervisor that was quicker, which may still be about to tell of itself. */
+async function runOfOther(file: string): Promise<string> {
+  const { findProject } = await import('./host/projects.ts');
+  for (;;) {
+    const record = await findProject(process.env, file);
+    if (record !== undefined) return record.run;
+    await delay(LOOK);
   }
 }
 
@@ -99,8 +129,12 @@ export async function watch(intent: WatchIntent, looks: Looks, signals: RunSigna
       signal.addEventListener('abort', () => supervisor.endAll());
     const say = (line: string): void => void process.stderr.write(`${line}\n`);
     const refuse = (problems: readonly Problem[]): void => reportProblems(problems, looks);
-    await watchProject(intent, supervisor, { say, refuse }, signals.abort);
-    await supervisor.over();
+    try {
+      await watchProject(intent, supervisor, { say, refuse }, signals.abort);
+    } finally {
+      if (supervisor.isBusy && !signals.abort.aborted) supervisor.endAll();
+      await supervisor.over();
+    }
     return signals.exitCode() ?? 0;
   } finally {
     await directory.remove();

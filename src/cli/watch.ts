@@ -26,13 +26,17 @@ export async function watchProject(
 ): Promise<void> {
   const changes = new Changes();
   try {
-    for (let touched: readonly string[] = []; !end.aborted; touched = await changes.next(end)) {
-      for (const path of touched) say(`Changed: ${path}`);
-      const planned = await replan(there(supervisor), touched);
+    const touched = new Set<string>();
+    for (let news: readonly string[] = []; !end.aborted; news = await changes.next(end)) {
+      for (const path of news) say(`Changed: ${path}`);
+      news.forEach((path) => touched.add(path));
+      const planned = await replan(there(supervisor), [...touched]);
       if (!planned.ok) {
+        // what has changed is taken up once the file is whole
         refuse(planned.problems);
         continue;
       }
+      touched.clear();
       changes.follow(planned.value.files);
       await supervisor.perform(planned.value.order, say, end);
       say('Watching for changes; ^C ends');

@@ -103,9 +103,16 @@ async function* bytesOf(started: Promise<Child>): AsyncGenerator<Buffer> {
   for await (const chunk of stdout ?? []) yield chunk as Buffer;
 }
 
+/** More than this of what a script answers is not kept: it is for us to read, in bytes. */
+const MOST_SAID = 4 * 1024 * 1024;
+
 async function answerOf(child: Child, signal: AbortSignal): Promise<Answer> {
   const said: Buffer[] = [];
-  child.stdout?.on('data', (chunk: Buffer) => said.push(chunk));
+  let size = 0;
+  child.stdout?.on('data', (chunk: Buffer) => {
+    size += chunk.length;
+    if (size <= MOST_SAID) said.push(chunk);
+  });
   const end = await endOf(child, signal);
   return { ...end, stdout: Buffer.concat(said).toString() };
 }

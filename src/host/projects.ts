@@ -4,7 +4,7 @@ import type { Server, Socket } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import * as z from 'zod';
-import { TransientError } from '../problem.ts';
+import { TransientError, problemOf } from '../problem.ts';
 import { isAlive, markOf } from './process-mark.ts';
 import { processMark, readRecord, runDirectories, writeRecord } from './records.ts';
 
@@ -102,7 +102,8 @@ export async function serveProject(run: string, answer: AnswerProject): Promise<
 async function serve(socket: Socket, answer: AnswerProject): Promise<void> {
   const gone = new AbortController();
   socket.on('error', () => undefined);
-  socket.on('close', () => gone.abort());
+  // who has left hears no answer
+  for (const leaving of ['end', 'close']) socket.on(leaving, () => gone.abort());
   const tell = (said: ProjectEvent): void => void socket.write(`${JSON.stringify(said)}\n`);
   try {
     const { value: line } = (await createInterface({ input: socket })[Symbol.asyncIterator]().next()) as {
@@ -110,7 +111,9 @@ async function serve(socket: Socket, answer: AnswerProject): Promise<void> {
     };
     tell({ exit: await answer(JSON.parse(line ?? ''), tell, gone.signal) });
   } catch (error) {
-    tell({ line: `error: ${error instanceof Error ? error.message : String(error)}` });
+    const { message, hint } = problemOf(error);
+    tell({ line: `error: ${message}` });
+    if (hint !== undefined) tell({ line: `  hint: ${hint}` });
     tell({ exit: 1 });
   } finally {
     socket.end();
@@ -124,6 +127,7 @@ export async function askProject(
   hear: (event: ProjectEvent) => void,
   signal?: AbortSignal,
 ): Promise<number> {
+  signal?.throwIfAborted();
   const socket = createConnection(join(run, SOCKET));
   const leave = (): void => void socket.destroy();
   signal?.addEventListener('abort', leave, { once: true });
@@ -141,7 +145,11 @@ export async function askProject(
   signal?.throwIfAborted();
   if (exit !== undefined) return exit;
   throw new TransientError(
-    { reason: 'host', message: 'the process that runs the project has ended before it answered' },
+    {
+      reason: 'host',
+      message: 'the process that runs the project has ended before it answered',
+      hint: 'run the same command again',
+    },
     { cause: lost },
   );
 }

@@ -36,38 +36,56 @@ export function changeProject(
   again: (spec: VmSpec) => boolean = () => false,
 ): ProjectChange {
   const now = new Map(there.map((vm) => [vm.name, vm]));
-  const stays = ({ spec, digest }: Wanted): boolean => {
+  const isAsWanted = ({ spec, digest }: Wanted): boolean => {
     const vm = now.get(spec.name);
     return vm !== undefined && vm.state !== 'failed' && vm.digest === digest && !again(spec);
   };
-  const starting = wanted.filter((one) => !stays(one));
-  const names = starting.map(({ spec }) => spec.name);
-  const replaced = there.filter((vm) => names.includes(vm.name) && isAlive(vm));
+  const changed = wanted.filter((one) => !isAsWanted(one)).map(({ spec }) => spec.name);
+  // a VM outlasts those that depend on it: they go with the one that is replaced, and come again
+  const replaced = withDependents(
+    there.filter((vm) => changed.includes(vm.name) && isAlive(vm)),
+    there,
+  );
+  const starting = wanted.filter(
+    ({ spec }) => changed.includes(spec.name) || replaced.some(({ name }) => name === spec.name),
+  );
   const ends = endings(replaced);
   const session = planSession(
     starting.map(({ spec }) => spec),
     { ...manner, keepGoing: true, detached: true },
   );
-  const afterEnd = (step: Step): Step =>
-    step.vm !== undefined && step.undoes === undefined && ends.some(({ vm }) => vm === step.vm)
+  const afterEnd = (step: Step): Step => {
+    // the ports of the host that are asked for are still those of the VMs that end
+    if (step.kind === 'machine.ports')
+      return { ...step, after: [...step.after, ...ends.map(({ id }) => id)] };
+    return step.vm !== undefined && step.undoes === undefined && ends.some(({ vm }) => vm === step.vm)
       ? { ...step, after: [...step.after, `${step.vm}/end`] }
       : step;
+  };
   return {
     plan: { ...session, steps: ordered([...ends, ...session.steps.map(afterEnd)]) },
     starting,
-    staying: wanted.filter(stays).map(({ spec }) => spec.name),
+    staying: wanted.filter((one) => !starting.includes(one)).map(({ spec }) => spec.name),
   };
 }
 
 /** Ends VMs, and with them those that depend on them; all where none is named. */
 export function planDown(there: readonly Supervised[], names: readonly string[]): Plan {
-  const ending = new Set(names.length > 0 ? names : there.map((vm) => vm.name));
-  for (let before = -1; before !== ending.size;) {
-    before = ending.size;
-    for (const { name, dependsOn } of there) if (dependsOn.some((vm) => ending.has(vm))) ending.add(name);
-  }
-  const steps = endings(there.filter((vm) => ending.has(vm.name) && isAlive(vm)));
+  const named = names.length > 0 ? there.filter(({ name }) => names.includes(name)) : there;
+  const steps = endings(withDependents(named, there).filter(isAlive));
   return { steps: ordered(steps), foreground: [], exitFrom: [], keepGoing: true };
+}
+
+/** VMs, and those of the others that live and depend on any of them. */
+function withDependents(vms: readonly Supervised[], there: readonly Supervised[]): readonly Supervised[] {
+  const found = new Set(vms);
+  for (let before = -1; before !== found.size;) {
+    before = found.size;
+    const names = [...found].map(({ name }) => name);
+    const dependents = there.filter((vm) => isAlive(vm) && vm.dependsOn.some((name) => names.includes(name)));
+    dependents.forEach((vm) => found.add(vm));
+  }
+  return there.filter((vm) => found.has(vm));
 }
 
 function isAlive({ state }: Supervised): boolean {

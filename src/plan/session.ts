@@ -225,6 +225,8 @@ const PRELUDE: readonly Step['kind'][] = [
 
 /** What a VM waits for in another one. */
 function dependencyOf({ vm, until }: Dependency, specs: readonly VmSpec[]): StepId[] {
+  // one that is not of this plan has come that far already
+  if (!specs.some(({ name }) => name === vm)) return [];
   if (until === 'started') return [`${vm}/boot`];
   if (until === 'done') return [`${vm}/run`];
   return specs.filter(({ name }) => name === vm).flatMap(readinessOf);

@@ -6,6 +6,9 @@ const COLORS = ['cyan', 'yellow', 'green', 'magenta', 'blue', 'red'] as const;
 /** A line that is longer than this is shown as it comes, and all others wait for its end; in bytes. */
 const LONG_LINE = 64 * 1024;
 
+/** When so much waits for the end of a line, it is broken; in bytes. */
+const MOST_WAITING = 1024 * 1024;
+
 /** Where bytes go. */
 type Write = (bytes: Buffer) => void;
 
@@ -45,7 +48,8 @@ class Lines {
   readonly #write: Write;
   /** A source whose line has begun to be shown; the lines of others wait. */
   #owner: Source | undefined;
-  #waiting: Buffer[] = [];
+  readonly #waiting: Buffer[] = [];
+  #size = 0;
 
   constructor(write: Write) {
     this.#write = write;
@@ -60,11 +64,25 @@ class Lines {
     if (this.#owner !== undefined && this.#owner !== source) {
       // a line that another one has begun ends first; a second long one has to be kept whole
       this.#waiting.push(bytes);
+      this.#size += bytes.length;
+      if (this.#size > MOST_WAITING) this.#breakLine();
       return;
     }
     this.#write(bytes);
     this.#owner = ends ? undefined : source;
-    if (ends) this.#waiting.splice(0).forEach((line) => this.#write(line));
+    if (ends) this.#showWaiting();
+  }
+
+  /** One that never ends its line must not silence the others. */
+  #breakLine(): void {
+    this.#write(Buffer.from([NEWLINE]));
+    this.#owner = undefined;
+    this.#showWaiting();
+  }
+
+  #showWaiting(): void {
+    this.#size = 0;
+    this.#waiting.splice(0).forEach((line) => this.#write(line));
   }
 
   /** Whether a source may begin to show a line of which the end is not there yet. */

@@ -5,6 +5,7 @@ import { SUPERVISOR_LOG, publishProject, serveProject } from '../host/projects.t
 import type { RunDirectory } from '../host/run-directory.ts';
 import type { Executors, OutputOf } from '../plan/contract.ts';
 import type { Problem } from '../problem.ts';
+import { TransientError } from '../problem.ts';
 import { guestOutputs } from './guest-output.ts';
 import { problemLines } from './problem-lines.ts';
 import type { Order } from './supervisor.ts';
@@ -15,6 +16,11 @@ export interface SupervisedProject {
   /** The Transientfile, without links. */
   readonly file: string;
   readonly project: string;
+}
+
+function ended(): TransientError {
+  const message = 'the project has just ended';
+  return new TransientError({ reason: 'conflict', message, hint: 'run the same command again' });
 }
 
 /** How long a supervisor waits for its first order, in milliseconds. */
@@ -60,6 +66,7 @@ export async function supervise(
   const over = new AbortController();
   let orders = 0;
   const answer: AnswerProject = async (request, tell, gone) => {
+    if (over.signal.aborted) throw ended();
     const order = request as Order;
     listeners.add(tell);
     orders += 1;

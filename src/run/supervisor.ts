@@ -1,6 +1,7 @@
 import type { Executor, Executors } from '../plan/contract.ts';
 import type { Supervised } from '../plan/project.ts';
 import type { Plan, Step, StepId, StepKind } from '../plan/step.ts';
+import { TransientError } from '../problem.ts';
 import { listrView } from './listr-view.ts';
 import { problemLines } from './problem-lines.ts';
 import type { Outcome, View } from './runner.ts';
@@ -66,10 +67,13 @@ export class Supervisor {
    * happens afterwards is written all the same. `gone` breaks it off until then.
    */
   async perform(order: Order, write: (line: string) => void, gone: AbortSignal): Promise<number> {
+    this.#refuseOutdated(order);
+    this.#endUnfinished(order);
     const progress = new Progress(order.plan);
     const brokenOff = new AbortController();
     const leave = (): void => brokenOff.abort();
     gone.addEventListener('abort', leave, { once: true });
+    if (gone.aborted) leave();
     const signals = {
       abort: AbortSignal.any([this.#abort.signal, brokenOff.signal]),
       kill: this.#kill.signal,
@@ -100,6 +104,22 @@ export class Supervisor {
     while (this.#runs.size > 0) await Promise.all(this.#runs);
   }
 
+  /** A plan that was made before somebody else's was taken would run a VM twice. */
+  #refuseOutdated({ plan, vms }: Order): void {
+    if (this.#abort.signal.aborted) throw outdated('the project is being ended');
+    const ends = new Set(plan.steps.flatMap(({ kind, vm }) => (kind === 'session.end' ? vm : [])));
+    const taken = vms.find(({ name }) => this.#running(name) !== undefined && !ends.has(name));
+    if (taken) throw outdated(`VM ${taken.name} has been started by another command meanwhile`);
+  }
+
+  /** What is still on its way serves nobody: it ends at once, whatever it waits for. */
+  #endUnfinished({ plan }: Order): void {
+    for (const { kind, vm } of plan.steps) {
+      const session = kind === 'session.end' ? this.#running(vm) : undefined;
+      if (session?.state === 'starting') session.end.abort();
+    }
+  }
+
   #register({ vms }: Order, progress: Progress): void {
     for (const vm of vms) {
       const session: Session = {
@@ -111,7 +131,7 @@ export class Supervisor {
       };
       this.#sessions.set(vm.name, session);
       void session.over.then(() => {
-        session.state = progress.hasFailed(vm.name) ? 'failed' : 'done';
+        session.state = progress.hasDone(vm.name) ? 'done' : 'failed';
         if (this.#sessions.get(vm.name) === session) this.#onChange(this.vms);
       });
     }
@@ -158,6 +178,10 @@ export class Supervisor {
   }
 }
 
+function outdated(message: string): TransientError {
+  return new TransientError({ reason: 'conflict', message, hint: 'run the same command again' });
+}
+
 function isEndable({ undoes, always }: Step): boolean {
   return undoes === undefined && always !== true;
 }
@@ -168,6 +192,7 @@ class Progress {
   readonly #left = new Map<string, Set<StepId>>();
   readonly #whenOver = new Map<string, () => void>();
   readonly #failed = new Set<string>();
+  readonly #done = new Set<string>();
   #whenUp: () => void = () => undefined;
   exitCode = 0;
   /** Comes when each VM of the plan does what it is for, or never will. */
@@ -186,8 +211,9 @@ class Progress {
     return new Promise((resolve) => this.#whenOver.set(vm, resolve));
   }
 
-  hasFailed(vm: string): boolean {
-    return this.#failed.has(vm);
+  /** Whether its command ended with 0; a VM that has none is never done. */
+  hasDone(vm: string): boolean {
+    return this.#done.has(vm) && !this.#failed.has(vm);
   }
 
   begun({ id, kind }: Step): void {
@@ -195,7 +221,11 @@ class Progress {
     if (kind !== 'session.end') this.#reach(id);
   }
 
-  settled({ id, vm }: Step, outcome: Outcome): void {
+  settled({ id, vm, kind }: Step, outcome: Outcome): void {
+    const hasFaltered = outcome.kind !== 'done' && outcome.kind !== 'failed';
+    // who waits for it to come up must hear that it will not
+    if (hasFaltered && this.#waited.has(id) && kind !== 'session.end') this.exitCode ||= 1;
+    if (kind === 'guest.run' && outcome.kind === 'done') this.#done.add(vm);
     const isBad = outcome.kind === 'failed' || (outcome.kind === 'done' && (outcome.exitCode ?? 0) !== 0);
     if (isBad && vm !== undefined) this.#failed.add(vm);
     if (outcome.kind === 'failed') this.exitCode ||= 1;

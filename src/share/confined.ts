@@ -6,6 +6,9 @@ const O_PATH = 0o10000000;
 const PLACE = O_PATH | constants.O_NOFOLLOW;
 const DIRECTORY = PLACE | constants.O_DIRECTORY;
 
+/** The longest path (Linux, `PATH_MAX`), in bytes. */
+const LONGEST = 4096;
+
 /** What is wrong with a path: the word of the system. */
 export class NoSuchPlace extends Error {
   readonly code: string;
@@ -123,6 +126,7 @@ export function absolute(path: Buffer): Buffer {
 
 /** The names of a path, in which `..` leads up to the root and no further. */
 function namesOf(path: Buffer): Buffer[] {
+  if (path.length > LONGEST) throw new NoSuchPlace('ENAMETOOLONG');
   const names: Buffer[] = [];
   // latin1 keeps every byte as one character: names need not be UTF-8
   for (const name of path.toString('latin1').split('/')) {

@@ -15,11 +15,8 @@ import {
 /** Flags of an open (draft-ietf-secsh-filexfer-02, section 6.3). */
 const OPEN = { read: 0x01, create: 0x08, exclusive: 0x20 };
 
-/** Requests that name files or change what they are; every other one is about a handle that went through here. */
-const READ_WHOLE: readonly number[] = [
-  ...[SFTP.open, SFTP.lstat, SFTP.stat, SFTP.setstat, SFTP.fsetstat, SFTP.opendir, SFTP.remove, SFTP.mkdir],
-  ...[SFTP.rmdir, SFTP.realpath, SFTP.rename, SFTP.readlink, SFTP.symlink, SFTP.extended, SFTP.close],
-];
+/** The greeting, and requests about handles that went through here: their bytes flow through. Any other one is looked at. */
+const PASSED: readonly number[] = [SFTP.init, SFTP.read, SFTP.write, SFTP.fstat, SFTP.readdir];
 
 /** Extended requests of OpenSSH about handles, which can be passed on (OpenSSH, PROTOCOL, section 4). */
 const ABOUT_HANDLES = ['fstatvfs@openssh.com', 'fsync@openssh.com', 'limits@openssh.com'];
@@ -29,6 +26,10 @@ const MOST_DIRECTORIES = 512;
 
 /** So many requests can wait for the server: each may hold a file of ours open. */
 const MOST_WAITING = 1024;
+
+/** More than these are not of a guest that reads its answers; nor are answers of ours that it leaves for so long, in bytes. */
+const MOST_UNANSWERED = 16_384;
+const MOST_UNREAD = 16 * 1024 * 1024;
 
 /** Requests that change something, by their types. */
 const CHANGES: readonly number[] = [
@@ -56,9 +57,8 @@ export class SftpGate {
   readonly answers: Transform;
   readonly #confined: Confined;
   readonly #readonly: boolean;
-  /** What is held for requests that the server has not answered, by their ids; of one id the oldest first. */
-  readonly #held = new Map<number, Pending[]>();
-  #waiting = 0;
+  /** What is held for requests that the server has not answered, by their ids. */
+  readonly #held = new Map<number, Pending>();
   /** Directories that are open, by their handles. */
   readonly #directories = new Map<string, Place>();
   /** Our own answers, until the server has said the one in which it is. */
@@ -68,9 +68,7 @@ export class SftpGate {
   constructor(directory: string, readonly: boolean) {
     this.#confined = new Confined(directory);
     this.#readonly = readonly;
-    const requests = new PacketStream(
-      (type) => READ_WHOLE.includes(type) || (readonly && type === SFTP.write),
-    );
+    const requests = new PacketStream((type) => !PASSED.includes(type) || (readonly && type === SFTP.write));
     this.requests = transform((chunk, push) => {
       for (const piece of requests.feed(chunk)) {
         if ('bytes' in piece) {
@@ -97,12 +95,12 @@ export class SftpGate {
 
   /** Whether the server owes the guest no answer. */
   get isIdle(): boolean {
-    return this.#waiting === 0;
+    return this.#held.size === 0;
   }
 
   /** Gives back all that it has open. */
   close(): void {
-    for (const { place } of [...this.#held.values()].flat()) place?.release();
+    for (const { place } of this.#held.values()) place?.release();
     for (const place of this.#directories.values()) place.release();
     this.#held.clear();
     this.#directories.clear();
@@ -114,14 +112,18 @@ export class SftpGate {
   }
 
   #hold(id: number, pending: Pending): void {
-    this.#held.set(id, [...(this.#held.get(id) ?? []), pending]);
-    this.#waiting += 1;
+    // what is held must not be given back by the answer to another request
+    if (this.#held.has(id) || this.#held.size >= MOST_UNANSWERED) {
+      pending.place?.release();
+      throw new Error('requests that cannot be told apart');
+    }
+    this.#held.set(id, pending);
   }
 
   #request(whole: Buffer, push: (bytes: Buffer) => void): void {
     const id = whole.readUInt32BE(5);
     try {
-      if (this.#waiting >= MOST_WAITING) throw new Refusal(STATUS.failure, 'too many requests at once');
+      if (this.#held.size >= MOST_WAITING) throw new Refusal(STATUS.failure, 'too many requests at once');
       const translated = this.#translated(whole, id);
       if ('answer' in translated) {
         this.#answer(translated.answer);
@@ -136,6 +138,8 @@ export class SftpGate {
   }
 
   #answer(bytes: Buffer): void {
+    if (this.answers.readableLength > MOST_UNREAD || this.#ours.length > MOST_WAITING)
+      throw new Error('answers that nobody reads');
     if (this.#isWithinAnswer) this.#ours.push(bytes);
     else this.answers.push(bytes);
   }
@@ -259,11 +263,9 @@ export class SftpGate {
     // the first packet of all has a version where the others have an id
     if (answer.readUInt8(4) === SFTP.version) return;
     const id = answer.readUInt32BE(5);
-    const [pending, ...later] = this.#held.get(id) ?? [];
+    const pending = this.#held.get(id);
     if (pending === undefined) return;
-    if (later.length > 0) this.#held.set(id, later);
-    else this.#held.delete(id);
-    this.#waiting -= 1;
+    this.#held.delete(id);
     const { place, opensDirectory, closes } = pending;
     if (opensDirectory === true && place && answer.readUInt8(4) === SFTP.handle)
       this.#directories.set(new Fields(answer).text().toString('latin1'), place);

@@ -1,4 +1,3 @@
-import { createInterface } from 'node:readline';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { SharedFolderSpec } from '../config/vm-spec.ts';
@@ -54,11 +53,15 @@ export class SshfsMount {
     signal: AbortSignal,
   ): Promise<SshfsMount> {
     const gate = new SftpGate(folder.host, folder.readonly);
-    const served = await startChild(server, ['-e', ...(folder.readonly ? ['-R'] : [])], {
-      fed: true,
-      ownGroup: true,
-    });
-    const guest = await shell.start(sshfsScript(folder.guest, folder.readonly, shell.sudo));
+    const options = ['-e', ...(folder.readonly ? ['-R'] : [])];
+    const served = await startChild(server, options, { fed: true, ownGroup: true });
+    const guest = await shell
+      .start(sshfsScript(folder.guest, folder.readonly, shell.sudo))
+      .catch((error: unknown) => {
+        served.kill('SIGKILL');
+        gate.close();
+        throw error;
+      });
     const said = { guest: wordsOf(guest), server: wordsOf(served) };
     joinStreams(guest, served, gate);
     const first = firstEnd(
@@ -119,6 +122,7 @@ function joinStreams(guest: Child, server: Child, gate: SftpGate): void {
 
 /** More lines than these of what a program says are not kept. */
 const MOST_LINES = 10;
+const MOST_CHARACTERS = 1000;
 
 interface Words {
   readonly lines: string[];
@@ -129,10 +133,16 @@ interface Words {
 function wordsOf({ stderr }: Child): Words {
   const lines: string[] = [];
   const mounted = new Promise<undefined>((resolve) => {
-    if (stderr === null) return;
-    createInterface({ input: stderr }).on('line', (line) => {
-      if (line === MOUNTED) resolve(undefined);
-      else if (line.trim() !== '') lines.splice(MOST_LINES - 1, 1, line);
+    let begun = '';
+    stderr?.on('data', (chunk: Buffer) => {
+      const [first = '', ...more] = chunk.toString().split('\n');
+      const all = [begun + first, ...more];
+      // a line is as long as its writer likes, and this one is not ours
+      begun = (all.pop() ?? '').slice(0, MOST_CHARACTERS);
+      for (const line of all) {
+        if (line === MOUNTED) resolve(undefined);
+        else if (line.trim() !== '') lines.splice(MOST_LINES - 1, 1, line.slice(0, MOST_CHARACTERS));
+      }
     });
   });
   return { lines, mounted };

@@ -111,7 +111,9 @@ async function endedBySupervisor(
   if (project === undefined || supervised === undefined) return false;
   if (kill && 'qemu' in vm) process.kill(vm.qemu.pid, 'SIGKILL');
   const order = { plan: planDown(project.vms, [supervised.name]), vms: [] };
-  await askProject(project, order, (event) => 'line' in event && note(event.line), signal);
+  const exit = await askProject(project, order, (event) => 'line' in event && note(event.line), signal);
+  if (exit !== 0)
+    throw new TransientError({ reason: 'machine', message: `VM '${vm.name}' did not end in order` });
   return true;
 }
 

@@ -116,5 +116,6 @@ export function errorsOf(stderr: string): string[] {
 /** The directories in which processes keep what is theirs alone. */
 export function runDirectories(rig: Rig): string[] {
   const base = join(rig.runtime, 'transient');
-  return existsSync(base) ? readdirSync(base).map((name) => join(base, name)) : [];
+  const names = existsSync(base) ? readdirSync(base).filter((name) => !name.startsWith('project-')) : [];
+  return names.map((name) => join(base, name));
 }

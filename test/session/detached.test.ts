@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { Rig } from '../rig/rig.ts';
@@ -35,6 +35,70 @@ test('a second up does nothing, and what has changed is replaced alone', async (
   expect(rig.entries('start').at(-1)?.name).toMatch(/work-(web|new)/);
   expect(await names(rig)).toEqual(['work-db', 'work-new', 'work-web']);
   await succeeded(rig, ['down']);
+  expect(rig.leftovers()).toEqual([]);
+});
+
+test('a VM that is replaced takes those with it that depend on it, also where it has a port of its own', async () => {
+  const port = 'ssh-port = 28422';
+  await using rig = project({ db: port, web: 'depends-on = ["db"]', other: '' });
+  await succeeded(rig, ['up', '-d']);
+  write(rig, { db: `${port}\nmemory = "300M"`, web: 'depends-on = ["db"]', other: '' });
+  await succeeded(rig, ['up', '-d']);
+  const starts = rig.entries('start').map(({ name }) => name);
+  expect(starts.toSorted()).toEqual(['work-db', 'work-db', 'work-other', 'work-web', 'work-web']);
+  expect(await names(rig)).toEqual(['work-db', 'work-other', 'work-web']);
+  await succeeded(rig, ['down']);
+});
+
+test('what a command has done is done, whoever depends on it is replaced', async () => {
+  const job = 'ssh-command = "true"';
+  const after = 'depends-on = [{ vm = "job", until = "done" }]';
+  await using rig = project({ job, web: after });
+  await succeeded(rig, ['up', '-d']);
+  write(rig, { job, web: `${after}\nmemory = "300M"` });
+  await succeeded(rig, ['up', '-d']);
+  expect(rig.entries('start').map(({ name }) => name)).toEqual(['work-job', 'work-web', 'work-web']);
+  await succeeded(rig, ['down']);
+});
+
+test('what was not started because of another is started once that is mended', async () => {
+  await using rig = project({
+    db: 'ready-command = "test -e mended"\nready-timeout = 1',
+    web: 'depends-on = ["db"]',
+    other: '',
+  });
+  const mended = join(rig.root, 'mended');
+  const db = `ready-command = "test -e ${mended}"\nready-timeout = 1`;
+  write(rig, { db, web: 'depends-on = ["db"]', other: '' });
+  expect((await rig.run(['up', '-d'])).exitCode).toBe(1);
+  expect(await names(rig)).toEqual(['work-other']);
+  writeFileSync(mended, '');
+  await succeeded(rig, ['up', '-d']);
+  expect(await names(rig)).toEqual(['work-db', 'work-other', 'work-web']);
+  await succeeded(rig, ['down']);
+});
+
+test('two commands at the same time make one project', async () => {
+  await using rig = project({ db: '', web: '' });
+  const both = await Promise.all([rig.run(['up', '-d']), rig.run(['up', '-d'])]);
+  // the later one is refused, or finds nothing to do
+  expect(both.map(({ exitCode }) => exitCode)).toContain(0);
+  expect(rig.entries('start')).toHaveLength(2);
+  expect(await names(rig)).toEqual(['work-db', 'work-web']);
+  await succeeded(rig, ['down']);
+  expect(rig.leftovers()).toEqual([]);
+});
+
+test('down while a project comes up breaks that off', async () => {
+  await using rig = project(
+    { slow: '', web: 'depends-on = ["slow"]' },
+    { byName: { 'work-slow': { noSsh: true } } },
+  );
+  const up = rig.start(['up', '-d']);
+  await rig.happened('start', 'work-slow');
+  await succeeded(rig, ['down']);
+  expect((await up.ended).exitCode).not.toBe(0);
+  await until('the end of the project', () => rig.processes.length === 0);
   expect(rig.leftovers()).toEqual([]);
 });
 

@@ -17,7 +17,7 @@ import { execFileSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
-import { Fields, SFTP, STATUS } from '../../src/share/sftp-packets.ts';
+import { Fields, SFTP, STATUS, field, packet } from '../../src/share/sftp-packets.ts';
 import { RawGuest } from './sftp-client.ts';
 
 const home = mkdtempSync(join(tmpdir(), 'transient-gate-'));
@@ -228,7 +228,20 @@ describe('a guest that does not keep to the protocol', () => {
     expect(readdirSync('/proc/self/fd').length).toBeLessThanOrEqual(before);
   });
 
-  test('requests with the same id each have their answer', async () => {
+  test('one id for two requests at a time: it is cut off', async () => {
+    await using guest = await RawGuest.in(folder);
+    const twice = packet(SFTP.stat, 7, field('sub'));
+    guest.write(Buffer.concat([twice, packet(99, 8), twice]));
+    await guest.ended();
+  });
+
+  test('a request of no known kind is refused', async () => {
+    await using guest = await RawGuest.in(folder);
+    expect(await guest.ask(99)).toMatchObject({ code: STATUS.permissionDenied });
+    expect(await guest.ask(SFTP.stat, 'x/'.repeat(5000))).toMatchObject({ code: STATUS.permissionDenied });
+  });
+
+  test('many requests at a time each have their answer', async () => {
     await using guest = await RawGuest.in(folder);
     const answers = await Promise.all(Array.from({ length: 50 }, () => guest.ask(SFTP.stat, 'sub/file')));
     expect(answers.every(({ type }) => type === 105)).toBe(true);

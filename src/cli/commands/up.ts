@@ -77,7 +77,9 @@ function performing(project: ProjectIntent): Intent {
   const { starting, staying } = change;
   if (starting.length === 0) {
     const vms = staying.length === 1 ? 'the VM runs' : `${staying.length} VMs run`;
-    return { kind: 'say', note: `Nothing to do: ${vms} as the file says` };
+    const isComing = record?.vms.some(({ state }) => state === 'starting') === true;
+    const coming = isComing ? '; another command is starting some of them' : '';
+    return { kind: 'say', note: `Nothing to do: ${vms} as the file says${coming}` };
   }
   return { kind: 'order', order: orderOf(change), record, file, project: name, isLast: false };
 }
