@@ -46,6 +46,7 @@ module.exports = {
     room('guest', [...EFFECTS, 'transfer']),
     room('network', [...EFFECTS, 'transfer']),
     room('builder', [...EFFECTS, 'transfer', 'qemu']),
+    room('doctor', ['host', 'share', 'builder', 'qemu']),
     room('run', ['plan', 'config', 'options', 'host']),
     room('cli', ['run', 'plan', 'config', 'options', 'host']),
     door('smol-toml', 'config/document\\.ts$'),

@@ -1,6 +1,6 @@
 // Every file of the repository that is made from the tables in src/; scripts/generate.mjs writes them,
 // and a test compares them.
-import * as z from 'zod';
+import { jsonSchema } from '../src/config/json-schema.ts';
 import { transientfileSchema } from '../src/config/transientfile.ts';
 import { exampleTransientfile } from './example-transientfile.ts';
 import { planSchema } from './plan-schema.ts';
@@ -12,10 +12,4 @@ export function generatedFiles(): Map<string, string> {
     ['schemas/plan.schema.json', jsonSchema('Output of transient plan --json', planSchema)],
     ['Transientfile.example.toml', exampleTransientfile()],
   ]);
-}
-
-/** draft-07 is what editors for TOML read. */
-function jsonSchema(title: string, schema: z.ZodType): string {
-  const { $schema, ...rest } = z.toJSONSchema(schema, { target: 'draft-7', io: 'input' });
-  return `${JSON.stringify({ $schema, title, ...rest }, undefined, 2)}\n`;
 }

@@ -1,5 +1,16 @@
 #!/usr/bin/env node
-import type { ImagesIntent, Intent, LogsIntent, OrderIntent, VmsIntent, WatchIntent } from './cli/command.ts';
+import type {
+  CompletionIntent,
+  DoctorIntent,
+  ImagesIntent,
+  InitIntent,
+  Intent,
+  LogsIntent,
+  SshConfigIntent,
+  OrderIntent,
+  VmsIntent,
+  WatchIntent,
+} from './cli/command.ts';
 import { exitCodeOf, looksOf, reportProblems, reportWarning, type Looks } from './cli/report.ts';
 import type { Plan } from './plan/step.ts';
 import { SUPERVISE } from './supervise-argument.ts';
@@ -13,6 +24,9 @@ declare const TRANSIENT_VERSION: string;
 /** How long a run may still take after its second signal, in milliseconds. */
 const KILL_GRACE = 5000;
 
+/** What completion scripts ask us by, for names of one kind; nobody types it. */
+const COMPLETE = '__complete';
+
 const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 async function main(argv: readonly string[]): Promise<number> {
@@ -22,6 +36,7 @@ async function main(argv: readonly string[]): Promise<number> {
     const { beSupervisor } = await import('./supervised.ts');
     return beSupervisor(JSON.parse(second) as SupervisedProject);
   }
+  if (first === COMPLETE) return showNames(second ?? '');
   const looks = looksOf(process.stderr, process.env);
   const { parseCommandLine } = await import('./cli/program.ts');
   const parsed = parseCommandLine({ argv, environment: process.env, workingDirectory: process.cwd() });
@@ -60,6 +75,10 @@ function refuse(problems: readonly Problem[], looks: Looks): number {
 async function fulfil(intent: Intent, looks: Looks): Promise<number> {
   if (intent.kind === 'images') return showImages(intent);
   if (intent.kind === 'vms') return showVms(intent);
+  if (intent.kind === 'doctor') return showHealth(intent);
+  if (intent.kind === 'completion') return showCompletion(intent);
+  if (intent.kind === 'ssh-config') return showSshConfig(intent);
+  if (intent.kind === 'init') return initialize(intent, looks);
   if (intent.kind === 'logs') return showLog(intent);
   if (intent.kind === 'say') return note(intent.note);
   if (intent.kind === 'order' || intent.kind === 'watch') return supervise(intent, looks);
@@ -84,6 +103,49 @@ async function showVms({ vmstore, all, json, columns }: VmsIntent): Promise<numb
   ]);
   const rows = await vmRows(process.env, vmstore, all);
   return print(vmsText(rows, { json, columns, now: Date.now() }));
+}
+
+async function showHealth({ json, ...stores }: DoctorIntent): Promise<number> {
+  const [{ examine, canRun }, { findingsText }] = await Promise.all([
+    import('./doctor/checks.ts'),
+    import('./cli/doctor-text.ts'),
+  ]);
+  const findings = await examine({ environment: process.env, ...stores });
+  const able = canRun(findings);
+  const { color } = looksOf(process.stdout, process.env);
+  print(json ? `${JSON.stringify(findings, undefined, 2)}\n` : findingsText(findings, able, color));
+  return able ? 0 : 1;
+}
+
+async function showCompletion({ shell }: CompletionIntent): Promise<number> {
+  const [{ completionScript }, { COMMANDS }] = await Promise.all([
+    import('./cli/completion/script.ts'),
+    import('./cli/program.ts'),
+  ]);
+  return print(completionScript(shell, COMMANDS));
+}
+
+/** Whatever goes wrong is nothing to write into a command line that is being typed. */
+async function showNames(kind: string): Promise<number> {
+  const { namesOf } = await import('./cli/completion/names.ts');
+  const names = await namesOf(kind, process.env, process.cwd()).catch(() => []);
+  return print(names.map((name) => `${name}\n`).join(''));
+}
+
+async function showSshConfig({ hosts }: SshConfigIntent): Promise<number> {
+  const { hostBlocks } = await import('./guest/ssh-config.ts');
+  return print(await hostBlocks(hosts));
+}
+
+async function initialize(intent: InitIntent, looks: Looks): Promise<number> {
+  const signals = listenForSignals();
+  const { initProject } = await import('./cli/init/project.ts');
+  const written = await initProject(intent, signals.abort).catch((error: unknown) => {
+    if (signals.abort.aborted) return undefined;
+    throw error;
+  });
+  if (written === undefined) return signals.exitCode() ?? 1;
+  return written.ok ? note(written.value) : refuse(written.problems, looks);
 }
 
 async function showLog({ path, follow, writer }: LogsIntent): Promise<number> {

@@ -130,7 +130,7 @@ async function initramfs(
 }
 
 /** Where what can be made again is kept: `XDG_CACHE_HOME` or `~/.cache`. */
-function cacheDirectory({ XDG_CACHE_HOME: xdg }: NodeJS.ProcessEnv): string {
+export function cacheDirectory({ XDG_CACHE_HOME: xdg }: NodeJS.ProcessEnv): string {
   return join(xdg && isAbsolute(xdg) ? xdg : join(homedir(), '.cache'), 'transient');
 }
 

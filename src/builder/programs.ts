@@ -22,7 +22,7 @@ const HINTS: Readonly<Record<string, string>> = {
 const FURTHER = ['/usr/sbin', '/sbin', '/usr/local/sbin'];
 
 /** A program of the host by its name, or undefined. */
-async function find(name: string): Promise<string | undefined> {
+export async function findHostProgram(name: string): Promise<string | undefined> {
   for (const candidate of [name, ...FURTHER.map((directory) => `${directory}/${name}`)]) {
     if (await hasProgram(candidate)) return realpath(await findProgram(candidate));
   }
@@ -33,7 +33,7 @@ async function find(name: string): Promise<string | undefined> {
 export async function hostPrograms(): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   for (const name of [...NEEDED, ...USEFUL]) {
-    const path = await find(name);
+    const path = await findHostProgram(name);
     if (path !== undefined) found.set(name, path);
     else if (NEEDED.includes(name)) await findProgram(name, HINTS[name]);
   }
@@ -43,7 +43,7 @@ export async function hostPrograms(): Promise<Map<string, string>> {
 /** A busybox that runs anywhere, because it needs no library; undefined where the host has none. */
 export async function staticBusybox(): Promise<string | undefined> {
   for (const name of ['busybox', 'busybox.static']) {
-    const path = await find(name);
+    const path = await findHostProgram(name);
     if (path !== undefined && (await isStatic(path))) return path;
   }
   return undefined;

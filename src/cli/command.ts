@@ -1,6 +1,7 @@
 import type { Environment } from '../config/merge.ts';
 import type { Layer } from '../options/layer.ts';
 import type { Scope } from '../options/option.ts';
+import type { RunningVm } from '../host/running.ts';
 import type { ProjectRecord } from '../host/projects.ts';
 import type { Supervised } from '../plan/project.ts';
 import type { Plan, ProcessFacts } from '../plan/step.ts';
@@ -10,7 +11,17 @@ import { ok } from '../problem.ts';
 
 /** What a command wants done: a plan performed, a plan shown and nothing done, or a question answered. */
 export type Intent =
-  PlanIntent | OrderIntent | WatchIntent | SayIntent | ImagesIntent | VmsIntent | LogsIntent;
+  | PlanIntent
+  | OrderIntent
+  | WatchIntent
+  | SayIntent
+  | ImagesIntent
+  | VmsIntent
+  | LogsIntent
+  | DoctorIntent
+  | CompletionIntent
+  | SshConfigIntent
+  | InitIntent;
 
 export interface PlanIntent {
   readonly kind: 'perform' | PlanForm;
@@ -69,6 +80,57 @@ export interface VmsIntent {
   readonly columns: { readonly ssh: boolean; readonly pid: boolean };
 }
 
+/** What of the host is as it should be, as a table or as JSON. */
+export interface DoctorIntent {
+  readonly kind: 'doctor';
+  readonly backend: string;
+  readonly vmstore: string;
+  readonly json: boolean;
+}
+
+/** Running VMs, as a configuration for ssh. */
+export interface SshConfigIntent {
+  readonly kind: 'ssh-config';
+  /** Each with the names that it is known by. */
+  readonly hosts: readonly { readonly names: readonly string[]; readonly vm: RunningVm }[];
+}
+
+/** A Transientfile that is to be written in a directory. */
+export interface InitIntent {
+  readonly kind: 'init';
+  readonly directory: string;
+  /** What was said of it on the command line. */
+  readonly said: Partial<InitAnswers>;
+  /** What was not said is asked for, where somebody can answer. */
+  readonly ask: boolean;
+}
+
+/** What a new Transientfile is made of, as it is typed. */
+export interface InitAnswers {
+  readonly name: string;
+  readonly image: string;
+  readonly memory: string;
+  readonly command: string;
+}
+
+/** The script that completes our command lines in a shell. */
+export interface CompletionIntent {
+  readonly kind: 'completion';
+  readonly shell: Shell;
+}
+
+export const SHELLS = ['bash', 'zsh', 'fish'] as const;
+
+export type Shell = (typeof SHELLS)[number];
+
+/** Names that are looked up while a command line is typed: of VMs in the Transientfile, VMs that run, stored VMs, images. */
+export const NAME_KINDS = ['project', 'running', 'stored', 'images'] as const;
+
+export type NameKind = (typeof NAME_KINDS)[number];
+
+/** What a shell offers in a place of a command line: names, paths, or one of these words. */
+export type Completes = NameKind | 'paths' | readonly string[];
+
 /** The forms in which a plan is shown. */
 export type PlanForm = 'tree' | 'json' | 'dot';
 
@@ -94,6 +156,8 @@ export interface CommandDef {
   readonly name: string;
   /** As commander writes them: `<image>`, `[vm...]`. */
   readonly operands: string;
+  /** What shells offer for the operands, in their order. */
+  readonly completes?: readonly Completes[];
   readonly scope: Scope;
   readonly help: string;
   readonly switches: readonly Switch[];

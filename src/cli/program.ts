@@ -4,14 +4,18 @@ import { addFlags, flagLayer, type RawFlags } from '../options/flags.ts';
 import type { Problem, Result } from '../problem.ts';
 import { failed, ok } from '../problem.ts';
 import type { CommandDef, Invocation, Switch } from './command.ts';
+import { completion } from './commands/completion.ts';
 import { cp } from './commands/cp.ts';
 import { create } from './commands/create.ts';
+import { doctor } from './commands/doctor.ts';
 import { down } from './commands/down.ts';
 import { imageLs, imagePull, imageRm } from './commands/image.ts';
+import { init } from './commands/init.ts';
 import { logs } from './commands/logs.ts';
 import { plan } from './commands/plan.ts';
 import { run } from './commands/run.ts';
 import { ssh } from './commands/ssh.ts';
+import { sshConfig } from './commands/ssh-config.ts';
 import { start } from './commands/start.ts';
 import { up } from './commands/up.ts';
 import { commit, ps, rm, stop } from './commands/vms.ts';
@@ -26,6 +30,7 @@ export const COMMANDS: readonly CommandDef[] = [
   start,
   stop,
   ssh,
+  sshConfig,
   logs,
   ps,
   rm,
@@ -34,6 +39,9 @@ export const COMMANDS: readonly CommandDef[] = [
   imageLs,
   imagePull,
   imageRm,
+  init,
+  doctor,
+  completion,
 ];
 
 /** A command line, understood: a command with its invocation, or help that was asked for. */

@@ -135,7 +135,7 @@ function age(milliseconds: number): string {
 }
 
 /** Rows of words with aligned columns. */
-function table(rows: readonly (readonly string[])[]): string {
+export function table(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_word, column) =>
     Math.max(...rows.map((row) => row[column]?.length ?? 0)),
   );

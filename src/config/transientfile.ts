@@ -208,7 +208,8 @@ function projectOf({ data }: Document, base: string): string {
   return typeof said === 'string' ? said : projectNameFrom(base);
 }
 
-function projectNameFrom(base: string): string {
+/** The name of a project that says none: its directory's, as far as a name can hold it. */
+export function projectNameFrom(base: string): string {
   const cleaned = basename(base)
     .replaceAll(/[^A-Za-z0-9_.-]+/g, '-')
     .replaceAll(/^[^A-Za-z0-9]+|[^A-Za-z0-9]+$/g, '');

@@ -1,4 +1,4 @@
-import { access, constants, open, readFile } from 'node:fs/promises';
+import { access, constants, open, readFile, rename } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { VAGRANT_PRIVATE_KEY } from './vagrant-key.ts';
@@ -44,8 +44,11 @@ async function ownKeyFiles(): Promise<string[]> {
 /** The ssh program refuses a key that others may read, whatever our umask is. */
 async function vagrantKeyIn(directory: string): Promise<string> {
   const path = join(directory, 'vagrant-key');
-  await using file = await open(path, 'w', 0o600);
+  // in one step: another process may be reading it
+  const written = `${path}-${process.pid}`;
+  await using file = await open(written, 'w', 0o600);
   await file.chmod(0o600);
   await file.writeFile(VAGRANT_PRIVATE_KEY);
+  await rename(written, path);
   return path;
 }

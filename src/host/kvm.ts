@@ -10,7 +10,8 @@ export function whyNoKvm(guestArchitecture: string): string | undefined {
   return whyNoDevice() ?? whyNoProcessor();
 }
 
-function hostArchitecture(): string {
+/** The architecture that we run on, by the name that QEMU has for it. */
+export function hostArchitecture(): string {
   const names: Readonly<Record<string, string>> = { x64: 'x86_64', arm64: 'aarch64', ia32: 'i386' };
   return names[arch()] ?? arch();
 }

@@ -25,7 +25,10 @@ export async function openRunDirectory(environment: NodeJS.ProcessEnv): Promise<
   const base = await privateBase(environment);
   await sweep(base);
   const newborn = await mkdtemp(join(base, 'new-'));
-  const lock = await lockFile(join(newborn, LOCK));
+  const lock = await lockFile(join(newborn, LOCK)).catch(async (error: unknown) => {
+    await rm(newborn, { recursive: true, force: true });
+    throw error;
+  });
   const path = join(base, basename(newborn).replace('new-', `run-${process.pid}-`));
   await rename(newborn, path);
   return { path, remove: () => remove(path, lock) };
@@ -64,7 +67,8 @@ function userId(): number {
   return process.getuid?.() ?? 0;
 }
 
-async function privateBase(environment: NodeJS.ProcessEnv): Promise<string> {
+/** Where run directories of this process lie: made where it is missing, refused where others could write. */
+export async function privateBase(environment: NodeJS.ProcessEnv): Promise<string> {
   const runtime = environment['XDG_RUNTIME_DIR'];
   if (runtime) await refuseForeign(runtime, 'XDG_RUNTIME_DIR', stat);
   const base = baseIn(environment);

@@ -40,7 +40,10 @@ const runningVm = z.object({
 });
 
 /** A VM that runs, as its owner tells of it. */
-export type RunningVm = z.infer<typeof runningVm>;
+export type RunningVm = z.infer<typeof runningVm> & {
+  /** What its owner keeps for this machine alone, and removes with it. */
+  readonly directory: string;
+};
 
 const hold = z.object({
   name: z.string(),
@@ -58,7 +61,7 @@ export type Hold = z.infer<typeof hold>;
 export async function publish(
   directory: string,
   qemuPid: number,
-  facts: Omit<RunningVm, 'owner' | 'qemu' | 'since' | 'run'>,
+  facts: Omit<RunningVm, 'owner' | 'qemu' | 'since' | 'run' | 'directory'>,
 ): Promise<void> {
   const [owner, qemu] = [markOf(process.pid), markOf(qemuPid)];
   // a QEMU that has ended already is not to be found by anybody
@@ -98,7 +101,12 @@ export async function runningVms(environment: NodeJS.ProcessEnv, vmstore: string
 export async function allRunningVms(environment: NodeJS.ProcessEnv): Promise<RunningVm[]> {
   const runs = await runDirectories(environment);
   const machines = (await Promise.all(runs.map((run) => machinesIn(run)))).flat();
-  const vms = await Promise.all(machines.map((machine) => readRecord(join(machine, RECORD), runningVm)));
+  const vms = await Promise.all(
+    machines.map(async (directory) => {
+      const record = await readRecord(join(directory, RECORD), runningVm);
+      return record && { ...record, directory };
+    }),
+  );
   return vms.filter((vm) => vm !== undefined).filter((vm) => isAlive(vm.owner) && isAlive(vm.qemu));
 }
 

@@ -55,7 +55,8 @@ export class Virtiofsd {
   }
 }
 
-async function findVirtiofsd(): Promise<string> {
+/** The path of the daemon. */
+export async function findVirtiofsd(): Promise<string> {
   for (const place of PLACES) if (await hasProgram(place)) return place;
   return findProgram('virtiofsd', 'it is in the package virtiofsd, or in qemu-system-common (Debian 12)');
 }

@@ -13,6 +13,7 @@ import { storesIn } from './layers.ts';
 export const cp: CommandDef = {
   name: 'cp',
   operands: '<path...>',
+  completes: ['paths'],
   scope: 'cp',
   help: 'copy files to or from a VM that does not run: one side is VM:/PATH, the last path is the destination',
   switches: PLAN_SWITCHES,

@@ -12,6 +12,7 @@ const NO_COPIES = 'files are copied when a VM runs: give it to "transient start"
 export const create: CommandDef = {
   name: 'create',
   operands: '<image>',
+  completes: ['images'],
   scope: 'create',
   help: 'create a VM in the VM store from an image (NAME or NAME,PROTOCOL=SOURCE), without starting it',
   switches: PLAN_SWITCHES,

@@ -11,6 +11,7 @@ import { FILE_SWITCH } from './project.ts';
 export const down: CommandDef = {
   name: 'down',
   operands: '[vm...]',
+  completes: ['project'],
   scope: 'everywhere',
   help: 'end the VMs of the Transientfile that run detached, or those named and what depends on them',
   switches: [FILE_SWITCH, ...PLAN_SWITCHES],

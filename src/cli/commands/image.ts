@@ -42,6 +42,7 @@ export const imagePull: CommandDef = {
 export const imageRm: CommandDef = {
   name: 'image rm',
   operands: '<name...>',
+  completes: ['images'],
   scope: 'everywhere',
   help: 'remove images from the backend; refused while a VM uses one',
   switches: [{ flags: '-f, --force', help: 'remove also what a VM uses; it will not start any more' }],

@@ -20,7 +20,11 @@ export async function typedLayers({
 }
 
 /** The stores that a command line is about. */
-export function storesIn({ flags, environment, workingDirectory }: Invocation): Stores {
+export function storesIn({
+  flags,
+  environment,
+  workingDirectory,
+}: Pick<Invocation, 'flags' | 'environment' | 'workingDirectory'>): Stores {
   const layers = [environmentLayer(environment, workingDirectory), flags];
   return storesOf(mergeLayers(layers).values, environment);
 }

@@ -12,6 +12,7 @@ import { namedVms } from './short-names.ts';
 export const logs: CommandDef = {
   name: 'logs',
   operands: '[vm]',
+  completes: ['running'],
   scope: 'everywhere',
   help: 'print the serial output of a running VM, or what the detached project of this directory has said',
   switches: [{ flags: '-f, --follow', help: 'go on as more comes, until it ends' }],

@@ -8,6 +8,7 @@ import { planOf } from './up.ts';
 export const plan: CommandDef = {
   name: 'plan',
   operands: '[vm...]',
+  completes: ['project'],
   scope: 'plan',
   help: 'print what "up" would do, and do nothing',
   switches: [

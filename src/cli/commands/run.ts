@@ -13,6 +13,7 @@ import { loadStoredVm } from './stored-vm.ts';
 export const run: CommandDef = {
   name: 'run',
   operands: '<image>',
+  completes: ['images'],
   scope: 'run',
   help: 'run a VM from an image (NAME or NAME,PROTOCOL=SOURCE); without --name nothing of it is kept',
   switches: PLAN_SWITCHES,

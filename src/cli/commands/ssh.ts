@@ -20,6 +20,7 @@ const INTERVAL = 200;
 export const ssh: CommandDef = {
   name: 'ssh',
   operands: '<name>',
+  completes: ['running'],
   scope: 'ssh',
   help: 'open an ssh session in a running VM, or run a command there',
   switches: [
@@ -34,13 +35,7 @@ export const ssh: CommandDef = {
 };
 
 function planFor(vm: RunningVm, flags: Layer): Result<Plan> {
-  if (vm.ssh === undefined) {
-    return failed({
-      reason: 'conflict',
-      message: `VM '${vm.name}' runs without an ssh network card`,
-      hint: 'start it with --ssh, or give it a card with --ssh-port or --ssh-net-driver',
-    });
-  }
+  if (vm.ssh === undefined) return failed(withoutCard(vm.name));
   const { port, user, program, options } = vm.ssh;
   // as its owner reaches it, with what is typed now over that
   const values: Partial<OptionValues> = { 'ssh-user': user, 'ssh-bin-name': program, 'ssh-option': options };
@@ -51,6 +46,15 @@ function planFor(vm: RunningVm, flags: Layer): Result<Plan> {
       ? { kind: 'ssh-console', serial: false }
       : { kind: 'ssh-command', command, serial: false };
   return ok(planSsh(vm, port, connection, sshOf(merged)));
+}
+
+/** A VM that no ssh reaches. */
+export function withoutCard(name: string): Problem {
+  return {
+    reason: 'conflict',
+    message: `VM '${name}' runs without an ssh network card`,
+    hint: 'start it with --ssh, or give it a card with --ssh-port or --ssh-net-driver',
+  };
 }
 
 async function find(invocation: Invocation): Promise<Result<RunningVm>> {

@@ -11,6 +11,7 @@ import { loadStoredVm } from './stored-vm.ts';
 export const start: CommandDef = {
   name: 'start',
   operands: '<name>',
+  completes: ['stored'],
   scope: 'start',
   help: 'start a VM of the VM store as it was created; flags are over what was said then',
   switches: PLAN_SWITCHES,

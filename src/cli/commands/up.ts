@@ -11,6 +11,7 @@ import { FILE_SWITCH, intendProject, orderOf, pathOf, replanProject } from './pr
 export const up: CommandDef = {
   name: 'up',
   operands: '[vm...]',
+  completes: ['project'],
   scope: 'up',
   help: 'run the VMs of the Transientfile, or those named and what they depend on',
   switches: [

@@ -9,6 +9,7 @@ import { namedVms } from './short-names.ts';
 export const stop: CommandDef = {
   name: 'stop',
   operands: '<name...>',
+  completes: ['running'],
   scope: 'everywhere',
   help: 'end running VMs, and return when they are gone',
   switches: [{ flags: '-k, --kill', help: 'at once, without asking the guest' }, ...PLAN_SWITCHES],
@@ -23,6 +24,7 @@ export const stop: CommandDef = {
 export const rm: CommandDef = {
   name: 'rm',
   operands: '<name...>',
+  completes: ['stored'],
   scope: 'everywhere',
   help: 'remove VMs and their disks from the VM store',
   switches: [{ flags: '-f, --force', help: 'stop those that run first' }, ...PLAN_SWITCHES],
@@ -37,6 +39,7 @@ export const rm: CommandDef = {
 export const commit: CommandDef = {
   name: 'commit',
   operands: '<vm> <image>',
+  completes: ['stored'],
   scope: 'everywhere',
   help: 'make an image of the first disk of a VM that does not run',
   switches: PLAN_SWITCHES,

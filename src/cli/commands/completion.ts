@@ -1,0 +1,22 @@
+import { failed, ok } from '../../problem.ts';
+import type { CommandDef } from '../command.ts';
+import { SHELLS } from '../command.ts';
+
+/** `completion SHELL`: what makes a shell complete our command lines. */
+export const completion: CommandDef = {
+  name: 'completion',
+  operands: '<shell>',
+  completes: [SHELLS],
+  scope: 'everywhere',
+  help: `print the completion script for a shell: ${SHELLS.join(', ')}`,
+  switches: [],
+  takesQemuArguments: false,
+  intend: ({ operands }) => {
+    const [said = ''] = operands;
+    const shell = SHELLS.find((known) => known === said);
+    if (shell !== undefined) return Promise.resolve(ok({ kind: 'completion' as const, shell }));
+    const where = { kind: 'flag' as const, flag: 'SHELL', value: said };
+    const message = `SHELL must be one of ${SHELLS.join(', ')}, got ${JSON.stringify(said)}`;
+    return Promise.resolve(failed({ reason: 'usage', message, where }));
+  },
+};

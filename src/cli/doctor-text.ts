@@ -1,0 +1,47 @@
+import { styleText } from 'node:util';
+import { amount } from '../run/progress-text.ts';
+import { table } from './report.ts';
+
+/** What `doctor` shows of a thing that it has looked at; `free` in bytes. */
+interface FindingFacts {
+  readonly name: string;
+  readonly purpose: string;
+  readonly needed: boolean;
+  readonly state: 'ok' | 'warning' | 'missing';
+  readonly found: string;
+  readonly free?: number;
+  readonly get?: { readonly debian: string; readonly fedora: string; readonly arch: string };
+  readonly hint?: string;
+}
+
+/** What was found, what helps where something is not as it should be, and whether `up` can run. */
+export function findingsText(findings: readonly FindingFacts[], able: boolean, color: boolean): string {
+  const rows = findings.map((finding) => [finding.state, finding.name, finding.purpose, foundText(finding)]);
+  const [heads = '', ...lines] = table([['STATE', 'WHAT', 'FOR', 'FOUND'], ...rows])
+    .trimEnd()
+    .split('\n');
+  const painted = lines.map((line, index) => (color ? paint(line, findings[index]) : line));
+  const troubles = findings.filter(({ state }) => state !== 'ok');
+  const remedies = troubles.length === 0 ? [] : ['', 'What helps:', ...troubles.flatMap(remedyLines)];
+  return `${[heads, ...painted, ...remedies, '', verdict(findings, able)].join('\n')}\n`;
+}
+
+function foundText({ found, free }: FindingFacts): string {
+  return free === undefined ? found : `${found}, ${amount(free)} free`;
+}
+
+function paint(line: string, finding: FindingFacts | undefined): string {
+  const ill = finding?.needed === true && finding.state === 'missing' ? 'red' : 'yellow';
+  return line.replace(/^\w+/, (state) => styleText(state === 'ok' ? 'green' : ill, state));
+}
+
+function remedyLines({ name, get, hint }: FindingFacts): string[] {
+  const ways = get && `Debian: ${get.debian}   Fedora: ${get.fedora}   Arch: ${get.arch}`;
+  return [ways, hint].filter((text) => text !== undefined).map((text) => `  ${name}: ${text}`);
+}
+
+function verdict(findings: readonly FindingFacts[], able: boolean): string {
+  if (able) return 'transient up can run here.';
+  const lacking = findings.filter(({ needed, state }) => needed && state === 'missing');
+  return `transient up cannot run here for want of: ${lacking.map(({ name }) => name).join(', ')}`;
+}

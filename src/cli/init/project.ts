@@ -1,0 +1,76 @@
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { jsonSchema } from '../../config/json-schema.ts';
+import { TRANSIENTFILE, transientfileSchema } from '../../config/transientfile.ts';
+import { problemsOf } from '../../options/issues.ts';
+import type { Problem, Result } from '../../problem.ts';
+import { errorCode, failed, ok, systemMessage } from '../../problem.ts';
+import type { InitAnswers, InitIntent } from '../command.ts';
+import { askFor, sensibleAnswers } from './questions.ts';
+import { SCHEMA_FILE, transientfileText } from './text.ts';
+
+/** Writes a Transientfile and, for editors, its schema; returns what there is to say of it. */
+export async function initProject(
+  { directory, said, ask }: InitIntent,
+  signal: AbortSignal,
+): Promise<Result<string>> {
+  const path = join(directory, TRANSIENTFILE);
+  if (existsSync(path)) return failed(alreadyThere(path));
+  const known = problemsIn(said);
+  if (known.length > 0) return failed(...known);
+  const sensible = await sensibleAnswers(directory);
+  const answers =
+    ask && process.stdin.isTTY
+      ? await askFor(said, sensible, () => process.kill(process.pid, 'SIGINT'), signal)
+      : { ...sensible, ...said };
+  const problems = problemsIn(answers);
+  if (problems.length > 0) return failed(...problems);
+  return write(directory, path, transientfileText(answers));
+}
+
+async function write(directory: string, path: string, text: string): Promise<Result<string>> {
+  try {
+    await writeFile(path, text, { flag: 'wx' });
+    // a copy that goes with the project: editors find it without a network, and in every checkout
+    const schema = jsonSchema(TRANSIENTFILE, transientfileSchema);
+    await writeFile(join(directory, SCHEMA_FILE), schema, { flag: 'wx' }).catch((error: unknown) => {
+      if (errorCode(error) !== 'EEXIST') throw error;
+    });
+    return ok(`Wrote ${TRANSIENTFILE}; transient plan prints what transient up does with it`);
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') return failed(alreadyThere(path));
+    return failed({ reason: 'host', message: `cannot write ${path}: ${systemMessage(error)}` });
+  }
+}
+
+function alreadyThere(path: string): Problem {
+  return {
+    reason: 'conflict',
+    message: `${path} is there already, and is left as it is`,
+    hint: 'change it, or remove it first',
+  };
+}
+
+/** What is wrong with answers, each told by its flag. */
+function problemsIn({ name, image, memory, command }: Partial<InitAnswers>): Problem[] {
+  const document = {
+    ...(name === undefined ? {} : { project: { name } }),
+    vms: {
+      main: {
+        image: image ?? 'base',
+        ...(memory === undefined ? {} : { memory }),
+        ...(command === undefined ? {} : { 'ssh-command': command }),
+      },
+    },
+  };
+  const checked = transientfileSchema.safeParse(document, { reportInput: true });
+  if (checked.success) return [];
+  const flagOf = (path: readonly (string | number)[]): string =>
+    `--${String(path.at(-1)).replace('ssh-command', 'command')}`;
+  return problemsOf(checked.error, {
+    name: flagOf,
+    where: (path) => ({ kind: 'flag', flag: flagOf(path) }),
+    keys: () => [],
+  });
+}

@@ -1,0 +1,61 @@
+import { readdir } from 'node:fs/promises';
+import { createInterface } from 'node:readline/promises';
+import { projectNameFrom } from '../../config/transientfile.ts';
+import { OPTIONS } from '../../options/table.ts';
+import { TransientError } from '../../problem.ts';
+import type { InitAnswers } from '../command.ts';
+
+/** What is asked, in this order. */
+const QUESTIONS: Readonly<Record<keyof InitAnswers, string>> = {
+  name: 'Name of the project',
+  image: 'Image (NAME or NAME,PROTOCOL=SOURCE)',
+  memory: 'Memory of the VM',
+  command: 'Command to run in it',
+};
+
+/** How files with an image in them end. */
+const IMAGE_FILE = /^(?!\.).*\.(qcow2|img|raw|vmdk|vdi|vhdx)(\.(gz|bz2|xz|zst))?$/;
+
+/** What a project most likely wants that has said nothing. */
+export async function sensibleAnswers(directory: string): Promise<InitAnswers> {
+  const files = (await readdir(directory)).filter((file) => IMAGE_FILE.test(file)).sort();
+  return {
+    name: projectNameFrom(directory),
+    image: `base,file=./${files[0] ?? 'base.qcow2'}`,
+    memory: String(OPTIONS.memory.default),
+    command: 'uname -a',
+  };
+}
+
+/** Asks on the terminal for what has not been said; an empty answer is the sensible one. */
+export async function askFor(
+  said: Partial<InitAnswers>,
+  sensible: InitAnswers,
+  interrupt: () => void,
+  signal: AbortSignal,
+): Promise<InitAnswers> {
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  terminal.once('SIGINT', interrupt);
+  const ended = new Promise<never>((_resolve, reject) => terminal.once('close', () => reject(noAnswer())));
+  ended.catch(() => undefined);
+  const answers = { ...sensible, ...said };
+  try {
+    for (const [key, question] of Object.entries(QUESTIONS) as [keyof InitAnswers, string][]) {
+      if (said[key] !== undefined) continue;
+      const asked = terminal.question(`${question} [${sensible[key]}]: `, { signal });
+      const answer = (await Promise.race([asked, ended])).trim();
+      if (answer !== '') answers[key] = answer;
+    }
+    return answers;
+  } finally {
+    terminal.close();
+  }
+}
+
+function noAnswer(): TransientError {
+  return new TransientError({
+    reason: 'usage',
+    message: 'there was no answer: nothing is written',
+    hint: '--yes takes the answers in brackets',
+  });
+}

@@ -1,0 +1,31 @@
+import { findProgram, run } from '../host/process.ts';
+import { problemOf } from '../problem.ts';
+import type { Seen } from './finding.ts';
+
+/** How long a program may take to say its version, in milliseconds. */
+const PATIENCE = 10_000;
+
+/** Looks for a program on PATH; with `version`, the arguments that make it say its version, also whether it runs. */
+export function program(name: string, ...version: readonly string[]): () => Promise<Seen> {
+  return () => programAt(() => findProgram(name), version);
+}
+
+/** The same for a program that has its own ways of being found. */
+export async function programAt(
+  find: () => Promise<string | undefined>,
+  version: readonly string[] = [],
+): Promise<Seen> {
+  const path = await find().catch(() => undefined);
+  if (path === undefined) return { state: 'missing', found: 'not found' };
+  if (version.length === 0) return { state: 'ok', found: path };
+  try {
+    const { stdout, stderr } = await run(path, version, { signal: AbortSignal.timeout(PATIENCE) });
+    const said = /\d+(\.\d+)+\w*/.exec(stdout || stderr)?.[0];
+    return { state: 'ok', found: said === undefined ? path : `${said}, ${path}` };
+  } catch (error) {
+    const { reason, message, details } = problemOf(error);
+    // what we start programs with is looked for by itself
+    if (reason === 'missing-program') return { state: 'ok', found: path };
+    return { state: 'missing', found: details?.[0] === undefined ? message : `${message}: ${details[0]}` };
+  }
+}
