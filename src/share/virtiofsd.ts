@@ -68,7 +68,8 @@ async function daemonArguments(
   socket: string,
   signal: AbortSignal,
 ): Promise<string[]> {
-  const { stdout } = await run(program, ['--help'], { signal });
+  // the older one prints not even that where it may not change its groups
+  const { stdout } = await run(program, ['--help'], { signal }).catch(() => ({ stdout: '' }));
   const inside = ['-r', '-m', 'sh', '-c'];
   if (stdout.includes('--shared-dir')) {
     const options = ['--sandbox', 'chroot', '--socket-path', socket, '--shared-dir', host];

@@ -13,6 +13,14 @@ export function commandLineOf(pid: number): string {
   return procFile(pid, 'cmdline').replaceAll('\0', ' ').trim();
 }
 
+/** The children of a process, also those of which we may not see the environment. */
+export function childrenOf(parent: number): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => procFile(pid, 'status').includes(`\nPPid:\t${parent}\n`));
+}
+
 function environmentOf(pid: number): string[] {
   return procFile(pid, 'environ').split('\0');
 }
