@@ -1,3 +1,4 @@
+import { SHARE_WAYS } from '../options/shared-folder.ts';
 import type { SharesSpec } from '../config/vm-spec.ts';
 import type { Plan, Step, StepId } from '../plan/step.ts';
 import type { PlanForm } from './command.ts';
@@ -140,8 +141,7 @@ function factsOf(step: Step): string {
 }
 
 function foldersText(shares: SharesSpec): string {
-  const ways = ['sshfs', '9p', 'virtiofs'] as const;
-  const folders = ways.flatMap((way) =>
+  const folders = SHARE_WAYS.flatMap((way) =>
     shares[way].map(({ host, guest, readonly }) => {
       const how = [way === 'sshfs' ? '' : way, readonly ? 'read-only' : ''].filter(Boolean).join(', ');
       return `${host} at ${guest}${how ? ` by ${how}` : ''}`;

@@ -1,6 +1,5 @@
 import type { FSWatcher } from 'chokidar';
 import { watch } from 'chokidar';
-import type { Supervised } from '../plan/project.ts';
 import type { Problem } from '../problem.ts';
 import type { Supervisor } from '../run/supervisor.ts';
 import type { WatchIntent } from './command.ts';
@@ -30,7 +29,7 @@ export async function watchProject(
     for (let news: readonly string[] = []; !end.aborted; news = await changes.next(end)) {
       for (const path of news) say(`Changed: ${path}`);
       news.forEach((path) => touched.add(path));
-      const planned = await replan(there(supervisor), [...touched]);
+      const planned = await replan(supervisor.vms, [...touched]);
       if (!planned.ok) {
         // what has changed is taken up once the file is whole
         refuse(planned.problems);
@@ -44,10 +43,6 @@ export async function watchProject(
   } finally {
     await changes.close();
   }
-}
-
-function there(supervisor: Supervisor): readonly Supervised[] {
-  return supervisor.vms;
 }
 
 /** Files that are watched, and which of them have changed. */

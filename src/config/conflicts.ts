@@ -2,6 +2,7 @@ import { formatImageSource } from '../options/option.ts';
 import type { Problem } from '../problem.ts';
 import type { Merged } from './merge.ts';
 import { inFile } from './placement.ts';
+import { allFolders } from './shares.ts';
 import type { StoredVm } from './stored.ts';
 import type { Transientfile } from './transientfile.ts';
 import type { Connection, ImageNeed, VmSpec } from './vm-spec.ts';
@@ -116,7 +117,7 @@ export function sharedStates({ document }: Transientfile, vms: readonly Resolved
 
 /** Two folders at one place of a guest, of which the one would hide the other. */
 function sharedPlaces({ spec, merged }: ResolvedVm): Problem[] {
-  const folders = [...spec.shares.sshfs, ...spec.shares['9p'], ...spec.shares.virtiofs];
+  const folders = allFolders(spec.shares);
   const twice = folders.filter(({ guest }, index) => folders.findIndex((one) => one.guest === guest) < index);
   const where = merged.where('shared-folder');
   return twice.map(({ guest }) => ({

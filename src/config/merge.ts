@@ -69,8 +69,13 @@ function absolute(name: OptionName, value: unknown, base: string): unknown {
 /** A pair whose path of the host is absolute; a slash at its end has a meaning and stays. */
 function absolutePair(said: string, parse: typeof parseCopyIn, base: string): string {
   const { host, guest } = knownPair(said, parse);
-  const path = `${resolve(base, host)}${host.endsWith('/') ? '/' : ''}`;
+  const path = absoluteHostPath(host, base);
   return parse === parseCopyIn ? `${path}:${guest}` : `${guest}:${path}`;
+}
+
+/** An absolute path of the host; a slash at its end stays. */
+export function absoluteHostPath(said: string, base: string): string {
+  return `${resolve(base, said)}${said.endsWith('/') ? '/' : ''}`;
 }
 
 /** A shared folder whose path of the host is absolute, in the form in which it was said. */

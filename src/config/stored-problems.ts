@@ -17,3 +17,12 @@ export function noConfiguration(name: string): Problem {
     hint: `remove it and create it again: transient rm ${name}`,
   };
 }
+
+/** The message for a name by which no VM runs; scripts look for its words. `where` says where it was looked for. */
+export function notRunning(name: string, hint: string, where = ''): Problem {
+  return {
+    reason: 'unknown-reference',
+    message: `No running VM found with the name '${name}'${where}`,
+    hint,
+  };
+}

@@ -8,6 +8,7 @@ import type { OptionName, OptionValues } from '../options/table.ts';
 import { OPTION_TABLE } from '../options/table.ts';
 import type { Environment, Merged } from './merge.ts';
 import { knownPair, storesOf } from './merge.ts';
+import { allFolders } from './shares.ts';
 import { temporaryTexts } from './stored.ts';
 import type {
   BuilderSpec,
@@ -57,6 +58,7 @@ export function resolveVm(facts: VmFacts, merged: Merged, environment: Environme
   const { backend, vmstore } = storesOf(merged.values, environment);
   const copies = copiesOf(merged);
   const shares = sharesOf(merged);
+  const hasShares = allFolders(shares).length > 0;
   const state = facts.state ?? temporaryState(facts, copies, vmstore);
   const machine: MachineSpec = {
     program: option('qemu-bin-name'),
@@ -70,11 +72,11 @@ export function resolveVm(facts: VmFacts, merged: Merged, environment: Environme
   const forwards = (merged.values.forward ?? []).map(knownForward);
   const wantsCard =
     connection.kind !== 'qemu-console' ||
-    hasShares(shares) ||
+    hasShares ||
     forwards.length > 0 ||
     merged.said('ssh-port') ||
     merged.said('ssh-net-driver');
-  const keepsSomething = state !== undefined || copies.out.length > 0 || hasShares(shares);
+  const keepsSomething = state !== undefined || copies.out.length > 0 || hasShares;
   return {
     name: facts.name,
     instance: facts.instance,
@@ -135,10 +137,6 @@ function sharesOf(merged: Merged): SharesSpec {
     virtiofs: by('virtiofs'),
     sftpServer: optionIn(merged)('sftp-bin-name'),
   };
-}
-
-function hasShares(shares: SharesSpec): boolean {
-  return shares.sshfs.length + shares['9p'].length + shares.virtiofs.length > 0;
 }
 
 /** The user's own parts of the builder VM, as the options name them. */

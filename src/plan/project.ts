@@ -43,7 +43,7 @@ export function changeProject(
   const changed = wanted.filter((one) => !isAsWanted(one)).map(({ spec }) => spec.name);
   // a VM outlasts those that depend on it: they go with the one that is replaced, and come again
   const replaced = withDependents(
-    there.filter((vm) => changed.includes(vm.name) && isAlive(vm)),
+    there.filter((vm) => changed.includes(vm.name) && isUp(vm)),
     there,
   );
   const starting = wanted.filter(
@@ -72,7 +72,7 @@ export function changeProject(
 /** Ends VMs, and with them those that depend on them; all where none is named. */
 export function planDown(there: readonly Supervised[], names: readonly string[]): Plan {
   const named = names.length > 0 ? there.filter(({ name }) => names.includes(name)) : there;
-  const steps = endings(withDependents(named, there).filter(isAlive));
+  const steps = endings(withDependents(named, there).filter(isUp));
   return { steps: ordered(steps), foreground: [], exitFrom: [], keepGoing: true };
 }
 
@@ -82,13 +82,14 @@ function withDependents(vms: readonly Supervised[], there: readonly Supervised[]
   for (let before = -1; before !== found.size;) {
     before = found.size;
     const names = [...found].map(({ name }) => name);
-    const dependents = there.filter((vm) => isAlive(vm) && vm.dependsOn.some((name) => names.includes(name)));
+    const dependents = there.filter((vm) => isUp(vm) && vm.dependsOn.some((name) => names.includes(name)));
     dependents.forEach((vm) => found.add(vm));
   }
   return there.filter((vm) => found.has(vm));
 }
 
-function isAlive({ state }: Supervised): boolean {
+/** Whether a VM runs, or is about to. */
+export function isUp({ state }: Pick<Supervised, 'state'>): boolean {
   return state === 'starting' || state === 'running';
 }
 

@@ -1,3 +1,4 @@
+import { allFolders } from '../config/shares.ts';
 import type { SharesSpec, SshSpec, VmSpec } from '../config/vm-spec.ts';
 import type { Step, StepId } from './step.ts';
 
@@ -17,7 +18,7 @@ export interface ShareSteps {
 }
 
 export function shareSteps({ name: vm, shares }: Pick<VmSpec, 'name' | 'shares'>, ssh?: SshSpec): ShareSteps {
-  const count = shares.sshfs.length + shares['9p'].length + shares.virtiofs.length;
+  const count = allFolders(shares).length;
   if (count === 0 || ssh === undefined) return { serve: [], withdraw: [], mount: [], unmount: () => [] };
   const folders = count === 1 ? 'a shared folder' : `${count} shared folders`;
   const [serve, mount] = [`${vm}/serve`, `${vm}/mount`];

@@ -1,5 +1,6 @@
 import type { Executor, Executors } from '../plan/contract.ts';
 import type { Supervised } from '../plan/project.ts';
+import { isUp } from '../plan/project.ts';
 import type { Plan, Step, StepId, StepKind } from '../plan/step.ts';
 import { TransientError } from '../problem.ts';
 import { listrView } from './listr-view.ts';
@@ -140,7 +141,7 @@ export class Supervisor {
 
   #running(vm: string): Session | undefined {
     const session = this.#sessions.get(vm);
-    return session?.state === 'starting' || session?.state === 'running' ? session : undefined;
+    return session !== undefined && isUp(session) ? session : undefined;
   }
 
   /** Ends a VM, or the one that another takes the place of. */

@@ -1,9 +1,10 @@
 import { mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { allFolders } from '../config/shares.ts';
 import type { SharedFolderSpec, SshSpec } from '../config/vm-spec.ts';
 import type { Executor, Executors, FindMachine, StepContext } from '../plan/contract.ts';
 import { shareTag } from '../plan/shares.ts';
-import type { MountShares, ServeShares } from '../plan/step.ts';
+import type { MountShares } from '../plan/step.ts';
 import type { Problem } from '../problem.ts';
 import { TransientError, systemMessage } from '../problem.ts';
 import { NO_DIRECTORY, NO_KERNEL_SUPPORT, deviceScript, unmountScript } from './guest-scripts.ts';
@@ -31,12 +32,16 @@ export interface ShareNeeds {
   readonly warn: (problem: Problem) => void;
 }
 
+/** The folders of one VM; `shell` is missing where its guest was not reached. */
+interface Mounted {
+  readonly mounts: SshfsMount[];
+  readonly folders: readonly SharedFolderSpec[];
+  shell?: Shell;
+}
+
 export function shareRoom({ runDirectory, find, shell, warn }: ShareNeeds): ShareRoom {
   const served = new Map<string, Virtiofsd[]>();
-  const mounted = new Map<
-    string,
-    { mounts: SshfsMount[]; folders: readonly SharedFolderSpec[]; shell?: Shell }
-  >();
+  const mounted = new Map<string, Mounted>();
   let count = 0;
 
   const serve: Executor<'share.serve'> = async ({ vm, shares }, { signal }) => {
@@ -62,7 +67,7 @@ export function shareRoom({ runDirectory, find, shell, warn }: ShareNeeds): Shar
 
   const mount: Executor<'share.mount'> = async (step, context) => {
     const { vm, shares } = step;
-    const entry: { mounts: SshfsMount[]; folders: readonly SharedFolderSpec[]; shell?: Shell } = {
+    const entry: Mounted = {
       mounts: [],
       folders: allFolders(shares),
     };
@@ -116,10 +121,6 @@ export function shareRoom({ runDirectory, find, shell, warn }: ShareNeeds): Shar
     },
     socketsOf: (vm) => (served.get(vm) ?? []).map(({ socket }) => socket),
   };
-}
-
-function allFolders(shares: ServeShares['shares']): readonly SharedFolderSpec[] {
-  return [...shares.sshfs, ...shares['9p'], ...shares.virtiofs];
 }
 
 async function refuseNoDirectory(folder: SharedFolderSpec): Promise<void> {

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { noVm } from '../config/stored-problems.ts';
+import { noVm, notRunning } from '../config/stored-problems.ts';
 import { isAlive } from '../host/process-mark.ts';
 import { askProject, projectOf } from '../host/projects.ts';
 import { sweepRunDirectories } from '../host/run-directory.ts';
@@ -76,7 +76,7 @@ function stopExecutor(): Executor<'vm.stop'> {
     const vms = await toBeStopped(step, running);
     if (vms.length === 0) {
       if (step.ifRunning) return undefined;
-      throw notRunning(step.name);
+      throw new TransientError(notRunning(step.name, WHERE_TO_LOOK));
     }
     for (const vm of vms) {
       const { owner, run } = vm;
@@ -122,6 +122,8 @@ async function supervisors(vms: readonly (RunningVm | Hold)[]): Promise<Set<numb
   return new Set(found.flatMap((project) => project?.owner.pid ?? []));
 }
 
+const WHERE_TO_LOOK = 'transient ps lists what runs; "transient ps -a" what could be started';
+
 /** The VMs of a name that run, or are about to. */
 async function toBeStopped(
   { name, vmstore, ifRunning }: StopVm,
@@ -131,14 +133,6 @@ async function toBeStopped(
   if (named.length > 0) return named;
   const holder = await holderOf(process.env, vmstore, name);
   return holder?.purpose === 'run' ? [holder] : [];
-}
-
-function notRunning(name: string): TransientError {
-  return new TransientError({
-    reason: 'unknown-reference',
-    message: `No running VM found with the name '${name}'`,
-    hint: 'transient ps lists what runs; "transient ps -a" what could be started',
-  });
 }
 
 function tellOfOthers(

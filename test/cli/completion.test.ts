@@ -66,7 +66,20 @@ describe('the model', () => {
   });
 });
 
+/** What bash and fish offer alike. */
+const ALIKE = [
+  ['transient run ', ['base', 'test', 'user/box:1']],
+  ['transient run base ', []],
+  ['transient run --accel ', ['auto', 'kvm', 'tcg']],
+  ['transient run --memo', ['--memory']],
+  ['transient run --config ', ['Transientfile.toml']],
+  ['transient image rm base t', ['test']],
+  ['transient start m', ['my-vm']],
+  ['transient commit my-vm ', []],
+] as const;
+
 test.for([
+  ...ALIKE,
   ['transient d', ['down', 'doctor']],
   ['transient image ', ['ls', 'pull', 'rm']],
   ['transient --vmstore x image r', ['rm']],
@@ -75,17 +88,9 @@ test.for([
   ['transient up --jobs ', []],
   ['transient up --jobs 3 w', ['web']],
   ['transient up -m 1G -- ', []],
-  ['transient run ', ['base', 'test', 'user/box:1']],
-  ['transient run base ', []],
   ['transient run user/box:', ['1']],
-  ['transient run --accel ', ['auto', 'kvm', 'tcg']],
   ['transient run --accel=k', ['kvm']],
-  ['transient run --memo', ['--memory']],
-  ['transient run --config ', ['Transientfile.toml']],
   ['transient run --config=Tr', ['Transientfile.toml']],
-  ['transient image rm base t', ['test']],
-  ['transient start m', ['my-vm']],
-  ['transient commit my-vm ', []],
   ['transient completion ', ['bash', 'zsh', 'fish']],
   ['transient bogus ', []],
   [
@@ -111,6 +116,7 @@ test.for([
 });
 
 test.for([
+  ...ALIKE,
   ['transient d', ['doctor', 'down']],
   ['transient image ', ['ls', 'pull', 'rm']],
   ['transient --vmstore x image r', ['rm']],
@@ -118,15 +124,7 @@ test.for([
   ['transient up web d', ['db']],
   ['transient up --jobs ', []],
   ['transient up --jobs 3 w', ['web']],
-  ['transient run ', ['base', 'test', 'user/box:1']],
-  ['transient run base ', []],
-  ['transient run --accel ', ['auto', 'kvm', 'tcg']],
   ['transient run --accel=k', ['--accel=kvm']],
-  ['transient run --memo', ['--memory']],
-  ['transient run --config ', ['Transientfile.toml']],
-  ['transient image rm base t', ['test']],
-  ['transient start m', ['my-vm']],
-  ['transient commit my-vm ', []],
   ['transient completion ', ['bash', 'fish', 'zsh']],
   ['transient ps --s', ['--ssh']],
 ] as const)('fish completes %j', async ([line, expected]) => {

@@ -4,7 +4,7 @@ import { ordered } from '../../src/plan/graph.ts';
 import type { Plan, Step, StepId } from '../../src/plan/step.ts';
 import { ends, exits, fails, takes, turns } from './parts.ts';
 import type { Part, Performance } from './theatre.ts';
-import { planOf, play, step } from './theatre.ts';
+import { planOf, play, step, shuffleBy } from './theatre.ts';
 
 // Twenty VMs that depend on each other, each from a lock to its release, with all that can go wrong with them; the steps
 // are like those of a session, but who waits for whom is left to chance.
@@ -240,12 +240,4 @@ function stepsOf({ needs, after, isReached }: Vm, index: number, vms: readonly V
     step(id('unlock'), { undoes: id('lock'), after: [id('stop')] }),
   ];
   return own.map((one) => ({ ...one, vm: `v${index}` }));
-}
-
-function shuffleBy(order: Iterator<number>): <T>(items: readonly T[]) => T[] {
-  return (items) =>
-    items
-      .map((item) => ({ item, key: Number(order.next().value) }))
-      .sort((a, b) => a.key - b.key)
-      .map(({ item }) => item);
 }

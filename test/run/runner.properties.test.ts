@@ -4,7 +4,7 @@ import { waitsFor } from '../../src/plan/graph.ts';
 import type { Plan, Step } from '../../src/plan/step.ts';
 import { ends, exits, fails, interrupts, takes, inTurn } from './parts.ts';
 import type { Part, Performance } from './theatre.ts';
-import { planOf, play, step } from './theatre.ts';
+import { planOf, play, step, shuffleBy } from './theatre.ts';
 
 /** What a step may do, by name, so that a counterexample can be read. */
 const PARTS: Readonly<Record<string, Part>> = {
@@ -128,12 +128,4 @@ function planFrom({ steps: drawings, withForeground }: Drawn): { plan: Plan; par
 
 function isOrdinary({ undoes }: Step): boolean {
   return undoes === undefined;
-}
-
-function shuffleBy(order: Iterator<number>): <T>(items: readonly T[]) => T[] {
-  return (items) =>
-    items
-      .map((item) => ({ item, key: Number(order.next().value) }))
-      .sort((a, b) => a.key - b.key)
-      .map(({ item }) => item);
 }

@@ -122,3 +122,12 @@ function signalsInHand(): RunSignals & { interrupt: (code?: number) => void } {
 function nothing(): void {
   // nobody watches
 }
+
+/** Puts things in an order that numbers give, one for each. */
+export function shuffleBy(order: Iterator<number>): <T>(items: readonly T[]) => T[] {
+  return (items) =>
+    items
+      .map((item) => ({ item, key: Number(order.next().value) }))
+      .sort((a, b) => a.key - b.key)
+      .map(({ item }) => item);
+}

@@ -1,5 +1,4 @@
-import { resolve } from 'node:path';
-import { mergeLayers } from '../../config/merge.ts';
+import { absoluteHostPath, mergeLayers } from '../../config/merge.ts';
 import { builderOf } from '../../config/vm.ts';
 import type { CopySpec } from '../../config/vm-spec.ts';
 import { planCopies } from '../../plan/stored.ts';
@@ -44,7 +43,7 @@ function planFor(invocation: Invocation): Result<Plan> {
     if (both.length > 0)
       return misused(both[0] ?? '', 'either the sources or the destination must be VM paths, not both');
     const copies = sources.map((source) => ({
-      host: hostPath(source, workingDirectory),
+      host: absoluteHostPath(source, workingDirectory),
       guest: to.path,
       rsync,
     }));
@@ -57,7 +56,7 @@ function planFor(invocation: Invocation): Result<Plan> {
   }
   if (paths.some(({ vm }) => vm !== first.vm))
     return misused(destination, 'all sources must be VM paths of the same VM');
-  const host = hostPath(destination, workingDirectory);
+  const host = absoluteHostPath(destination, workingDirectory);
   return plan(
     first.vm,
     'out',
@@ -80,10 +79,6 @@ function intoDirectory(copies: readonly CopySpec[], side: 'host' | 'guest'): Cop
 function vmPath(said: string): VmPath | undefined {
   const [, vm, path] = /^([^/].*?):(\/.*)$/s.exec(said) ?? [];
   return vm === undefined || path === undefined || vm.startsWith('.') ? undefined : { vm, path };
-}
-
-function hostPath(said: string, workingDirectory: string): string {
-  return `${resolve(workingDirectory, said)}${said.endsWith('/') ? '/' : ''}`;
 }
 
 function misused(value: string, message: string): Result<never> {

@@ -1,11 +1,9 @@
-import { realpathSync } from 'node:fs';
-import { findTransientfile } from '../../config/transientfile.ts';
 import { findProject } from '../../host/projects.ts';
-import { planDown } from '../../plan/project.ts';
+import { isUp, planDown } from '../../plan/project.ts';
 import { didYouMean } from '../../options/issues.ts';
 import { failed, ok } from '../../problem.ts';
 import { type CommandDef, PLAN_SWITCHES } from '../command.ts';
-import { FILE_SWITCH } from './project.ts';
+import { FILE_SWITCH, pathOf } from './project.ts';
 
 /** `down [VM…]`: the end of what `up --detach` left running. */
 export const down: CommandDef = {
@@ -16,10 +14,11 @@ export const down: CommandDef = {
   help: 'end the VMs of the Transientfile that run detached, or those named and what depends on them',
   switches: [FILE_SWITCH, ...PLAN_SWITCHES],
   takesQemuArguments: false,
-  intend: async ({ operands, switches, workingDirectory, environment }) => {
-    const path = findTransientfile(workingDirectory, switches['file'] as string | undefined);
+  intend: async (invocation) => {
+    const { operands, switches, environment } = invocation;
+    const path = pathOf(invocation);
     if (!path.ok) return path;
-    const file = realpath(path.value);
+    const file = path.value;
     const record = await findProject(environment, file);
     const known = record?.vms.map(({ name }) => name) ?? [];
     const unknown = operands.find((name) => record !== undefined && !known.includes(name));
@@ -35,7 +34,7 @@ export const down: CommandDef = {
     if (switches['plan'] === true) return ok({ kind: 'tree', plan });
     if (record === undefined || plan.steps.length === 0)
       return ok({ kind: 'say', note: 'Nothing of this project runs detached' });
-    const isLast = record.vms.every(({ name, state }) => !isAlive(state) || ends(name));
+    const isLast = record.vms.every((vm) => !isUp(vm) || ends(vm.name));
     return ok({ kind: 'order', order: { plan, vms: [] }, record, file, project: record.project, isLast });
 
     function ends(name: string): boolean {
@@ -43,16 +42,3 @@ export const down: CommandDef = {
     }
   },
 };
-
-function isAlive(state: string): boolean {
-  return state === 'starting' || state === 'running';
-}
-
-/** A path without links; one that is not there is told of when it is read. */
-function realpath(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    return path;
-  }
-}

@@ -1,11 +1,11 @@
-import { realpathSync } from 'node:fs';
 import { join } from 'node:path';
-import { findTransientfile } from '../../config/transientfile.ts';
+import { notRunning } from '../../config/stored-problems.ts';
 import { SUPERVISOR_LOG, findProject } from '../../host/projects.ts';
 import { runningVms } from '../../host/running.ts';
 import type { Result } from '../../problem.ts';
 import { failed, ok } from '../../problem.ts';
 import type { CommandDef, Invocation, LogsIntent } from '../command.ts';
+import { pathOf } from './project.ts';
 import { namedVms } from './short-names.ts';
 
 /** `logs [VM]`: what a running VM has said on its serial console, or what a detached project has said. */
@@ -28,19 +28,15 @@ async function ofVm(invocation: Invocation, name: string): Promise<Result<LogsIn
   const running = await runningVms(invocation.environment, vm.vmstore);
   const found = running.find((one) => one.name === vm.name);
   if (found?.serialLog === undefined) {
-    return failed({
-      reason: 'unknown-reference',
-      message: `No running VM found with the name '${name}'`,
-      hint: 'transient ps lists what runs; the output of a VM is kept while it runs',
-    });
+    return failed(notRunning(name, 'transient ps lists what runs; the output of a VM is kept while it runs'));
   }
   return ok(intentFor(invocation, found.serialLog, found.qemu));
 }
 
 async function ofProject(invocation: Invocation): Promise<Result<LogsIntent>> {
-  const path = findTransientfile(invocation.workingDirectory);
+  const path = pathOf(invocation);
   if (!path.ok) return path;
-  const record = await findProject(invocation.environment, realpathSync(path.value));
+  const record = await findProject(invocation.environment, path.value);
   if (record === undefined) {
     return failed({
       reason: 'unknown-reference',

@@ -1,3 +1,4 @@
+import { notRunning } from '../../config/stored-problems.ts';
 import { failed, ok } from '../../problem.ts';
 import type { CommandDef } from '../command.ts';
 import { runningByNames } from './short-names.ts';
@@ -22,11 +23,7 @@ export const sshConfig: CommandDef = {
     const found =
       running.find(({ names }) => names[0] === name) ?? running.find(({ vm }) => vm.name === name);
     if (found === undefined) {
-      return failed({
-        reason: 'unknown-reference',
-        message: `No running VM found with the name '${name}'`,
-        hint: 'transient ps lists what runs',
-      });
+      return failed(notRunning(name, 'transient ps lists what runs'));
     }
     return found.vm.ssh === undefined
       ? failed(withoutCard(found.vm.name))

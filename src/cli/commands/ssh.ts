@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { notRunning } from '../../config/stored-problems.ts';
 import { mergeLayers } from '../../config/merge.ts';
 import { sshOf } from '../../config/vm.ts';
 import type { Connection } from '../../config/vm-spec.ts';
@@ -65,15 +66,13 @@ async function find(invocation: Invocation): Promise<Result<RunningVm>> {
   for (;;) {
     const found = (await runningVms(invocation.environment, vm.vmstore)).find((one) => one.name === vm.name);
     if (found) return ok(found);
-    if (Date.now() >= deadline) return failed(notRunning(name, patience));
+    if (Date.now() >= deadline) return failed(notThere(name, patience));
     await delay(INTERVAL);
   }
 }
 
-function notRunning(name: string, waited: number): Problem {
-  return {
-    reason: 'unknown-reference',
-    message: `No running VM found with the name '${name}'${waited > 0 ? ` within ${waited} s` : ''}`,
-    hint: waited > 0 ? 'transient ps lists what runs' : 'transient ps lists what runs; --wait waits for it',
-  };
+function notThere(name: string, waited: number): Problem {
+  return waited > 0
+    ? notRunning(name, 'transient ps lists what runs', ` within ${waited} s`)
+    : notRunning(name, 'transient ps lists what runs; --wait waits for it');
 }

@@ -1,0 +1,6 @@
+import type { SharedFolderSpec, SharesSpec } from './vm-spec.ts';
+
+/** All folders that a VM shares, whatever the way. */
+export function allFolders(shares: SharesSpec): readonly SharedFolderSpec[] {
+  return [...shares.sshfs, ...shares['9p'], ...shares.virtiofs];
+}
