@@ -48,6 +48,7 @@ module.exports = {
     room('builder', [...EFFECTS, 'transfer', 'qemu']),
     room('doctor', ['host', 'share', 'builder', 'qemu']),
     room('run', ['plan', 'config', 'options', 'host']),
+    room('report', ['run', 'plan', 'config', 'options']),
     room('cli', ['run', 'plan', 'config', 'options', 'host']),
     door('smol-toml', 'config/document\\.ts$'),
     door('toml-eslint-parser', 'config/placement\\.ts$'),
@@ -60,6 +61,7 @@ module.exports = {
     door('damerau-levenshtein', 'options/issues\\.ts$'),
     door('undici', 'image/sources/http\\.ts$'),
     door('xz-decompress', 'image/unpack/compression\\.ts$'),
+    door('fast-xml-builder', 'report/junit\\.ts$'),
     door('tar-stream', 'image/unpack/box\\.ts$'),
   ],
   options: {

@@ -4,12 +4,14 @@ import { jsonSchema } from '../src/config/json-schema.ts';
 import { transientfileSchema } from '../src/config/transientfile.ts';
 import { exampleTransientfile } from './example-transientfile.ts';
 import { planSchema } from './plan-schema.ts';
+import { reportSchema } from './report-schema.ts';
 
 /** Paths below the repository's root with the text that they should have. */
 export function generatedFiles(): Map<string, string> {
   return new Map([
     ['schemas/transientfile.schema.json', jsonSchema('Transientfile.toml', transientfileSchema)],
     ['schemas/plan.schema.json', jsonSchema('Output of transient plan --json', planSchema)],
+    ['schemas/report.schema.json', jsonSchema('What --report json=FILE writes', reportSchema)],
     ['Transientfile.example.toml', exampleTransientfile()],
   ]);
 }

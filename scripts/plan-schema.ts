@@ -140,6 +140,7 @@ const steps: Record<Step['kind'], z.ZodType> = {
     networks: z.array(z.strictObject({ name: z.string(), mac: z.string() })),
     console: z.boolean(),
     showSerial: z.enum(['never', 'boot', 'always']),
+    serialLog: z.string().optional(),
   }),
   'share.serve': z.strictObject({ kind: z.literal('share.serve'), ...ofVm, shares }),
   'share.withdraw': z.strictObject({ kind: z.literal('share.withdraw'), ...ofVm }),

@@ -23,9 +23,27 @@ export type Intent =
   | SshConfigIntent
   | InitIntent;
 
-export interface PlanIntent {
-  readonly kind: 'perform' | PlanForm;
+export type PlanIntent = PerformIntent | { readonly kind: PlanForm; readonly plan: Plan };
+
+export interface PerformIntent {
+  readonly kind: 'perform';
   readonly plan: Plan;
+  readonly keeping?: Keeping;
+}
+
+/** What of a run is kept in files besides what it says. */
+export interface Keeping {
+  /** What the run is called. */
+  readonly title: string;
+  readonly reports: readonly ReportFile[];
+  readonly logDirectory?: string;
+}
+
+export const REPORT_FORMS = ['junit', 'json'] as const;
+
+export interface ReportFile {
+  readonly form: (typeof REPORT_FORMS)[number];
+  readonly path: string;
 }
 
 /** Something for the process that runs a project detached; one is started where there is none. */
@@ -37,6 +55,7 @@ export interface OrderIntent {
   readonly project: string;
   /** Nothing of the project runs afterwards: the end of that process is waited for. */
   readonly isLast: boolean;
+  readonly keeping?: Keeping;
 }
 
 /** A project that is brought up to date whenever one of its files changes. */
@@ -139,6 +158,8 @@ export interface Switch {
   /** As commander writes it: `--file <PATH>`. */
   readonly flags: string;
   readonly help: string;
+  /** It may be said several times, and is a list. */
+  readonly repeatable?: boolean;
 }
 
 /** What the user typed for one command, parsed and checked. */
@@ -172,8 +193,14 @@ export interface CommandDef {
 export const PLAN_SWITCHES: readonly Switch[] = [{ flags: '--plan', help: 'print the plan and do nothing' }];
 
 /** What a command with {@link PLAN_SWITCHES} does with its plan. */
-export function performOrShow({ switches }: Invocation, plan: Result<Plan>): Result<PlanIntent> {
-  return plan.ok ? ok({ kind: switches['plan'] === true ? 'tree' : 'perform', plan: plan.value }) : plan;
+export function performOrShow(
+  { switches }: Invocation,
+  plan: Result<Plan>,
+  keeping?: Keeping,
+): Result<PlanIntent> {
+  if (!plan.ok) return plan;
+  if (switches['plan'] === true) return ok({ kind: 'tree', plan: plan.value });
+  return ok({ kind: 'perform', plan: plan.value, ...(keeping ? { keeping } : {}) });
 }
 
 /** The form in which `--json` and `--dot` want a plan. */

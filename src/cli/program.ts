@@ -1,6 +1,6 @@
 import { Command, CommanderError, Option } from 'commander';
 import type { Environment } from '../config/merge.ts';
-import { addFlags, flagLayer, type RawFlags } from '../options/flags.ts';
+import { addFlags, append, flagLayer, type RawFlags } from '../options/flags.ts';
 import type { Problem, Result } from '../problem.ts';
 import { failed, ok } from '../problem.ts';
 import type { CommandDef, Invocation, Switch } from './command.ts';
@@ -129,7 +129,7 @@ function buildProgram(onChoice: (chosen: Chosen) => void, print: (text: string) 
     const { parent, name } = placeOf(def, program, print);
     const command = configured(parent.command(`${name} ${def.operands}`), print).description(def.help);
     const flags = addFlags(command, def.scope);
-    for (const own of def.switches) command.option(own.flags, own.help);
+    for (const own of def.switches) command.addOption(optionOf(own));
     if (def.takesQemuArguments) command.usage(`[options] ${def.operands} [-- QEMU-ARGUMENT...]`);
     command.action(() => {
       const merged = joined(globalFlags(), flags());
@@ -177,6 +177,11 @@ function configured(command: Command, print: (text: string) => void): Command {
 function joined(before: RawFlags, after: RawFlags): RawFlags {
   const verbose = Number(before.verbose ?? 0) + Number(after.verbose ?? 0);
   return { ...before, ...after, ...(verbose > 0 ? { verbose: Math.min(verbose, 2) } : {}) };
+}
+
+function optionOf({ flags, help, repeatable }: Switch): Option {
+  const option = new Option(flags, repeatable === true ? `${help} (repeatable)` : help);
+  return repeatable === true ? option.argParser(append) : option;
 }
 
 function switchesOf(command: Command, own: readonly Switch[]): Record<string, unknown> {

@@ -10,6 +10,7 @@ import type {
   GuestOutput,
   Machine,
   OutputOf,
+  OutputStream,
   StepContext,
 } from '../plan/contract.ts';
 import { TransientError } from '../problem.ts';
@@ -67,12 +68,15 @@ export function guestRoom(find: FindMachine, outputOf: OutputOf): GuestRoom {
     return undefined;
   };
 
-  const command: Executor<'guest.run'> = async ({ vm, ssh, command: line, ownsTerminal }, { signal }) => {
+  const command: Executor<'guest.run'> = async (
+    { vm, ssh, command: line, ownsTerminal },
+    { signal, heard },
+  ) => {
     const machine = find(vm);
     const args = [...sshArguments(await targetOf(machine, ssh, byAgent.has(vm))), line];
     const exit = ownsTerminal
-      ? await runInForeground(ssh.program, args, signal)
-      : await runBesideOthers(ssh.program, args, outputOf(vm), signal);
+      ? await runInForeground(ssh.program, args, signal, heard)
+      : await runBesideOthers(ssh.program, args, heardBy(heard, outputOf(vm)), signal);
     return { exitCode: await sessionCode(exit, machine) };
   };
 
@@ -222,6 +226,16 @@ async function sessionCode(exit: Exit, machine: Machine): Promise<number> {
   const end = await Promise.race([machine.ended, delay(GRACE, undefined)]);
   if (end?.problem) throw new TransientError(end.problem);
   return code;
+}
+
+/** An output that somebody else hears too. */
+function heardBy(heard: StepContext['heard'], output: GuestOutput): GuestOutput {
+  if (heard === undefined) return output;
+  const both = (stream: OutputStream) => (bytes: Buffer) => {
+    heard(stream, bytes);
+    output[stream](bytes);
+  };
+  return { stdout: both('stdout'), stderr: both('stderr'), end: output.end };
 }
 
 /** A command among those of other VMs: no stdin, and its output goes on to ours as it comes. */

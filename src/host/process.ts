@@ -92,14 +92,32 @@ export async function run(
   throw programFailed(program, exitOf(result), result.stderr);
 }
 
-/** Runs a program on our own stdin, stdout and stderr, and tells how it ended. */
+/**
+ * Runs a program on our own stdin, stdout and stderr, and tells how it ended. Where somebody is to hear what it writes, that
+ * goes to our stdout and stderr through us.
+ */
 export async function runInForeground(
   program: string,
   args: readonly string[],
   signal: AbortSignal,
+  heard?: (stream: 'stdout' | 'stderr', bytes: Buffer) => void,
 ): Promise<Exit> {
   const [file, ...rest] = await commandLine(program, args);
-  const exit = exitOf(await execa(file, rest, { reject: false, stdio: 'inherit', ...cancelledBy(signal) }));
+  const output = heard === undefined ? 'inherit' : 'pipe';
+  const child = execa(file, rest, {
+    reject: false,
+    buffer: false,
+    stdio: ['inherit', output, output],
+    ...cancelledBy(signal),
+  });
+  for (const stream of ['stdout', 'stderr'] as const) {
+    child[stream]?.on('data', (bytes: Buffer) => {
+      heard?.(stream, bytes);
+      // not pipe(): it stops the child when our reader goes away
+      process[stream].write(bytes);
+    });
+  }
+  const exit = exitOf(await child);
   signal.throwIfAborted();
   return exit;
 }

@@ -51,7 +51,8 @@ function helpOf(def: OptionDef): string {
   return `${def.help}${shown}${def.merge === 'append' ? ' (repeatable)' : ''}`;
 }
 
-function append(text: string, previous: readonly string[] | undefined): string[] {
+/** For commander: what is said several times is a list. */
+export function append(text: string, previous: readonly string[] | undefined): string[] {
   return [...(previous ?? []), text];
 }
 

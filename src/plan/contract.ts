@@ -18,7 +18,11 @@ export interface StepContext {
   /** A line that stays on the screen. */
   readonly note: (line: string) => void;
   readonly warn: (problem: Problem) => void;
+  /** Hears what a command in a guest writes, where somebody keeps it, besides its being passed on. */
+  readonly heard?: (stream: OutputStream, bytes: Buffer) => void;
 }
+
+export type OutputStream = 'stdout' | 'stderr';
 
 /** What a step that went well has to say: the exit code of what ran in it, or that there was nothing left to do. */
 export interface StepResult {

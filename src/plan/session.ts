@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { Connection, Dependency, ImageNeed, SshSpec, StateSpec, VmSpec } from '../config/vm-spec.ts';
 import { directCopies, offlineCopies } from './copies.ts';
 import { ordered, waitsFor } from './graph.ts';
@@ -16,11 +17,13 @@ export interface SessionManner {
   readonly detached?: boolean;
   /** What the guests say on their serial consoles is shown. */
   readonly logs?: boolean;
+  /** A directory in which it is kept. */
+  readonly logDirectory?: string;
 }
 
 /** The whole plan for some VMs: their images, each VM's session, and every stop beside its boot. */
 export function planSession(specs: readonly VmSpec[], manner: SessionManner = {}): Plan {
-  const { jobs, keepGoing, logs = false } = manner;
+  const { jobs, keepGoing } = manner;
   const alone = specs.length === 1 && manner.detached !== true;
   const images = retrievals(specs);
   const work = new Map(specs.map((spec) => [spec.name, workOf(spec, `${spec.name}/boot`, alone)]));
@@ -35,7 +38,7 @@ export function planSession(specs: readonly VmSpec[], manner: SessionManner = {}
     );
     const { take, giveBack, ready } = stateOf(spec, specs);
     const { serve, withdraw } = shareSteps(spec, spec.ssh);
-    const boot = bootOf(spec, [...ready, ...serve.map((step) => step.id)], specs, logs);
+    const boot = bootOf(spec, [...ready, ...serve.map((step) => step.id)], specs, manner);
     return [...take, ...serve, boot, ...own, stopOf(spec, own, served), ...withdraw, ...giveBack];
   });
   return {
@@ -232,7 +235,12 @@ function dependencyOf({ vm, until }: Dependency, specs: readonly VmSpec[]): Step
   return specs.filter(({ name }) => name === vm).flatMap(readinessOf);
 }
 
-function bootOf(spec: VmSpec, ready: readonly StepId[], specs: readonly VmSpec[], logs: boolean): Step {
+function bootOf(
+  spec: VmSpec,
+  ready: readonly StepId[],
+  specs: readonly VmSpec[],
+  { logs = false, logDirectory }: SessionManner,
+): Step {
   const { name: vm, connection, state } = spec;
   const shares = deviceShares(spec.shares);
   return {
@@ -258,7 +266,13 @@ function bootOf(spec: VmSpec, ready: readonly StepId[], specs: readonly VmSpec[]
     networks: spec.networks.map(({ name, mac }) => ({ name, mac })),
     console: connection.kind === 'qemu-console',
     showSerial: logs ? 'always' : 'serial' in connection && connection.serial ? 'boot' : 'never',
+    ...(logDirectory === undefined ? {} : { serialLog: join(logDirectory, serialLogOf(vm)) }),
   };
+}
+
+/** A name that says which VM it is of; those of a Transientfile stand in it as they are. */
+function serialLogOf(vm: string): string {
+  return `${vm.replaceAll(/[^\w.-]/g, '_')}.serial.log`;
 }
 
 /** What happens in a VM between its boot, or another step by which it is there, and its stop. */

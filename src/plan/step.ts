@@ -112,6 +112,8 @@ export interface BootMachine extends StepBase<'machine.boot'> {
   readonly console: boolean;
   /** Whether the serial output is shown: on stderr until the guest is ready, or with that of other guests all the time. */
   readonly showSerial: 'never' | 'boot' | 'always';
+  /** The file that keeps the serial output; without one it is kept for the run only. */
+  readonly serialLog?: string;
 }
 
 /** Open a network between VMs. */

@@ -98,7 +98,7 @@ export function qemuRoom(
     const directory = await newDirectory();
     const entry: Running = { directory };
     running.set(step.vm, entry);
-    const log = join(directory, 'serial.log');
+    const log = step.serialLog ?? join(directory, 'serial.log');
     context.note('Finished preparation. Starting virtual machine');
     const files = filesOf(step, disksOf);
     const cards = step.networks.map(

@@ -35,7 +35,7 @@ export interface RunSignals {
 }
 
 /** What a view hears of a step while it runs. */
-export type StepListener = Pick<StepContext, 'progress' | 'note' | 'warn'> & {
+export type StepListener = Pick<StepContext, 'progress' | 'note' | 'warn' | 'heard'> & {
   /** The step waits no longer and starts. */
   readonly begun: () => void;
 };

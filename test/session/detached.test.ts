@@ -1,7 +1,8 @@
 import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { Rig } from '../rig/rig.ts';
+import { project, writeProject } from '../rig/project.ts';
+import type { Rig } from '../rig/rig.ts';
 import { until } from '../rig/until.ts';
 import { runDirectories, succeeded } from '../rig/vms.ts';
 
@@ -22,7 +23,7 @@ test('a second up does nothing, and what has changed is replaced alone', async (
   const again = await rig.run(['up', '-d']);
   expect(again.stderr.text).toBe('Nothing to do: 2 VMs run as the file says\n');
   expect((await rig.run(['plan'])).stdout.text).toBe('Plan: 0 VMs, 0 steps\n');
-  write(rig, { db: '', web: 'depends-on = ["db"]\nmemory = "300M"' });
+  writeProject(rig, { db: '', web: 'depends-on = ["db"]\nmemory = "300M"' });
   const plan = await succeeded(rig, ['plan']);
   expect(plan).toMatch(/web[\s\S]*End[\s\S]*Boot \(300M/);
   expect(plan).not.toContain('db\n');
@@ -30,7 +31,7 @@ test('a second up does nothing, and what has changed is replaced alone', async (
   expect(rig.entries('start').map(({ name }) => name)).toEqual(['work-db', 'work-web', 'work-web']);
   expect(await names(rig)).toEqual(['work-db', 'work-web']);
   // once more, and with a VM that is new
-  write(rig, { db: '', web: 'depends-on = ["db"]\nmemory = "400M"', new: '' });
+  writeProject(rig, { db: '', web: 'depends-on = ["db"]\nmemory = "400M"', new: '' });
   await succeeded(rig, ['up']);
   expect(rig.entries('start').at(-1)?.name).toMatch(/work-(web|new)/);
   expect(await names(rig)).toEqual(['work-db', 'work-new', 'work-web']);
@@ -42,7 +43,7 @@ test('a VM that is replaced takes those with it that depend on it, also where it
   const port = 'ssh-port = 28422';
   await using rig = project({ db: port, web: 'depends-on = ["db"]', other: '' });
   await succeeded(rig, ['up', '-d']);
-  write(rig, { db: `${port}\nmemory = "300M"`, web: 'depends-on = ["db"]', other: '' });
+  writeProject(rig, { db: `${port}\nmemory = "300M"`, web: 'depends-on = ["db"]', other: '' });
   await succeeded(rig, ['up', '-d']);
   const starts = rig.entries('start').map(({ name }) => name);
   expect(starts.toSorted()).toEqual(['work-db', 'work-db', 'work-other', 'work-web', 'work-web']);
@@ -55,7 +56,7 @@ test('what a command has done is done, whoever depends on it is replaced', async
   const after = 'depends-on = [{ vm = "job", until = "done" }]';
   await using rig = project({ job, web: after });
   await succeeded(rig, ['up', '-d']);
-  write(rig, { job, web: `${after}\nmemory = "300M"` });
+  writeProject(rig, { job, web: `${after}\nmemory = "300M"` });
   await succeeded(rig, ['up', '-d']);
   expect(rig.entries('start').map(({ name }) => name)).toEqual(['work-job', 'work-web', 'work-web']);
   await succeeded(rig, ['down']);
@@ -69,7 +70,7 @@ test('what was not started because of another is started once that is mended', a
   });
   const mended = join(rig.root, 'mended');
   const db = `ready-command = "test -e ${mended}"\nready-timeout = 1`;
-  write(rig, { db, web: 'depends-on = ["db"]', other: '' });
+  writeProject(rig, { db, web: 'depends-on = ["db"]', other: '' });
   expect((await rig.run(['up', '-d'])).exitCode).toBe(1);
   expect(await names(rig)).toEqual(['work-other']);
   writeFileSync(mended, '');
@@ -190,18 +191,6 @@ test('only this user can give orders', async () => {
 });
 
 /** A project named "work" of VMs by their further keys. */
-function project(vms: Readonly<Record<string, string>>, faults = {}): Rig {
-  const rig = new Rig({ faults });
-  rig.stored();
-  write(rig, vms);
-  return rig;
-}
-
-function write(rig: Rig, vms: Readonly<Record<string, string>>): void {
-  const tables = Object.entries(vms).map(([name, more]) => `[vms.${name}]\nimage = "test"\n${more}\n`);
-  rig.write({ 'Transientfile.toml': `[defaults]\naccel = "tcg"\n${tables.join('')}` });
-}
-
 async function names(rig: Rig): Promise<string[]> {
   const rows = JSON.parse(await succeeded(rig, ['ps', '--json'])) as { name: string }[];
   return rows.map(({ name }) => name).toSorted();

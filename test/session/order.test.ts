@@ -1,16 +1,14 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { Entry, Faults } from '../fakes/qemu/faults.ts';
-import { Rig } from '../rig/rig.ts';
+import type { Entry } from '../fakes/qemu/faults.ts';
+import { HERE, project } from '../rig/project.ts';
+import type { Rig } from '../rig/rig.ts';
 import { until } from '../rig/until.ts';
 import { errorsOf } from '../rig/vms.ts';
 
 // What is run in a fake guest runs here: VMs of these tests meet in files, and one that waits for a file which another
 // one has not written, and does not write meanwhile, never ends. So it is the order that is tested, not the time.
-
-/** Stands for the working directory, where VMs leave each other signs. */
-const HERE = '%HERE%';
 
 /** All of them may boot at the same time, however small the machine is. */
 const TOGETHER = ['--jobs', '9'];
@@ -338,15 +336,6 @@ test('what is copied out of a service is what it has once it has served', async 
   expect(existsSync(out) && readFileSync(out, 'utf8').split('\n').sort()).toEqual(['', 'of other', 'of web']);
   expectOrder(rig, ['web end', 'db powerdown']);
 });
-
-/** A rig with a project named "work" whose VMs have these lines. */
-function project(vms: Readonly<Record<string, string>>, faults: Faults = {}): Rig {
-  const rig = new Rig({ faults });
-  rig.stored();
-  const tables = Object.entries(vms).map(([name, lines]) => `[vms.${name}]\nimage = "test"\n${lines}\n`);
-  rig.write({ 'Transientfile.toml': tables.join('\n').replaceAll(HERE, rig.work) });
-  return rig;
-}
 
 /** A VM by the name of its QEMU. */
 function nameOf({ name }: Entry): string {

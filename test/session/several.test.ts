@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Entry } from '../fakes/qemu/faults.ts';
+import { project } from '../rig/project.ts';
 import { Rig } from '../rig/rig.ts';
 
 describe('several VMs with commands', () => {
@@ -131,17 +132,6 @@ describe('services', () => {
     expect((await program.ended).exitCode).toBe(0);
   });
 });
-
-/** A rig with a project named "work" whose VMs have these lines. */
-function project(vms: Readonly<Record<string, string>>, faults = {}): Rig {
-  const rig = new Rig({ faults });
-  rig.stored();
-  const tables = Object.entries(vms).map(([name, lines]) => `[vms.${name}]\nimage = "test"\n${lines}\n`);
-  rig.write({
-    'Transientfile.toml': ['[images.test]\nsource = "file=./never-read"\n', ...tables].join('\n'),
-  });
-  return rig;
-}
 
 function inOrder(all: readonly string[], wanted: readonly string[]): boolean {
   const places = wanted.map((one) => all.indexOf(one));

@@ -5,6 +5,7 @@ import type { Problem, Result } from '../../problem.ts';
 import { failed, ok } from '../../problem.ts';
 import type { SessionManner } from '../../plan/session.ts';
 import type { Invocation, Switch } from '../command.ts';
+import { logDirectoryOf } from './keeping.ts';
 
 /** How the VMs of a project run together. */
 export const MANNER_SWITCHES: readonly Switch[] = [
@@ -17,8 +18,13 @@ export const MANNER_SWITCHES: readonly Switch[] = [
 ];
 
 /** What the switches say of a session as a whole. */
-export function mannerOf({ switches }: Invocation): Result<SessionManner> {
-  const manner = { keepGoing: switches['keep-going'] === true, logs: switches['logs'] === true };
+export function mannerOf(invocation: Invocation): Result<SessionManner> {
+  const { switches } = invocation;
+  const manner = {
+    keepGoing: switches['keep-going'] === true,
+    logs: switches['logs'] === true,
+    ...logDirectoryOf(invocation),
+  };
   const said = switches['jobs'] as string | undefined;
   if (said === undefined) return ok(manner);
   return /^[1-9]\d{0,3}$/.test(said) ? ok({ ...manner, jobs: Number(said) }) : failed(noNumber(said));

@@ -45,7 +45,7 @@ export async function intendProject(invocation: Invocation): Promise<Result<Proj
   const loaded = await loadProject(invocation, path.value, isDetached);
   if (!loaded.ok) return loaded;
   const { specs, manner, project } = loaded.value;
-  if (!isDetached) return ok({ kind: 'session', plan: planSession(specs, manner) });
+  if (!isDetached) return ok({ kind: 'session', plan: planSession(specs, manner), project });
   const change = changeProject(specs.map(wantedOf), record?.vms ?? [], manner);
   return ok({ kind: 'change', change, record, file: path.value, project });
 }
@@ -132,7 +132,7 @@ export function orderOf({ plan, starting }: ProjectChange): Order {
 
 /** A session of its own, or a change of what runs detached. */
 export type ProjectIntent =
-  | { readonly kind: 'session'; readonly plan: Plan }
+  | { readonly kind: 'session'; readonly plan: Plan; readonly project: string }
   | {
       readonly kind: 'change';
       readonly change: ProjectChange;

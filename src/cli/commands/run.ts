@@ -6,6 +6,7 @@ import { planSession } from '../../plan/session.ts';
 import type { Result } from '../../problem.ts';
 import { ok } from '../../problem.ts';
 import { type CommandDef, type Invocation, PLAN_SWITCHES, performOrShow } from '../command.ts';
+import { KEEPING_SWITCHES, keepingOf } from './keeping.ts';
 import { typedLayers } from './layers.ts';
 import { loadStoredVm } from './stored-vm.ts';
 
@@ -16,15 +17,22 @@ export const run: CommandDef = {
   completes: ['images'],
   scope: 'run',
   help: 'run a VM from an image (NAME or NAME,PROTOCOL=SOURCE); without --name nothing of it is kept',
-  switches: PLAN_SWITCHES,
+  switches: [...KEEPING_SWITCHES, ...PLAN_SWITCHES],
   takesQemuArguments: true,
   intend: async (invocation) => {
     const layers = await typedLayers(invocation);
     if (!layers.ok) return layers;
+    const keeping = keepingOf(invocation, titleOf(invocation, layers.value));
+    if (!keeping.ok) return keeping;
     const spec = await specOf(invocation, layers.value);
-    return performOrShow(invocation, spec.ok ? ok(planSession([spec.value])) : spec);
+    if (!spec.ok) return spec;
+    return performOrShow(invocation, ok(planSession([spec.value], keeping.value)), keeping.value);
   },
 };
+
+function titleOf({ operands: [image = ''] }: Invocation, layers: readonly Layer[]): string {
+  return mergeLayers(layers).values.name ?? imageNameIn(image);
+}
 
 async function specOf(
   { operands, workingDirectory, environment }: Invocation,
@@ -47,5 +55,9 @@ async function specOf(
 
 /** What a VM without a name is called while it runs: people reach it by that, and several can run from one image. */
 function instanceOf(image: string): string {
-  return `${image.replace(/,.*/s, '')}-${process.pid}`;
+  return `${imageNameIn(image)}-${process.pid}`;
+}
+
+function imageNameIn(spec: string): string {
+  return spec.replace(/,.*/s, '');
 }

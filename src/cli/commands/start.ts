@@ -4,6 +4,7 @@ import { mergeLayers, storesOf } from '../../config/merge.ts';
 import { planSession } from '../../plan/session.ts';
 import { failed, ok } from '../../problem.ts';
 import { type CommandDef, PLAN_SWITCHES, performOrShow } from '../command.ts';
+import { KEEPING_SWITCHES, keepingOf } from './keeping.ts';
 import { typedLayers } from './layers.ts';
 import { loadStoredVm } from './stored-vm.ts';
 
@@ -14,7 +15,7 @@ export const start: CommandDef = {
   completes: ['stored'],
   scope: 'start',
   help: 'start a VM of the VM store as it was created; flags are over what was said then',
-  switches: PLAN_SWITCHES,
+  switches: [...KEEPING_SWITCHES, ...PLAN_SWITCHES],
   refuses: { '--extra-image': 'a VM gets its disks when it is created: give it to "transient create"' },
   takesQemuArguments: true,
   intend: async (invocation) => {
@@ -25,7 +26,10 @@ export const start: CommandDef = {
     const stored = await loadStoredVm(storesOf(mergeLayers(layers.value).values, environment).vmstore, name);
     if (!stored.ok) return stored;
     if (stored.value === undefined) return failed(noVm(name));
+    const keeping = keepingOf(invocation, name);
+    if (!keeping.ok) return keeping;
     const spec = resolveStored({ name, stored: stored.value }, layers.value, environment);
-    return performOrShow(invocation, spec.ok ? ok(planSession([spec.value])) : spec);
+    if (!spec.ok) return spec;
+    return performOrShow(invocation, ok(planSession([spec.value], keeping.value)), keeping.value);
   },
 };

@@ -1,9 +1,10 @@
 import { findProject } from '../../host/projects.ts';
 import type { Result } from '../../problem.ts';
 import { failed, ok } from '../../problem.ts';
-import type { CommandDef, Intent, Invocation } from '../command.ts';
+import type { CommandDef, Intent, Invocation, Keeping } from '../command.ts';
 import { PLAN_SWITCHES } from '../command.ts';
 import { MANNER_SWITCHES } from './jobs.ts';
+import { KEEPING_SWITCHES, keepingOf, refuseKeeping } from './keeping.ts';
 import type { ProjectIntent } from './project.ts';
 import { FILE_SWITCH, intendProject, orderOf, pathOf, replanProject } from './project.ts';
 
@@ -25,6 +26,7 @@ export const up: CommandDef = {
       help: 'when the file or a source of a copy changes, bring the VMs up to date and run commands again',
     },
     ...MANNER_SWITCHES,
+    ...KEEPING_SWITCHES,
     ...PLAN_SWITCHES,
   ],
   takesQemuArguments: true,
@@ -33,13 +35,17 @@ export const up: CommandDef = {
     const project = await intendProject(invocation);
     if (!project.ok) return project;
     if (invocation.switches['plan'] === true) return ok({ kind: 'tree', plan: planOf(project.value) });
-    return ok(performing(project.value));
+    const keeping = keepingOf(invocation, project.value.project);
+    if (!keeping.ok) return keeping;
+    return performing(project.value, keeping.value, invocation);
   },
 };
 
 async function watching(invocation: Invocation): Promise<Result<Intent>> {
   const path = pathOf(invocation);
   if (!path.ok) return path;
+  const refused = refuseKeeping(invocation, '--watch');
+  if (!refused.ok) return refused;
   const record = await findProject(invocation.environment, path.value);
   if (record !== undefined || invocation.switches['detach'] === true) {
     return failed({
@@ -72,15 +78,25 @@ export function planOf(project: ProjectIntent): Extract<ProjectIntent, { kind: '
   return project.kind === 'session' ? project.plan : project.change.plan;
 }
 
-function performing(project: ProjectIntent): Intent {
-  if (project.kind === 'session') return { kind: 'perform', plan: project.plan };
+function performing(project: ProjectIntent, keeping: Keeping, invocation: Invocation): Result<Intent> {
+  if (project.kind === 'session') return ok({ kind: 'perform', plan: project.plan, keeping });
+  const refused = refuseKeeping(invocation, 'VMs that run detached', ['report']);
+  if (!refused.ok) return refused;
   const { change, record, file, project: name } = project;
   const { starting, staying } = change;
   if (starting.length === 0) {
     const vms = staying.length === 1 ? 'the VM runs' : `${staying.length} VMs run`;
     const isComing = record?.vms.some(({ state }) => state === 'starting') === true;
     const coming = isComing ? '; another command is starting some of them' : '';
-    return { kind: 'say', note: `Nothing to do: ${vms} as the file says${coming}` };
+    return ok({ kind: 'say', note: `Nothing to do: ${vms} as the file says${coming}` });
   }
-  return { kind: 'order', order: orderOf(change), record, file, project: name, isLast: false };
+  return ok({
+    kind: 'order',
+    order: orderOf(change),
+    record,
+    file,
+    project: name,
+    isLast: false,
+    keeping,
+  });
 }

@@ -86,13 +86,13 @@ function optionFlags(scope: Scope): Flag[] {
   });
 }
 
-function switchFlag({ flags, help }: Switch): Flag {
+function switchFlag({ flags, help, repeatable = false }: Switch): Flag {
   const [said = '', placeholder] = flags.split(/ <|>/);
   return {
     names: said.split(', '),
     help,
     ...(placeholder === undefined ? {} : { value: value(placeholder, PLACEHOLDERS[placeholder]) }),
-    repeatable: false,
+    repeatable,
   };
 }
 

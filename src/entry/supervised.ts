@@ -2,15 +2,16 @@ import { closeSync, writeSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { OrderIntent, WatchIntent } from './cli/command.ts';
-import { reportProblems, reportWarning, type Looks } from './cli/report.ts';
-import type { Lock } from './host/lock.ts';
-import type { ProjectEvent } from './host/projects.ts';
-import type { Problem } from './problem.ts';
+import type { OrderIntent, WatchIntent } from '../cli/command.ts';
+import { reportProblems, reportWarning, type Looks } from '../cli/report.ts';
+import type { Lock } from '../host/lock.ts';
+import type { ProjectEvent } from '../host/projects.ts';
+import type { Problem } from '../problem.ts';
+import { prepareLogDirectory } from './log-directory.ts';
 import { outletOf } from './outlets.ts';
 import { SUPERVISE } from './supervise-argument.ts';
-import type { RunSignals } from './run/runner.ts';
-import type { SupervisedProject } from './run/supervise.ts';
+import type { RunSignals } from '../run/runner.ts';
+import type { SupervisedProject } from '../run/supervise.ts';
 
 /** The descriptor on which a supervisor says that it can be asked. */
 const READY = 3;
@@ -20,14 +21,15 @@ const LOOK = 20;
 
 /** Has the process that runs a project detached do something; it is started where there is none. */
 export async function order(
-  { order: what, record, file, project, isLast }: OrderIntent,
+  { order: what, record, file, project, isLast, keeping }: OrderIntent,
   signals: RunSignals,
 ): Promise<number> {
   const [{ askProject }, { startDetached }, { isAlive }] = await Promise.all([
-    import('./host/projects.ts'),
-    import('./host/process.ts'),
-    import('./host/process-mark.ts'),
+    import('../host/projects.ts'),
+    import('../host/process.ts'),
+    import('../host/process-mark.ts'),
   ]);
+  if (keeping?.logDirectory !== undefined) await prepareLogDirectory(keeping.logDirectory, what.plan);
   const script = process.argv[1] ?? '';
   const run =
     record?.run ??
@@ -52,8 +54,8 @@ export async function order(
 /** Runs a project for as long as anything of it is wanted. */
 export async function beSupervisor(project: SupervisedProject): Promise<number> {
   const [{ supervise }, { openRunDirectory }, { wireExecutors }] = await Promise.all([
-    import('./run/supervise.ts'),
-    import('./host/run-directory.ts'),
+    import('../run/supervise.ts'),
+    import('../host/run-directory.ts'),
     import('./wiring.ts'),
   ]);
   const directory = await openRunDirectory(process.env);
@@ -89,14 +91,14 @@ function tellReady(run: string): void {
 
 /** One supervisor for each Transientfile: a lock beside our run directories. */
 async function lockProject(runDirectory: string, file: string): Promise<Lock | undefined> {
-  const { lockFile } = await import('./host/lock.ts');
+  const { lockFile } = await import('../host/lock.ts');
   const sum = createHash('sha256').update(file).digest('hex').slice(0, 16);
   return lockFile(join(dirname(runDirectory), `project-${sum}`), { wait: false });
 }
 
 /** The run directory of the supervisor that was quicker, which may still be about to tell of itself. */
 async function runOfOther(file: string): Promise<string> {
-  const { findProject } = await import('./host/projects.ts');
+  const { findProject } = await import('../host/projects.ts');
   for (;;) {
     const record = await findProject(process.env, file);
     if (record !== undefined) return record.run;
@@ -108,11 +110,11 @@ async function runOfOther(file: string): Promise<string> {
 export async function watch(intent: WatchIntent, looks: Looks, signals: RunSignals): Promise<number> {
   const [{ watchProject }, { Supervisor }, { openRunDirectory }, { wireExecutors }, { guestOutputs }] =
     await Promise.all([
-      import('./cli/watch.ts'),
-      import('./run/supervisor.ts'),
-      import('./host/run-directory.ts'),
+      import('../cli/watch.ts'),
+      import('../run/supervisor.ts'),
+      import('../host/run-directory.ts'),
       import('./wiring.ts'),
-      import('./run/guest-output.ts'),
+      import('../run/guest-output.ts'),
     ]);
   const directory = await openRunDirectory(process.env);
   try {

@@ -1,14 +1,14 @@
-import { builderRoom } from './builder/executor.ts';
-import { guestRoom } from './guest/executor.ts';
-import { imageExecutors } from './image/executor.ts';
-import { joinExecutor } from './network/join.ts';
-import { networkRoom } from './network/executor.ts';
-import type { Executors, Machine, OutputOf } from './plan/contract.ts';
-import type { Problem } from './problem.ts';
-import { qemuRoom } from './qemu/executor.ts';
-import { shareRoom } from './share/executor.ts';
-import { copyExecutors } from './transfer/executor.ts';
-import { vmRoom } from './vmstore/executor.ts';
+import { builderRoom } from '../builder/executor.ts';
+import { guestRoom } from '../guest/executor.ts';
+import { imageExecutors } from '../image/executor.ts';
+import { joinExecutor } from '../network/join.ts';
+import { networkRoom } from '../network/executor.ts';
+import type { Executors, Machine, OutputOf } from '../plan/contract.ts';
+import type { Problem } from '../problem.ts';
+import { qemuRoom } from '../qemu/executor.ts';
+import { shareRoom } from '../share/executor.ts';
+import { copyExecutors } from '../transfer/executor.ts';
+import { vmRoom } from '../vmstore/executor.ts';
 
 /** What executors need of the process that they are in. */
 export interface Surroundings {

@@ -1,0 +1,86 @@
+// Questions that are answered without a plan; what answers them is loaded only then.
+import type {
+  CompletionIntent,
+  DoctorIntent,
+  ImagesIntent,
+  InitIntent,
+  LogsIntent,
+  SshConfigIntent,
+  VmsIntent,
+} from '../cli/command.ts';
+import { looksOf, type Looks } from '../cli/report.ts';
+import { note, print, refuse } from './saying.ts';
+import { listenForSignals } from './signals.ts';
+
+export async function showImages({ backend, json }: ImagesIntent): Promise<number> {
+  const [{ imageRows }, { imagesText }] = await Promise.all([
+    import('../image/list.ts'),
+    import('../cli/report.ts'),
+  ]);
+  return print(imagesText(await imageRows(backend), json));
+}
+
+export async function showVms({ vmstore, all, json, columns }: VmsIntent): Promise<number> {
+  const [{ vmRows }, { vmsText }] = await Promise.all([
+    import('../vmstore/list.ts'),
+    import('../cli/report.ts'),
+  ]);
+  const rows = await vmRows(process.env, vmstore, all);
+  return print(vmsText(rows, { json, columns, now: Date.now() }));
+}
+
+export async function showHealth({ json, ...stores }: DoctorIntent): Promise<number> {
+  const [{ examine, canRun }, { findingsText }] = await Promise.all([
+    import('../doctor/checks.ts'),
+    import('../cli/doctor-text.ts'),
+  ]);
+  const findings = await examine({ environment: process.env, ...stores });
+  const able = canRun(findings);
+  const { color } = looksOf(process.stdout, process.env);
+  print(json ? `${JSON.stringify(findings, undefined, 2)}\n` : findingsText(findings, able, color));
+  return able ? 0 : 1;
+}
+
+export async function showCompletion({ shell }: CompletionIntent): Promise<number> {
+  const [{ completionScript }, { COMMANDS }] = await Promise.all([
+    import('../cli/completion/script.ts'),
+    import('../cli/program.ts'),
+  ]);
+  return print(completionScript(shell, COMMANDS));
+}
+
+/** Whatever goes wrong is nothing to write into a command line that is being typed. */
+export async function showNames(kind: string): Promise<number> {
+  const { namesOf } = await import('../cli/completion/names.ts');
+  const names = await namesOf(kind, process.env, process.cwd()).catch(() => []);
+  return print(names.map((name) => `${name}\n`).join(''));
+}
+
+export async function showSshConfig({ hosts }: SshConfigIntent): Promise<number> {
+  const { hostBlocks } = await import('../guest/ssh-config.ts');
+  return print(await hostBlocks(hosts));
+}
+
+export async function initialize(intent: InitIntent, looks: Looks): Promise<number> {
+  const signals = listenForSignals();
+  const { initProject } = await import('../cli/init/project.ts');
+  const written = await initProject(intent, signals.abort).catch((error: unknown) => {
+    if (signals.abort.aborted) return undefined;
+    throw error;
+  });
+  if (written === undefined) return signals.exitCode() ?? 1;
+  return written.ok ? note(written.value) : refuse(written.problems, looks);
+}
+
+export async function showLog({ path, follow, writer }: LogsIntent): Promise<number> {
+  const [{ printLog }, { isAlive }] = await Promise.all([
+    import('../cli/log-file.ts'),
+    import('../host/process-mark.ts'),
+  ]);
+  await printLog(
+    path,
+    (bytes) => void process.stdout.write(bytes),
+    follow ? () => isAlive(writer) : undefined,
+  );
+  return 0;
+}

@@ -1,0 +1,45 @@
+import type { Intent } from '../cli/command.ts';
+import type { Looks } from '../cli/report.ts';
+import * as answers from './answers.ts';
+import { note, print } from './saying.ts';
+import { listenForSignals } from './signals.ts';
+
+/** Does what a command wants done; returns our exit code. What is loaded here is needed by that one intent alone. */
+export async function fulfil(intent: Intent, looks: Looks): Promise<number> {
+  switch (intent.kind) {
+    case 'images':
+      return answers.showImages(intent);
+    case 'vms':
+      return answers.showVms(intent);
+    case 'doctor':
+      return answers.showHealth(intent);
+    case 'completion':
+      return answers.showCompletion(intent);
+    case 'ssh-config':
+      return answers.showSshConfig(intent);
+    case 'init':
+      return answers.initialize(intent, looks);
+    case 'logs':
+      return answers.showLog(intent);
+    case 'say':
+      return note(intent.note);
+    case 'order': {
+      const { order } = await import('./supervised.ts');
+      return order(intent, listenForSignals());
+    }
+    case 'watch': {
+      const { watch } = await import('./supervised.ts');
+      return watch(intent, looks, listenForSignals());
+    }
+    case 'perform': {
+      const { perform } = await import('./perform.ts');
+      return perform(intent, looks, listenForSignals());
+    }
+    case 'tree':
+    case 'json':
+    case 'dot': {
+      const { planText } = await import('../cli/plan-view.ts');
+      return print(planText(intent.plan, intent.kind));
+    }
+  }
+}

@@ -1,0 +1,27 @@
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { planText } from '../cli/plan-view.ts';
+import type { Plan } from '../plan/step.ts';
+import { TransientError, systemMessage } from '../problem.ts';
+
+/**
+ * Makes a directory for what is kept of a run ready: the plan lies in it, for people and for programs, and nothing of an
+ * earlier run where QEMU will write.
+ */
+export async function prepareLogDirectory(directory: string, plan: Plan): Promise<void> {
+  try {
+    await mkdir(directory, { recursive: true });
+    await writeFile(join(directory, 'plan.txt'), planText(plan, 'tree'));
+    await writeFile(join(directory, 'plan.json'), planText(plan, 'json'));
+    for (const step of plan.steps) {
+      if (step.kind === 'machine.boot' && step.serialLog !== undefined)
+        await rm(step.serialLog, { force: true });
+    }
+  } catch (error) {
+    throw new TransientError({
+      reason: 'host',
+      message: `cannot write logs to ${directory}: ${systemMessage(error)}`,
+      hint: 'name a directory that you may write with --log-dir',
+    });
+  }
+}

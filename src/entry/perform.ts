@@ -1,0 +1,70 @@
+import type { PerformIntent } from '../cli/command.ts';
+import { reportProblems, reportWarning, type Looks } from '../cli/report.ts';
+import { openRunDirectory } from '../host/run-directory.ts';
+import type { Plan } from '../plan/step.ts';
+import { Fold } from '../run/fold.ts';
+import { guestOutputs } from '../run/guest-output.ts';
+import { listrView } from '../run/listr-view.ts';
+import type { RunResult, RunSignals, View } from '../run/runner.ts';
+import { runPlan } from '../run/runner.ts';
+import { keep } from './keeping.ts';
+import { outletOf } from './outlets.ts';
+import { note, print } from './saying.ts';
+import { wireExecutors } from './wiring.ts';
+
+/** Runs a plan and tells how it came out; what is loaded with this is not needed to read or show one. */
+export async function perform(
+  { plan, keeping }: PerformIntent,
+  looks: Looks,
+  signals: RunSignals,
+): Promise<number> {
+  const kept = await keep(plan, keeping);
+  const result = await run(plan, looks, signals, kept.over);
+  result.said.forEach((line) => print(`${line}\n`));
+  reportProblems(result.problems, looks);
+  await kept.end(result);
+  return result.exitCode;
+}
+
+async function run(
+  plan: Plan,
+  looks: Looks,
+  signals: RunSignals,
+  over: (view: View) => View,
+): Promise<RunResult> {
+  const directory = await openRunDirectory(process.env);
+  const fold = process.env['GITHUB_ACTIONS'] === 'true' ? new Fold(plan, note) : undefined;
+  try {
+    const vms = [...new Set(plan.steps.flatMap(({ vm }) => vm ?? []))];
+    const executors = wireExecutors({
+      runDirectory: directory.path,
+      outputOf: guestOutputs(() => vms, outletOf(process.stdout), outletOf(process.stderr)),
+      warn: (problem) => reportWarning(problem, looks),
+    });
+    // output of guests that arrives beside our own lines would tear a live screen apart
+    const live = looks.live && !hasOutput(plan) && fold === undefined;
+    const view = over(listrView({ ...looks, live }));
+    return await runPlan(
+      plan,
+      { ...executors, 'session.end': notSupervised },
+      signals,
+      fold?.over(view) ?? view,
+    );
+  } finally {
+    fold?.end();
+    await directory.remove();
+  }
+}
+
+function notSupervised(): Promise<undefined> {
+  throw new Error('only a supervisor ends what it has been running');
+}
+
+/** Whether guests say something beside our own lines. */
+function hasOutput({ steps }: Plan): boolean {
+  return steps.some(
+    (step) =>
+      (step.kind === 'guest.run' && !step.ownsTerminal) ||
+      (step.kind === 'machine.boot' && step.showSerial === 'always'),
+  );
+}

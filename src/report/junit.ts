@@ -1,0 +1,116 @@
+import { stripVTControlCharacters } from 'node:util';
+import XMLBuilder from 'fast-xml-builder';
+import { problemLines } from '../run/problem-lines.ts';
+import type { Phase, RunReport, Verdict, VmReport } from './run-report.ts';
+
+/**
+ * A run in the form that CI systems read: a suite with one case for each VM that had something to run, and for each other
+ * one that failed. The phases of the run are properties of the suite (the schema of Jenkins' JUnit plugin has no place
+ * for them in a case).
+ */
+export function junitXml(report: RunReport): string {
+  const cases = report.vms.filter(isCase);
+  const counts = {
+    '@tests': cases.length,
+    '@failures': count(cases, ({ kind }) => kind === 'failed'),
+    '@errors': count(cases, (verdict) => isError(verdict, report)),
+  };
+  const suite = {
+    '@name': report.title,
+    ...counts,
+    '@skipped': count(cases, (verdict) => isSkipped(verdict, report)),
+    '@time': report.seconds.toFixed(3),
+    '@timestamp': report.began.replace(/\.\d+Z$/, ''),
+    properties: { property: [...report.shared, ...report.vms.flatMap(({ phases }) => phases)].map(property) },
+    testcase: cases.map((vm) => testcase(vm, report)),
+  };
+  const document = {
+    '?xml': { '@version': '1.0', '@encoding': 'UTF-8' },
+    testsuites: { '@name': 'transient', ...counts, '@time': suite['@time'], testsuite: [suite] },
+  };
+  const builder = new XMLBuilder({
+    ignoreAttributes: false,
+    attributeNamePrefix: '@',
+    format: true,
+    suppressEmptyNode: true,
+  });
+  return builder.build(cleaned(document));
+}
+
+function isCase({ command, verdict }: VmReport): boolean {
+  return command !== undefined || verdict.kind === 'error';
+}
+
+function count(cases: readonly VmReport[], matches: (verdict: Verdict) => boolean): number {
+  return cases.filter(({ verdict }) => matches(verdict)).length;
+}
+
+/** A run that was interrupted has an error to tell; one that ended early because of a VM has it told there. */
+function isError({ kind }: Verdict, report: RunReport): boolean {
+  if (kind === 'interrupted') return !hasCulprit(report);
+  return kind === 'error' || kind === 'unfinished';
+}
+
+function isSkipped(verdict: Verdict, report: RunReport): boolean {
+  return verdict.kind === 'skipped' || (verdict.kind === 'interrupted' && !isError(verdict, report));
+}
+
+function hasCulprit({ vms }: RunReport): boolean {
+  return vms.some(({ verdict }) => verdict.kind === 'failed' || verdict.kind === 'error');
+}
+
+function property({ id, outcome, seconds }: Phase): Record<string, string> {
+  return { '@name': id, '@value': seconds === undefined ? outcome : `${outcome} ${seconds.toFixed(3)} s` };
+}
+
+function testcase(vm: VmReport, report: RunReport): object {
+  return {
+    '@classname': report.title,
+    '@name': vm.name,
+    '@time': vm.seconds.toFixed(3),
+    ...fault(vm, report),
+    ...(vm.stdout === '' ? {} : { 'system-out': vm.stdout }),
+    ...(vm.stderr === '' ? {} : { 'system-err': vm.stderr }),
+  };
+}
+
+function fault({ verdict, command = '', phases }: VmReport, report: RunReport): object {
+  const all = [...phases, ...report.shared];
+  const phase = 'phase' in verdict ? (all.find(({ id }) => id === verdict.phase)?.title ?? '') : '';
+  const told = (message: string, type: string, text: string): object => ({
+    '@message': message,
+    '@type': type,
+    '#text': text,
+  });
+  switch (verdict.kind) {
+    case 'passed':
+      return {};
+    case 'failed':
+      return { failure: told(`exit code ${verdict.exitCode}`, 'exit-code', command) };
+    case 'error': {
+      const { problem } = verdict;
+      const lines = problemLines(problem, 'error', false).join('\n');
+      return { error: told(`${phase}: ${problem.message}`, problem.reason, lines) };
+    }
+    case 'skipped':
+      return { skipped: verdict.because };
+    case 'interrupted': {
+      const message = `${phase}: interrupted`;
+      return isError(verdict, report)
+        ? { error: told(message, 'interrupted', '') }
+        : { skipped: `${message}, because of another VM` };
+    }
+    case 'unfinished':
+      return { error: told('the run has not come to its end', 'unfinished', '') };
+  }
+}
+
+/** What XML 1.0 has no place for (its production 2, Char), such as the colours of a terminal. */
+const UNFIT = /[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/gu;
+
+function cleaned<T>(value: T): T {
+  if (typeof value === 'string') return stripVTControlCharacters(value).replaceAll(UNFIT, '\u{FFFD}') as T;
+  if (Array.isArray(value)) return value.map(cleaned) as T;
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, cleaned(one)])) as T;
+}

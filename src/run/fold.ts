@@ -1,0 +1,52 @@
+import type { Plan, StepId } from '../plan/step.ts';
+import type { View } from './runner.ts';
+
+/**
+ * Folds what comes before the first command of a plan and what comes after the last into groups of a log, by the marker
+ * lines of GitHub Actions (`::group::`, `::endgroup::`), so that a reader sees the commands.
+ */
+export class Fold {
+  readonly #write: (line: string) => void;
+  readonly #left: Set<StepId>;
+  readonly #vms: string;
+  #open = false;
+  #begun = false;
+
+  constructor({ steps, exitFrom }: Plan, write: (line: string) => void) {
+    this.#write = write;
+    this.#left = new Set(exitFrom);
+    const vms = [...new Set(steps.flatMap(({ vm }) => vm ?? []))];
+    this.#vms = vms.length === 1 ? `VM ${vms.join()}` : `${vms.length} VMs`;
+  }
+
+  /** The same view with markers around it; a plan that runs nothing has none. */
+  over(view: View): View {
+    if (this.#left.size === 0) return view;
+    return async (act, perform) => {
+      if (!this.#begun) this.#enter('Start');
+      await view(act, async (step, listener) => {
+        const outcome = await perform(step, {
+          ...listener,
+          begun: () => {
+            if (this.#left.has(step.id)) this.end();
+            listener.begun();
+          },
+        });
+        if (this.#left.delete(step.id) && this.#left.size === 0 && !this.#open) this.#enter('Stop');
+        return outcome;
+      });
+    };
+  }
+
+  /** Ends the group that is open. */
+  end(): void {
+    if (this.#open) this.#write('::endgroup::');
+    this.#open = false;
+  }
+
+  #enter(what: string): void {
+    this.#begun = true;
+    this.#open = true;
+    this.#write(`::group::${what} ${this.#vms}`);
+  }
+}
