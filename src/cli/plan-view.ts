@@ -99,12 +99,16 @@ function factsOf(step: Step): string {
     case 'machine.attach':
       return `process ${step.qemu.pid}, port ${step.port}`;
     case 'machine.boot': {
-      const { memory, cpus } = step.machine;
+      const { qemuArgs } = step.machine;
+      // what is said to QEMU itself wins
+      const memory = lastValue(qemuArgs, '-m') ?? step.machine.memory;
+      const smp = lastValue(qemuArgs, '-smp');
+      const cpus = smp === undefined ? counted(step.machine.cpus, 'CPU') : `-smp ${smp}`;
       const kept = step.disks === 'stored' ? 'writes kept' : 'writes discarded';
       const ports = step.forwards.map(
         ({ host, guest, protocol }) => `, port ${host || 'any'} → ${guest}/${protocol}`,
       );
-      return `${memory}, ${counted(cpus, 'CPU')}, ${step.images.map(({ name }) => name).join(' + ')}, ${kept}${ports.join('')}`;
+      return `${memory}, ${cpus}, ${step.images.map(({ name }) => name).join(' + ')}, ${kept}${ports.join('')}`;
     }
     case 'guest.ready':
       return `as ${step.ssh.user}, within ${step.ssh.timeout} s`;
@@ -138,6 +142,12 @@ function factsOf(step: Step): string {
     case 'network.close':
       return '';
   }
+}
+
+/** The value of a flag of QEMU's, which takes flags with one dash or two. */
+function lastValue(args: readonly string[], flag: string): string | undefined {
+  const at = args.findLastIndex((argument) => argument === flag || argument === `-${flag}`);
+  return at < 0 ? undefined : args[at + 1];
 }
 
 function foldersText(shares: SharesSpec): string {

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { exists } from '../host/exists.ts';
 import { run, runSilently } from '../host/process.ts';
 import { TransientError } from '../problem.ts';
 import type { DiskFormat } from './format.ts';
@@ -20,10 +21,27 @@ export async function inspectImage(
 ): Promise<ImageInfo> {
   const args = ['info', '-U', '-f', format, '--output=json', path];
   const { stdout } = await run('qemu-img', args, signal ? { signal } : {});
-  const info = imageInfo.safeParse(JSON.parse(stdout));
-  if (!info.success)
-    throw new TransientError({ reason: 'image', message: `qemu-img says nothing of use about ${path}` });
+  const info = imageInfo.safeParse(jsonIn(stdout));
+  if (!info.success) throw garbage(`qemu-img says nothing of use about ${path}`, stdout);
   return { virtualSize: info.data['virtual-size'], realSize: info.data['actual-size'] };
+}
+
+function jsonIn(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function garbage(what: string, said: string): TransientError {
+  const details = said.split('\n').filter(Boolean).slice(0, 5);
+  return new TransientError({
+    reason: 'image',
+    message: `Command produced garbage: ${what}`,
+    hint: 'see which qemu-img is the first on PATH, and what it says to "qemu-img --version"',
+    ...(details.length > 0 ? { details } : {}),
+  });
 }
 
 /** Whether a qcow2 is whole: one that was cut off refers to what is not there (`qemu-img check` ends with 2). */
@@ -36,6 +54,7 @@ export async function isWholeQcow2(path: string, signal: AbortSignal): Promise<b
 /** Makes an empty qcow2 that shows another one until it is written to. */
 export async function createOverlay(backing: string, path: string, signal: AbortSignal): Promise<void> {
   await run('qemu-img', ['create', '-q', '-f', 'qcow2', '-b', backing, '-F', 'qcow2', path], { signal });
+  if (!(await exists(path))) throw garbage(`qemu-img ended with 0 and has not made ${path}`, '');
 }
 
 /** Writes an image anew as qcow2. `onFraction` hears how far it is, from 0 to 1. */
