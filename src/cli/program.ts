@@ -101,7 +101,7 @@ function choose(argv: readonly string[]): Result<Chosen | { text: string }> {
   let chosen: Chosen | undefined;
   let printed = '';
   const print = (text: string): void => void (printed += text);
-  const program = buildProgram((choice) => (chosen = choice), print);
+  const program = buildProgram(argv, (choice) => (chosen = choice), print);
   try {
     program.parse(argv, { from: 'user' });
   } catch (error) {
@@ -117,7 +117,11 @@ function refusalsIn(argv: readonly string[]): Readonly<Record<string, string>> {
   return COMMANDS.find(({ name }) => argv.includes(name))?.refuses ?? {};
 }
 
-function buildProgram(onChoice: (chosen: Chosen) => void, print: (text: string) => void): Command {
+function buildProgram(
+  argv: readonly string[],
+  onChoice: (chosen: Chosen) => void,
+  print: (text: string) => void,
+): Command {
   const program = configured(new Command('transient'), print)
     .description('Short-lived QEMU virtual machines for testing and development.')
     .usage('[options] COMMAND')
@@ -125,7 +129,9 @@ function buildProgram(onChoice: (chosen: Chosen) => void, print: (text: string) 
     .option('--version', 'print the version')
     .helpCommand(false);
   const globalFlags = addFlags(program, 'everywhere');
-  for (const def of COMMANDS) {
+  // the flags of one command are enough, and quicker than those of all
+  const named = COMMANDS.filter(({ name }) => name.split(' ').every((word) => argv.includes(word)));
+  for (const def of named.length > 0 ? named : COMMANDS) {
     const { parent, name } = placeOf(def, program, print);
     const command = configured(parent.command(`${name} ${def.operands}`), print).description(def.help);
     const flags = addFlags(command, def.scope);

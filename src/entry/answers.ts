@@ -8,23 +8,17 @@ import type {
   SshConfigIntent,
   VmsIntent,
 } from '../cli/command.ts';
-import { looksOf, type Looks } from '../cli/report.ts';
+import { imagesText, looksOf, vmsText, type Looks } from '../cli/report.ts';
 import { note, print, refuse } from './saying.ts';
 import { listenForSignals } from './signals.ts';
 
 export async function showImages({ backend, json }: ImagesIntent): Promise<number> {
-  const [{ imageRows }, { imagesText }] = await Promise.all([
-    import('../image/list.ts'),
-    import('../cli/report.ts'),
-  ]);
+  const { imageRows } = await import('../image/list.ts');
   return print(imagesText(await imageRows(backend), json));
 }
 
 export async function showVms({ vmstore, all, json, columns }: VmsIntent): Promise<number> {
-  const [{ vmRows }, { vmsText }] = await Promise.all([
-    import('../vmstore/list.ts'),
-    import('../cli/report.ts'),
-  ]);
+  const { vmRows } = await import('../vmstore/list.ts');
   const rows = await vmRows(process.env, vmstore, all);
   return print(vmsText(rows, { json, columns, now: Date.now() }));
 }

@@ -1,5 +1,6 @@
-import { exitCodeOf, reportProblems, type Looks } from '../cli/report.ts';
+import { exitCodeOf, looksOf, reportProblems, type Looks } from '../cli/report.ts';
 import type { Problem } from '../problem.ts';
+import { problemOf } from '../problem.ts';
 
 /** A result: to stdout, as it is. */
 export function print(text: string): number {
@@ -17,4 +18,10 @@ export function note(line: string): number {
 export function refuse(problems: readonly Problem[], looks: Looks): number {
   reportProblems(problems, looks);
   return exitCodeOf(problems);
+}
+
+/** What nobody has caught, and its exit code. */
+export function confess(error: unknown): number {
+  reportProblems([problemOf(error)], looksOf(process.stderr, process.env));
+  return 1;
 }

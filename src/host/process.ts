@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import type { Duplex, Writable } from 'node:stream';
 import { PassThrough, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { execa } from 'execa';
+import type { execa as execaType } from 'execa';
 import which from 'which';
 import { TransientError, errorCode, systemMessage } from '../problem.ts';
 import { trace } from './trace.ts';
@@ -59,6 +59,11 @@ export interface Child {
 /** How long a child may take to end after SIGTERM before it is killed, in milliseconds. */
 const KILL_DELAY = 2000;
 
+/** Most of our own start-up would be its loading, and what only reads and shows starts nothing. */
+async function loaded(): Promise<{ readonly execa: typeof execaType }> {
+  return import('execa');
+}
+
 /** The path of a program; one that is not there is told by name, with the package that may hold it. */
 export async function findProgram(name: string, hint?: string): Promise<string> {
   const path = await which(name, { nothrow: true });
@@ -79,6 +84,7 @@ export async function run(
 ): Promise<Output> {
   const { signal, ownStdin = false, onOutput } = options;
   const [file, ...rest] = await commandLine(program, args);
+  const { execa } = await loaded();
   const child = execa(file, rest, {
     reject: false,
     stripFinalNewline: false,
@@ -104,6 +110,7 @@ export async function runInForeground(
 ): Promise<Exit> {
   const [file, ...rest] = await commandLine(program, args);
   const output = heard === undefined ? 'inherit' : 'pipe';
+  const { execa } = await loaded();
   const child = execa(file, rest, {
     reject: false,
     buffer: false,
@@ -129,6 +136,7 @@ export async function runSilently(
   signal: AbortSignal,
 ): Promise<Exit> {
   const [file, ...rest] = await commandLine(program, args);
+  const { execa } = await loaded();
   const exit = exitOf(await execa(file, rest, { reject: false, stdio: 'ignore', ...cancelledBy(signal) }));
   signal.throwIfAborted();
   return exit;
@@ -146,6 +154,7 @@ export async function* filter(
   bytes: AsyncIterable<Buffer>,
 ): AsyncGenerator<Buffer> {
   const [file, ...rest] = await commandLine(program, args);
+  const { execa } = await loaded();
   const child = execa(file, rest, { ...FILTER, stdout: 'pipe' });
   const feeding = feed(child.stdin, bytes);
   try {
@@ -166,6 +175,7 @@ export async function filterInto(
 ): Promise<void> {
   const [file, ...rest] = await commandLine(program, args);
   // any descriptor of ours will do, though the types know only those of the terminal
+  const { execa } = await loaded();
   const child = execa(file, rest, { ...FILTER, stdout: descriptor as 1, cancelSignal: signal });
   const feeding = feed(child.stdin, bytes);
   const result = await child;
@@ -207,6 +217,7 @@ export async function runOnFile(
   signal?: AbortSignal,
 ): Promise<Exit> {
   const file = await findProgram(program, 'it is part of util-linux');
+  const { execa } = await loaded();
   const result = await execa(file, args, {
     reject: false,
     // any descriptor of ours will do, though the types know only those of the terminal
@@ -233,6 +244,7 @@ export async function startChild(
   } = options;
   const [file, ...rest] = await commandLine(program, args);
   const own = onTerminal ? 'inherit' : undefined;
+  const { execa } = await loaded();
   const child = execa(file, rest, {
     reject: false,
     buffer: false,
@@ -263,6 +275,7 @@ export async function startChild(
  * on descriptor 3; nothing where it ends without one.
  */
 export async function startDetached(program: string, args: readonly string[]): Promise<string | undefined> {
+  const { execa } = await loaded();
   const child = execa(program, args, {
     reject: false,
     buffer: false,
