@@ -1,7 +1,8 @@
 import type { BuilderSpec, Connection, CopySpec, SshSpec } from '../config/vm-spec.ts';
 import { offlineCopies } from './copies.ts';
-import { holding, isUserStep, workOf } from './session.ts';
 import type { Plan, ProcessFacts, RemoveVm, Step, StopVm } from './step.ts';
+import { holding } from './vm-state.ts';
+import { isUserStep, workOf } from './work.ts';
 
 /** A VM by its name in a store. */
 interface InStore {

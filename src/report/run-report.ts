@@ -1,5 +1,5 @@
-import { isUserStep } from '../plan/session.ts';
 import type { Plan, Step, StepId, StepKind } from '../plan/step.ts';
+import { isUserStep } from '../plan/work.ts';
 import type { Problem } from '../problem.ts';
 import type { Recorder } from '../run/recorder.ts';
 import type { Outcome, RunResult } from '../run/runner.ts';

@@ -1,0 +1,149 @@
+import type { ImageNeed, StateSpec, VmSpec } from '../config/vm-spec.ts';
+import { offlineCopies } from './copies.ts';
+import { ordered } from './graph.ts';
+import { retrieval } from './images.ts';
+import type { CreateVm, LockVm, Plan, Step, StepId } from './step.ts';
+
+/** VMs with a backend of their own can have another image by the same name. */
+function imageStepId({ name, backend }: ImageNeed, specs: readonly VmSpec[]): StepId {
+  const namesakes = specs.flatMap((spec) => spec.images.filter((image) => image.name === name));
+  const alone = namesakes.every((image) => image.backend === backend);
+  return alone ? `image/${name}` : `image/${name}@${backend}`;
+}
+
+/** One retrieval for each image, however many VMs need it; a VM that exists has its disks. */
+export function retrievals(specs: readonly VmSpec[]): Step[] {
+  const all = specs.filter(needsImages).flatMap((spec) => spec.images);
+  const needs = new Map(all.map((image) => [imageStepId(image, specs), image] as const));
+  return [...needs].map(([id, image]) => retrieval(id, image));
+}
+
+function needsImages({ state }: VmSpec): boolean {
+  return state === undefined || state.creation !== undefined;
+}
+
+function imageSteps(spec: VmSpec, specs: readonly VmSpec[]): StepId[] {
+  return needsImages(spec) ? [...new Set(spec.images.map((image) => imageStepId(image, specs)))] : [];
+}
+
+/** `create IMAGE`: a VM's place in the store, and nothing more. */
+export function planCreate(spec: VmSpec): Plan {
+  const steps = [...retrievals([spec]), ...creationOf(spec, [spec], { existing: 'refuse', announce: true })];
+  return { steps: ordered(steps), foreground: [], exitFrom: [] };
+}
+
+function creationOf(
+  spec: VmSpec,
+  specs: readonly VmSpec[],
+  how: Pick<CreateVm, 'existing' | 'announce'>,
+): Step[] {
+  const { name: vm, images, state } = spec;
+  if (state?.creation === undefined) return [];
+  return [
+    {
+      id: `${vm}/create`,
+      kind: 'vm.create',
+      vm,
+      title: `Create VM '${state.name}'`,
+      needs: imageSteps(spec, specs),
+      after: [],
+      name: state.name,
+      vmstore: state.vmstore,
+      images,
+      ...state.creation,
+      ...how,
+    },
+  ];
+}
+
+/** What a VM with a place in the store needs before it boots, and what is given back once it has ended. */
+interface StateSteps {
+  readonly take: readonly Step[];
+  readonly giveBack: readonly Step[];
+  /** What its boot needs. */
+  readonly ready: readonly StepId[];
+}
+
+export function stateOf(spec: VmSpec, specs: readonly VmSpec[]): StateSteps {
+  const { name: vm, state, images, copies } = spec;
+  if (state === undefined) return { take: [], giveBack: [], ready: imageSteps(spec, specs) };
+  const offline = copies.direct ? { ...copies, in: [], out: [] } : copies;
+  const { builder, timeout } = copies;
+  const shared = { vm, builder, timeout };
+  const lockId = `${vm}/lock`;
+  const before = offlineCopies({
+    ...shared,
+    direction: 'in',
+    copies: offline.in,
+    needs: [lockId],
+    after: [],
+  });
+  const [boot, stop] = [`${vm}/boot`, `${vm}/stop`];
+  const after = offlineCopies({
+    ...shared,
+    direction: 'out',
+    copies: offline.out,
+    needs: [boot],
+    after: [stop],
+  });
+  const create = creationOf(spec, specs, { existing: 'use', announce: false });
+  const [lock, unlock] = holding({
+    vm,
+    state,
+    purpose: 'run',
+    image: images[0].name,
+    needs: create.map((step) => step.id),
+    until: [stop, ...[...before, ...after].map((step) => step.id)],
+  });
+  return {
+    take: [...create, lock, ...before],
+    giveBack: [...after, unlock, ...(state.temporary ? [removalOf(vm, state)] : [])],
+    ready: [lock.id, ...before.map((step) => step.id)],
+  };
+}
+
+/** A temporary VM leaves the store when all is done with it. */
+function removalOf(vm: string, { name, vmstore }: StateSpec): Step {
+  const [undoes, unlocked] = [`${vm}/create`, `${vm}/unlock`];
+  const title = 'Remove what was temporary';
+  return {
+    id: `${vm}/remove`,
+    kind: 'vm.remove',
+    vm,
+    title,
+    needs: [],
+    after: [unlocked],
+    undoes,
+    name,
+    vmstore,
+  };
+}
+
+/** A VM of the store had for ourselves, and left to others after some steps. */
+export function holding(what: {
+  readonly vm: string;
+  readonly state: { readonly name: string; readonly vmstore: string };
+  readonly purpose: LockVm['purpose'];
+  readonly image?: string;
+  readonly needs: readonly StepId[];
+  readonly until: readonly StepId[];
+}): [Step, Step] {
+  const { vm, state, purpose, image, needs, until } = what;
+  const id = `${vm}/lock`;
+  const { name, vmstore } = state;
+  return [
+    {
+      id,
+      kind: 'vm.lock',
+      vm,
+      title: 'Lock',
+      needs,
+      after: [],
+      name,
+      vmstore,
+      purpose,
+      ...(image === undefined ? {} : { image }),
+    },
+    { id: `${vm}/unlock`, kind: 'vm.unlock', vm, title: 'Unlock', needs: [], after: until, undoes: id },
+  ];
+}

@@ -1,0 +1,119 @@
+import type { Connection, SshSpec, VmSpec } from '../config/vm-spec.ts';
+import { directCopies } from './copies.ts';
+import { waitsFor } from './graph.ts';
+import { joinOf } from './networks.ts';
+import { shareSteps } from './shares.ts';
+import type { AwaitGuest, Step, StepId } from './step.ts';
+
+/** What happens in a VM between its boot, or another step by which it is there, and its stop. */
+export function workOf(
+  spec: Pick<VmSpec, 'name' | 'connection' | 'ssh' | 'copies' | 'shares' | 'networks' | 'readiness'>,
+  boot: StepId,
+  alone: boolean,
+): Step[] {
+  const { name: vm, connection, ssh } = spec;
+  const { mount, unmount } = shareSteps(spec, ssh);
+  const console: Step[] =
+    connection.kind === 'qemu-console'
+      ? [{ id: `${vm}/console`, kind: 'machine.console', vm, title: 'Console', needs: [boot], after: [] }]
+      : [];
+  if (ssh === undefined || (connection.kind === 'qemu-console' && mount.length === 0)) return console;
+  const ready: AwaitGuest = {
+    id: `${vm}/ready`,
+    kind: 'guest.ready',
+    vm,
+    title: 'Wait for ssh',
+    needs: [boot],
+    after: [],
+    ssh,
+    // copies, folders and what joins a network go through a login of the user's ssh program too
+    forSession:
+      connection.kind !== 'service' ||
+      spec.copies.direct ||
+      mount.length > 0 ||
+      spec.networks.length > 0 ||
+      spec.readiness !== undefined,
+  };
+  const join = joinOf(spec, ssh, ready.id);
+  const first = [...join, ...mount];
+  const given = [...first, ...directCopies(spec, 'in', ssh, first.at(-1)?.id)];
+  const before = [...given, ...settlingOf(spec, ssh, [ready, ...given])];
+  const session = [...console, ...sessionOf(vm, connection, ssh, [ready, ...before], alone)];
+  const work = [...before, ...session, ...directCopies(spec, 'out', ssh, session[0]?.id)];
+  const inside = [...work, ...unmount(work.map((step) => step.id))];
+  return [ready, ...inside, ...(ready.forSession ? [leaveOf(vm, ready.id, inside)] : [])];
+}
+
+/** A guest that answers may have more to do before it is of use: its own command tells. */
+function settlingOf(
+  { name: vm, readiness }: Pick<VmSpec, 'name' | 'readiness'>,
+  ssh: SshSpec,
+  before: readonly Step[],
+): Step[] {
+  if (readiness === undefined) return [];
+  const needs = before.map((step) => step.id);
+  const title = titleOf('Wait for', readiness.command);
+  return [{ id: `${vm}/settle`, kind: 'guest.settle', vm, title, needs, after: [], ssh, ...readiness }];
+}
+
+/** The session that the user asked for; a service has none. */
+function sessionOf(
+  vm: string,
+  connection: Connection,
+  ssh: SshSpec,
+  before: readonly Step[],
+  alone: boolean,
+): Step[] {
+  const onReady = { vm, needs: before.map((step) => step.id), after: [], ssh };
+  switch (connection.kind) {
+    case 'ssh-console':
+      return [{ ...onReady, id: `${vm}/console`, kind: 'guest.console', title: 'Console' }];
+    case 'ssh-command': {
+      const { command } = connection;
+      const ownsTerminal = alone || connection.serial;
+      const title = titleOf('Run', command);
+      return [{ ...onReady, id: `${vm}/run`, kind: 'guest.run', title, command, ownsTerminal }];
+    }
+    case 'service':
+    case 'qemu-console':
+      return [];
+  }
+}
+
+function leaveOf(vm: string, ready: StepId, work: readonly Step[]): Step {
+  return {
+    id: `${vm}/leave`,
+    kind: 'guest.leave',
+    vm,
+    title: 'Log out',
+    needs: [],
+    after: work.map((step) => step.id),
+    undoes: ready,
+  };
+}
+
+function titleOf(what: string, command: string): string {
+  const [line = ''] = command.trim().split('\n');
+  const shown = line.slice(0, 60).trimEnd();
+  return `${what} ${shown}${shown.length < command.trim().length ? ' …' : ''}`;
+}
+
+/** Whether the step is what the user asked the VM for; its exit code is theirs. */
+export function isUserStep(step: Step): boolean {
+  return step.kind === 'guest.run' || step.kind === 'guest.console' || step.kind === 'machine.console';
+}
+
+/** The steps by which a VM is ready for those that depend on it: the last of those that come before its own session. */
+export function readinessIn(work: readonly Step[]): StepId[] {
+  const prelude = work.filter(({ kind }) => PRELUDE.includes(kind));
+  const waitedFor = new Set(prelude.flatMap(waitsFor));
+  return prelude.map((step) => step.id).filter((id) => !waitedFor.has(id));
+}
+
+const PRELUDE: readonly Step['kind'][] = [
+  'guest.ready',
+  'network.join',
+  'share.mount',
+  'copy.in',
+  'guest.settle',
+];
