@@ -3,16 +3,19 @@
  * lines there:
  *
  *   ask SCRIPT          runs a script in the guest's root       → done CODE 0 STDOUT STDERR
- *   flow PORT SCRIPT    the same, its stdin and stdout a port   → done CODE BYTES-WRITTEN - STDERR
- *   join PORT SCRIPT    the same through pipes, for a program that minds what its stdin is
+ *   take PORT SCRIPT    the same, its stdin a port              → done CODE 0 STDOUT STDERR
+ *   give PORT SCRIPT    the same, its stdout a port             → done CODE BYTES-WRITTEN - STDERR
+ *   join PORT SCRIPT    both, through pipes, for a program that minds what its stdin is
  *   mount rw|ro         finds and mounts the guest's root       → done CODE 0 STDOUT STDERR
  *   off                 unmounts all                            → done CODE 0 - STDERR, and powers off
  *
  * Scripts and texts are base64 (`-` where empty). Scripts run with `/mnt` as their root, in which our tools lie over
- * `/proc`: a link in the guest leads where it leads in the guest.
+ * `/proc`: a link in the guest leads where it leads in the guest. Under software emulation each process that is started
+ * costs 5 to 10 ms, so what a copy goes through starts as few as it can.
  */
 export const INIT_SCRIPT = String.raw`#!/tools/bin/busybox sh
 export PATH=/tools/bin LC_ALL=C
+unset TERM
 /tools/bin/busybox mkdir -p /proc /sys /dev /mnt /probe /run
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
@@ -38,24 +41,31 @@ host() {
   /tools/lib/ld.so --library-path /tools/lib "/tools/real/$program" "$@"
 }
 
-port() { # the device of a port; the kernel hears of their names one after the other
-  local name said
+find_port() { # sets port: its device; the kernel hears of their names one after the other
+  local wanted=$1 name said IFS
   while :; do
     for name in /sys/class/virtio-ports/*/name; do
-      read -r said 2>/dev/null <"$name" && [ "$said" = "$1" ] || continue
-      printf %s "$(expr "$name" : '.*/\([^/]*\)/name')"
+      read -r said 2>/dev/null <"$name" && [ "$said" = "$wanted" ] || continue
+      IFS=/
+      set -- $name
+      port=/dev/$5
       return
     done
     sleep 0.05
   done
 }
 
-coded() { # base64 of a file, or - where it is empty
-  if [ -s "$1" ]; then base64 "$1" | tr -d '\n'; else printf -; fi
+code_file() { # sets coded: base64 of a file, or - where it is empty
+  local line
+  coded=-
+  [ -s "$1" ] || return 0
+  coded=
+  for line in $(base64 "$1"); do coded=$coded$line; done
 }
 
 for module in virtio_pci virtio_blk virtio_console; do load "$module"; done
-exec 8<>"/dev/$(port control)"
+find_port control
+exec 8<>"$port"
 
 say() { printf '%s\n' "$*" >&8; }
 
@@ -226,44 +236,73 @@ unmount_guest() {
 
 # --- the work
 
-in_guest() { # script file, which lies where the guest's root shows it
-  chroot /mnt /proc/bin/busybox env -i PATH=/proc/bin LC_ALL=C HOME=/ /proc/bin/busybox sh /proc/script
+take_script() { # base64
+  base64 -d >/tools/script <<END
+$1
+END
+}
+
+in_guest() { # in a subshell: becomes the script, which lies where the guest's root shows it
+  export PATH=/proc/bin HOME=/
+  exec /tools/bin/busybox chroot /mnt /proc/bin/busybox sh /proc/script
+}
+
+give() { # what the script writes goes to descriptor 7; sets code, written
+  local count unit rest
+  { (in_guest) 2>/run/err; echo $? >/run/code; } | dd bs=64k >&7 2>/run/count
+  read -r code </run/code
+  while read -r count unit rest; do
+    [ "$unit" != bytes ] || written=$count
+  done </run/count
 }
 
 finish() { # code, bytes
-  say "done $1 $2 $(coded /run/out) $(coded /run/err)"
+  local out
+  code_file /run/out
+  out=$coded
+  code_file /run/err
+  say "done $1 $2 $out $coded"
 }
 
 say ready
 while read -r what first second <&8; do
   : >/run/out
   : >/run/err
+  written=0
   case $what in
     mount)
       mount_guest "$first" >/run/out 2>/run/err
       finish $? 0
       ;;
     ask)
-      printf %s "$first" | base64 -d >/tools/script
-      in_guest </dev/null >/run/out 2>/run/err
+      take_script "$first"
+      (in_guest) </dev/null >/run/out 2>/run/err
       finish $? 0
       ;;
-    flow)
-      printf %s "$second" | base64 -d >/tools/script
-      exec 7<>"/dev/$(port "$first")"
-      { in_guest <&7 2>/run/err; echo $? >/run/code; } | dd bs=64k >&7 2>/run/count
+    take)
+      take_script "$second"
+      find_port "$first"
+      (in_guest) <"$port" >/run/out 2>/run/err
+      finish $? 0
+      ;;
+    give)
+      take_script "$second"
+      find_port "$first"
+      exec 7>"$port"
+      give </dev/null
       exec 7>&-
-      finish "$(cat /run/code)" "$(sed -n 's/^\([0-9]*\) bytes.*/\1/p' /run/count)"
+      finish "$code" "$written"
       ;;
     join)
-      printf %s "$second" | base64 -d >/tools/script
-      exec 7<>"/dev/$(port "$first")"
+      take_script "$second"
+      find_port "$first"
+      exec 7<>"$port"
       [ -p /run/in ] || mkfifo /run/in
       cat <&7 >/run/in &
-      { in_guest </run/in 2>/run/err; echo $? >/run/code; } | dd bs=64k >&7 2>/run/count
+      give </run/in
       kill $! 2>/dev/null
       exec 7>&-
-      finish "$(cat /run/code)" "$(sed -n 's/^\([0-9]*\) bytes.*/\1/p' /run/count)"
+      finish "$code" "$written"
       ;;
     off)
       unmount_guest 2>/run/err

@@ -12,6 +12,7 @@ import type { Answer, Far, Flow } from '../transfer/far.ts';
 import type { Appliance } from './appliance.ts';
 import { builderArguments, builderProgram } from './args.ts';
 import { Link, coded } from './link.ts';
+import { BUILDER_TAR } from './programs.ts';
 
 /** How the builder is booted. */
 export interface BuilderLaunch {
@@ -33,6 +34,7 @@ const IDLE_PATIENCE = 10_000;
 /** A builder VM that runs, with the guest's root mounted. */
 export class Builder implements Far {
   readonly sudo = '';
+  readonly tar = BUILDER_TAR;
   readonly gnuTar = true;
   readonly #child: Child;
   readonly #link: Link;
@@ -89,7 +91,7 @@ export class Builder implements Far {
 
   async feed(script: string, bytes: AsyncIterable<Buffer>, signal: AbortSignal): Promise<Answer> {
     const [name, port] = this.#nextPort();
-    const answered = this.#link.request(['flow', name, coded(script)], signal);
+    const answered = this.#link.request(['take', name, coded(script)], signal);
     const over = new AbortController();
     const fed = pipeline(bytes, port, { signal: AbortSignal.any([signal, over.signal]) });
     try {
@@ -105,7 +107,7 @@ export class Builder implements Far {
 
   draw(script: string, signal: AbortSignal): Flow {
     const [name, port] = this.#nextPort();
-    const answer = this.#link.request(['flow', name, coded(script)], signal);
+    const answer = this.#link.request(['give', name, coded(script)], signal);
     answer.catch(() => undefined);
     return {
       bytes: bytesOf(
@@ -136,7 +138,12 @@ export class Builder implements Far {
     await this.#child.exited;
     if (code !== 0) {
       const details = stderr.split('\n').filter(Boolean);
-      throw new TransientError({ reason: 'guest', message: 'the disk could not be unmounted', details });
+      throw new TransientError({
+        reason: 'guest',
+        message: 'the disk could not be unmounted',
+        details,
+        hint: 'what was copied onto it may not be whole: copy it again',
+      });
     }
   }
 
@@ -193,7 +200,11 @@ async function* bytesOf(port: Duplex, count: Promise<number>): AsyncGenerator<Bu
 }
 
 function silent(): TransientError {
-  return new TransientError({ reason: 'machine', message: 'the builder VM did not come up' });
+  return new TransientError({
+    reason: 'machine',
+    message: `the builder VM did not come up within ${BOOT_PATIENCE / 1000} s`,
+    hint: 'copy into the running guest instead: --direct-copy; --builder-kernel names another kernel for it',
+  });
 }
 
 function notMounted(stderr: string): TransientError {

@@ -10,8 +10,11 @@ const NEEDED = ['tar', 'blkid'];
 /** Programs that are taken where the host has them. */
 const USEFUL = ['lvm', 'rsync'];
 
-/** Those that scripts in the guest's root call by their names; their wrappers lie where `/proc` is there. */
-const IN_GUEST = ['tar', 'rsync'];
+/** What rsync in the guest's root is called by; its wrapper lies where `/proc` is there. */
+const RSYNC = 'rsync';
+
+/** GNU tar in the guest's root, with its own loader and libraries, not the guest's. */
+export const BUILDER_TAR = throughLoader('tar');
 
 const HINTS: Readonly<Record<string, string>> = {
   tar: 'GNU tar is in the package tar',
@@ -70,9 +73,7 @@ export async function toolEntries(
   programs: ReadonlyMap<string, string>,
 ): Promise<CpioEntry[]> {
   const { stdout } = await run(busybox, ['--list']);
-  const applets = stdout
-    .split('\n')
-    .filter((name) => name !== '' && name !== 'busybox' && !IN_GUEST.includes(name));
+  const applets = stdout.split('\n').filter((name) => name !== '' && name !== 'busybox');
   const libraries = new Map<string, string>();
   for (const path of programs.values())
     for (const [name, file] of await librariesOf(path)) libraries.set(name, file);
@@ -83,13 +84,16 @@ export async function toolEntries(
     ...applets.map((name) => ({ path: `tools/bin/${name}`, mode: LINK, bytes: Buffer.from('busybox') })),
     ...(await files(programs, 'tools/real')),
     ...(await files(libraries, 'tools/lib')),
-    ...IN_GUEST.filter((name) => programs.has(name)).map(wrapper),
+    ...(programs.has(RSYNC) ? [wrapper(RSYNC)] : []),
   ];
 }
 
-/** A program of the host under its name in the guest's root, with its own loader and libraries, not the guest's. */
+function throughLoader(name: string): string {
+  return `/proc/lib/ld.so --library-path /proc/lib /proc/real/${name}`;
+}
+
 function wrapper(name: string): CpioEntry {
-  const text = `#!/proc/bin/busybox sh\nexec /proc/lib/ld.so --library-path /proc/lib /proc/real/${name} "$@"\n`;
+  const text = `#!/proc/bin/busybox sh\nexec ${throughLoader(name)} "$@"\n`;
   return { path: `tools/bin/${name}`, mode: PROGRAM, bytes: Buffer.from(text) };
 }
 

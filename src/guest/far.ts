@@ -11,6 +11,7 @@ import { sshArguments } from './ssh-program.ts';
 export class SshFar implements Far {
   readonly sudo: string;
   readonly isRoot: boolean;
+  readonly tar = 'tar';
   readonly gnuTar: boolean;
   readonly #target: Target;
 

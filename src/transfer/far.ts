@@ -20,7 +20,9 @@ export interface Flow {
 export interface Far {
   /** Put before a command that needs the guest's root; empty where that is who we are, or cannot be. */
   readonly sudo: string;
-  /** Whether its tar is GNU's: busybox's refuses holes. */
+  /** Its tar, as words of a shell. */
+  readonly tar: string;
+  /** Whether that is GNU's: busybox's refuses holes. */
   readonly gnuTar: boolean;
   /** Runs a script and returns what it says. */
   ask: (script: string, signal: AbortSignal) => Promise<Answer>;

@@ -19,7 +19,7 @@ p=\${t%/*} a=\${t%/*}
 while [ -n "$a" ] && ! ${sudo} test -d "$a"; do a=\${a%/*}; done
 p=\${p:-/} a=\${a:-/}
 o=$(${sudo} stat -c %u:%g -- "$a") || exit
-${sudo} mkdir -p -- "$p" || exit
+[ "$p" = "$a" ] || ${sudo} mkdir -p -- "$p" || exit
 m=$p
 while [ "\${m%/}" != "\${a%/}" ]; do ${sudo} chown "$o" -- "$m" 2>/dev/null; m=\${m%/*}; done
 i=no
@@ -34,19 +34,19 @@ function plain(gnuTar: boolean): string {
 }
 
 /** Unpacks a directory, packed as what is in it, to a place. */
-export function unpackDirectoryScript(target: string, { sudo, gnuTar }: Far): string {
+export function unpackDirectoryScript(target: string, { sudo, tar, gnuTar }: Far): string {
   const place = quoted(target);
   // nothing but tar may read the archive, and sudo passes on what it finds on its stdin
-  return `${sudo} mkdir -p -- ${place} <&- && exec ${sudo} tar -x -p ${plain(gnuTar)} -f - -C ${place}`;
+  return `${sudo} mkdir -p -- ${place} <&- && exec ${sudo} ${tar} -x -p ${plain(gnuTar)} -f - -C ${place}`;
 }
 
 /** Unpacks one file by its own name beside its place, and gives it the name that it is to have. */
-export function unpackFileScript(target: string, name: string, { sudo, gnuTar }: Far): string {
+export function unpackFileScript(target: string, name: string, { sudo, tar, gnuTar }: Far): string {
   return `
 t=${quoted(target)} n=${quoted(name)} p=${quoted(posix.dirname(target))}
-if [ ${quoted(posix.basename(target))} = "$n" ]; then exec ${sudo} tar -x -p ${plain(gnuTar)} -f - -C "$p"; fi
+if [ ${quoted(posix.basename(target))} = "$n" ]; then exec ${sudo} ${tar} -x -p ${plain(gnuTar)} -f - -C "$p"; fi
 s=$(${sudo} mktemp -d "$p/.transient-XXXXXX" <&-) || exit
-${sudo} tar -x -p ${plain(gnuTar)} -f - -C "$s" && ${sudo} mv -f -- "$s/$n" "$t"
+${sudo} ${tar} -x -p ${plain(gnuTar)} -f - -C "$s" && ${sudo} mv -f -- "$s/$n" "$t"
 c=$?
 ${sudo} rm -rf -- "$s"
 exit $c
@@ -54,12 +54,12 @@ exit $c
 }
 
 /** Packs a file or directory under its own name. */
-export function packScript(path: string, { sudo, gnuTar }: Far): string {
+export function packScript(path: string, { sudo, tar, gnuTar }: Far): string {
   const form = gnuTar ? '--format=posix --pax-option=delete=atime,delete=ctime --sparse --numeric-owner' : '';
   return `
 s=${quoted(path)}
 if ! ${sudo} test -e "$s" && ! ${sudo} test -L "$s"; then exit ${MISSING}; fi
-exec ${sudo} tar -c ${plain(gnuTar)} ${form} -f - -C ${quoted(posix.dirname(path))} -- ${quoted(`./${posix.basename(path)}`)}
+exec ${sudo} ${tar} -c ${plain(gnuTar)} ${form} -f - -C ${quoted(posix.dirname(path))} -- ${quoted(`./${posix.basename(path)}`)}
 `;
 }
 

@@ -77,7 +77,7 @@ describe('a request that is aborted', () => {
   test('ends at once, while the builder is still at it', async () => {
     const { link, builder } = linked();
     const abort = new AbortController();
-    const answer = link.request(['flow', 'copy0', '-'], abort.signal);
+    const answer = link.request(['take', 'copy0', '-'], abort.signal);
     abort.abort(new Error('enough'));
     await expect(answer).rejects.toThrow('enough');
     expect(await link.isIdle(0)).toBe(false);

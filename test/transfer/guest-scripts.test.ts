@@ -189,7 +189,7 @@ describe.for(['sh', 'busybox sh'])('in %s', (shell) => {
 });
 
 /** Only what scripts are made of. */
-const FAR = { sudo: '', gnuTar: true } as Far;
+const FAR = { sudo: '', tar: 'tar', gnuTar: true } as Far;
 
 /** A tar archive of one file. */
 function archiveOf(name: string): Buffer {

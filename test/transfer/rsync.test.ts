@@ -31,6 +31,7 @@ test('nothing that rsync says is lost before the way to the guest is open', asyn
 /** This host passes for a guest to which it takes a while to get through. */
 const SLOW: Far = {
   sudo: '',
+  tar: 'tar',
   gnuTar: true,
   ask: () => Promise.resolve({ code: 0, stdout: '', stderr: '' }),
   feed: () => Promise.reject(new Error('not asked for')),
