@@ -84,7 +84,7 @@ export function parseCommandLine(facts: ProcessFacts): Result<Parsed> {
   if (!chosen.ok) return chosen;
   if ('text' in chosen.value) return ok({ kind: 'help', text: chosen.value.text });
   const { def, operands, excess, flags, switches } = chosen.value;
-  if (excess.length > 0) return failed(unrecognized(excess.join(' '), 'see transient --help'));
+  if (excess.length > 0) return failed(unrecognized(excess.join(' '), helpFor(def)));
   const layer = flagLayer(
     def.scope,
     flags,
@@ -107,14 +107,14 @@ function choose(argv: readonly string[]): Result<Chosen | { text: string }> {
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.code === 'commander.helpDisplayed') return ok({ text: printed });
-    return failed(usageProblem(error, printed, refusalsIn(argv)));
+    return failed(usageProblem(error, printed, namedIn(argv)[0]));
   }
-  return chosen === undefined ? failed(usageProblem(undefined, printed, {})) : ok(chosen);
+  return chosen === undefined ? failed(usageProblem(undefined, printed, undefined)) : ok(chosen);
 }
 
-/** Why the command that is meant has no such flag, for the flags of which it can say so. */
-function refusalsIn(argv: readonly string[]): Readonly<Record<string, string>> {
-  return COMMANDS.find(({ name }) => argv.includes(name))?.refuses ?? {};
+/** The commands of which all words are typed: the one that is meant, and perhaps those whose names are operands. */
+function namedIn(argv: readonly string[]): CommandDef[] {
+  return COMMANDS.filter(({ name }) => name.split(' ').every((word) => argv.includes(word)));
 }
 
 function buildProgram(
@@ -130,7 +130,7 @@ function buildProgram(
     .helpCommand(false);
   const globalFlags = addFlags(program, 'everywhere');
   // the flags of one command are enough, and quicker than those of all
-  const named = COMMANDS.filter(({ name }) => name.split(' ').every((word) => argv.includes(word)));
+  const named = namedIn(argv);
   for (const def of named.length > 0 ? named : COMMANDS) {
     const { parent, name } = placeOf(def, program, print);
     const command = configured(parent.command(`${name} ${def.operands}`), print).description(def.help);
@@ -201,15 +201,15 @@ function switchesOf(command: Command, own: readonly Switch[]): Record<string, un
 function usageProblem(
   error: CommanderError | undefined,
   printed: string,
-  refusals: Readonly<Record<string, string>>,
+  meant: CommandDef | undefined,
 ): Problem {
   const message = error?.message.replace(/^error: /, '') ?? '';
   const suggestion = /\(Did you mean (?:one of )?(.*?)\?\)/s.exec(message)?.[1];
-  const hint = suggestion === undefined ? 'see transient --help' : `did you mean ${suggestion}?`;
+  const hint = suggestion === undefined ? helpFor(meant) : `did you mean ${suggestion}?`;
   const unknown = /^unknown option '(.*?)'/.exec(message)?.[1];
   switch (error?.code) {
     case 'commander.unknownOption':
-      return unrecognized(unknown ?? message, refusals[unknown?.replace(/=.*/s, '') ?? ''] ?? hint);
+      return unrecognized(unknown ?? message, meant?.refuses?.[unknown?.replace(/=.*/s, '') ?? ''] ?? hint);
     case 'commander.unknownCommand':
       return usage(`there is no command ${/'(.*?)'/.exec(message)?.[0] ?? ''}`, hint);
     case 'commander.help':
@@ -218,6 +218,10 @@ function usageProblem(
     default:
       return usage(message.split('\n')[0] ?? message, hint);
   }
+}
+
+function helpFor(meant: CommandDef | undefined): string {
+  return `see transient ${meant === undefined ? '' : `${meant.name} `}--help`;
 }
 
 function unrecognized(what: string, hint?: string): Problem {

@@ -52,9 +52,14 @@ export class SshFar implements Far {
   async feed(script: string, bytes: AsyncIterable<Buffer>, signal: AbortSignal): Promise<Answer> {
     const child = await this.#start(script, signal);
     const answer = answerOf(child, signal);
+    const faults: unknown[] = [];
+    const source = noticing(bytes, (error) => faults.push(error));
     // a script that has failed reads no more: its answer is what counts
-    await Promise.race([pipeline(bytes, stdinOf(child)).catch(() => undefined), answer]);
-    return answer;
+    await Promise.race([pipeline(source, stdinOf(child)).catch(() => undefined), answer]);
+    const answered = await answer;
+    // what was not sent in full has not arrived, whatever the other end made of it
+    if (faults.length > 0) throw faults[0];
+    return answered;
   }
 
   draw(script: string, signal: AbortSignal): Flow {
@@ -97,6 +102,18 @@ function stdinOf({ stdin }: Child): Writable {
   if (stdin === null) throw new Error('ssh was started without its stdin');
   stdin.on('error', () => undefined);
   return stdin;
+}
+
+async function* noticing(
+  bytes: AsyncIterable<Buffer>,
+  onFault: (error: unknown) => void,
+): AsyncGenerator<Buffer> {
+  try {
+    yield* bytes;
+  } catch (error) {
+    onFault(error);
+    throw error;
+  }
 }
 
 async function* bytesOf(started: Promise<Child>): AsyncGenerator<Buffer> {

@@ -338,6 +338,7 @@ function couldNotRun(program: string, cause: unknown): TransientError {
     {
       reason: 'program-failed',
       message: `Could not run required program '${program}': ${systemMessage(cause)}`,
+      ...(errorCode(cause) === 'EACCES' ? { hint: `it must be executable: chmod +x ${program}` } : {}),
     },
     { cause },
   );

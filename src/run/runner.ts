@@ -162,7 +162,8 @@ class Run {
     this.#begun.add(step.id);
     listener.begun();
     try {
-      const result = await execute(this.#executors, step, { ...listener, signal });
+      const warn = (problem: Problem): void => listener.warn(this.#withVm(problem, step));
+      const result = await execute(this.#executors, step, { ...listener, warn, signal });
       if (result?.said !== undefined) this.#said.push(result.said);
       return outcomeOf(result);
     } catch (error) {

@@ -107,7 +107,7 @@ export class Supervisor {
 
   /** A plan that was made before somebody else's was taken would run a VM twice. */
   #refuseOutdated({ plan, vms }: Order): void {
-    if (this.#abort.signal.aborted) throw outdated('the project is being ended');
+    if (this.#abort.signal.aborted) throw outdated('the project is being ended', 'once it has ended, ');
     const ends = new Set(plan.steps.flatMap(({ kind, vm }) => (kind === 'session.end' ? vm : [])));
     const taken = vms.find(({ name }) => this.#running(name) !== undefined && !ends.has(name));
     if (taken) throw outdated(`VM ${taken.name} has been started by another command meanwhile`);
@@ -179,8 +179,8 @@ export class Supervisor {
   }
 }
 
-function outdated(message: string): TransientError {
-  return new TransientError({ reason: 'conflict', message, hint: 'run the same command again' });
+function outdated(message: string, when = ''): TransientError {
+  return new TransientError({ reason: 'conflict', message, hint: `${when}run the same command again` });
 }
 
 function isEndable({ undoes, always }: Step): boolean {

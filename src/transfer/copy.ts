@@ -1,9 +1,10 @@
 import { lstat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { CopySpec } from '../config/vm-spec.ts';
 import type { StepContext } from '../plan/contract.ts';
 import { TransientError, systemMessage } from '../problem.ts';
-import type { Answer, Far } from './far.ts';
+import type { Answer, Far, Flow } from './far.ts';
 import {
   MISSING,
   lookScript,
@@ -63,13 +64,28 @@ export async function copyOut(
       return;
     }
     const flow = far.draw(packScript(guest, far), signal);
-    await unpackInto(landing.stage, counted(flow.bytes, progress), signal);
+    await unpackInto(landing.stage, counted(flow.bytes, progress), signal).catch(async (error: unknown) => {
+      throw (await complaintOf(flow, guest)) ?? error;
+    });
     const answer = await flow.answer;
     if (answer.code !== 0) throw missing(guest, answer);
     await landing.settle();
   } finally {
     await landing.remove();
   }
+}
+
+/** How long a guest may take to say why it sent no archive, in milliseconds. */
+const GRACE = 1000;
+
+/** Where the guest had something to complain of, that is why there was nothing to unpack. */
+async function complaintOf({ answer }: Flow, guest: string): Promise<TransientError | undefined> {
+  const answered = await Promise.race([
+    answer.catch(() => undefined),
+    delay(GRACE, undefined, { ref: false }),
+  ]);
+  if (answered === undefined || answered.code === 0 || answered.stderr === '') return undefined;
+  return missing(guest, answered);
 }
 
 async function sourceOn(host: string): Promise<Source> {

@@ -1,0 +1,61 @@
+import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { SshFar } from '../../src/guest/far.ts';
+import { copyOut } from '../../src/transfer/copy.ts';
+import { pathWithout } from '../rig/path-without.ts';
+
+let directory = '';
+beforeEach(() => (directory = mkdtempSync(join(tmpdir(), 'transient-far-'))));
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+const patience = AbortSignal.timeout(20_000);
+
+/** This host passes for a guest, by an ssh program that runs what it is given here. */
+async function hostAsGuest(path = process.env['PATH'] ?? ''): Promise<SshFar> {
+  const program = join(directory, 'ssh');
+  writeFileSync(program, `#!/bin/sh\nfor last; do :; done\nPATH=${path} exec /bin/sh -c "$last"\n`);
+  chmodSync(program, 0o755);
+  const ssh = { user: 'vagrant', program, timeout: 10, options: [], netDriver: 'virtio-net-pci' };
+  const target = { ssh, port: 1, keyFiles: [], withAgent: false, controlPath: undefined };
+  return SshFar.open(target, patience);
+}
+
+describe('feeding a script', () => {
+  async function* pieces(count: number, then?: Error): AsyncGenerator<Buffer> {
+    for (let piece = 0; piece < count; piece++) yield await Promise.resolve(Buffer.alloc(65_536, 'x'));
+    if (then) throw then;
+  }
+
+  test('all of it arrives', async () => {
+    const far = await hostAsGuest();
+    expect(await far.feed('wc -c', pieces(20), patience)).toMatchObject({ code: 0, stdout: '1310720\n' });
+  });
+
+  test.each([0, 20])(
+    'a source that fails after %i pieces is told, though the script is content',
+    async (count) => {
+      const far = await hostAsGuest();
+      const fault = new Error('cannot read it');
+      await expect(far.feed('cat >/dev/null', pieces(count, fault), patience)).rejects.toBe(fault);
+    },
+  );
+
+  test('what counts of a script that fails is its answer, not that it read no more', async () => {
+    const far = await hostAsGuest();
+    const answer = await far.feed('echo no >&2; exit 3', pieces(200), patience);
+    expect(answer).toMatchObject({ code: 3, stderr: 'no\n' });
+  });
+});
+
+test('a guest that cannot pack says why, and not the tar of the host', async () => {
+  const far = await hostAsGuest(pathWithout(join(directory, 'bin'), process.env['PATH'] ?? '', 'tar'));
+  const context = { signal: patience, progress: () => undefined };
+  writeFileSync(join(directory, 'wanted'), '');
+  const copy = { guest: join(directory, 'wanted'), host: join(directory, 'out'), rsync: false };
+  await expect(copyOut(copy, far, context)).rejects.toThrow(
+    /^cannot read .*wanted in the guest: .*tar.*not found/,
+  );
+  expect(existsSync(join(directory, 'out'))).toBe(false);
+});
