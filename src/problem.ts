@@ -95,8 +95,8 @@ export function problemOf(thrown: unknown): Problem {
 const HOST_FAULTS = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'EPERM', 'EIO', 'EMFILE', 'ENFILE']);
 
 function hostProblem(error: SystemError): Problem {
-  const place = error.path === undefined ? '' : ` (${error.path})`;
-  return { reason: 'host', message: `${systemMessage(error)}${place}` };
+  const place = error.path === undefined ? '' : ` ${error.path}`;
+  return { reason: 'host', message: `cannot ${error.syscall}${place}: ${systemMessage(error)}` };
 }
 
 /** A failed system call, as Node throws it. */
@@ -126,10 +126,16 @@ export function systemMessage(thrown: unknown): string {
       return 'permission denied';
     case 'ENOSPC':
       return 'no space left on the disk';
+    case 'EDQUOT':
+      return 'your quota of the disk is used up';
+    case 'EEXIST':
+      return 'something else has that name';
+    case 'ENAMETOOLONG':
+      return 'the name is too long';
     case 'EISDIR':
       return 'it is a directory';
     case 'ENOTDIR':
-      return 'a part of the path is not a directory';
+      return 'it, or a part of its path, is not a directory';
     case 'EROFS':
       return 'the filesystem is read-only';
     default:

@@ -60,7 +60,7 @@ export function parseDocument(text: string, shown: string): Result<Document> {
     const [first = ''] = error.message.split('\n');
     return failed({
       reason: 'syntax',
-      message: first.replace(/^Invalid TOML document: /, 'invalid TOML: '),
+      message: `invalid TOML: ${first.replace(/^Invalid TOML document: /, '')}`,
       where: { kind: 'file', file: shown, position: positionAt(text, error.line, error.column) },
     });
   }

@@ -171,7 +171,8 @@ function unknownNetworks(
     }
     const before = members.slice(0, index);
     if (!before.some((earlier) => earlier.vm === vm && earlier.network === network)) return [];
-    return [{ reason: 'conflict', message: `VM "${vm}" is in the network "${network}" already`, where }];
+    const message = `VM "${vm}" is in the network "${network}" already`;
+    return [{ reason: 'conflict', message, where, hint: 'name each network once' }];
   });
 }
 
@@ -225,7 +226,11 @@ function wrongAddress(
     return { reason: 'invalid-value', message: `address ${text} ${role}`, hint };
   }
   if (owner === undefined) return undefined;
-  return { reason: 'conflict', message: `address ${text} is that of VM "${owner.vm}" already` };
+  return {
+    reason: 'conflict',
+    message: `address ${text} is that of VM "${owner.vm}" already`,
+    hint: 'give it another one, or none: then a free one is chosen',
+  };
 }
 
 function noneLeft(document: Document, { vm, network, path }: Member, range: Subnet): Problem {

@@ -62,6 +62,6 @@ function conflict(one: Claim, other: Claim): string {
   if (first === second) return `VM "${first}" wants port ${port} of the host twice`;
   const vms = `VMs "${first}" and "${second}"`;
   if (one.option === 'ssh-port' && other.option === 'ssh-port')
-    return `${vms} have the same ssh-port ${port}`;
+    return `${vms} have the same ssh-port ${other.port}`;
   return `${vms} both want port ${port} of the host`;
 }

@@ -66,7 +66,7 @@ function noVm(document: Document, { vms }: Names): Problem[] {
 
 /** A bare name beside `[images]` that looks like one of them is a misspelling, not an image of the backend. */
 function unknownImage(document: Document, { images }: Names, { name, image }: VmNames): Problem[] {
-  if (image === undefined || images.includes(image) || image.includes(',')) return [];
+  if (!image || images.includes(image) || image.includes(',')) return [];
   const hint = didYouMean(image, images);
   if (hint === undefined) return [];
   const where = inFile(document, ['vms', name, 'image'], 'value');
@@ -77,7 +77,8 @@ function unknownVms(document: Document, { vms }: Names, { name, dependsOn }: VmN
   const others = vms.map((vm) => vm.name).filter((other) => other !== name);
   return dependsOn.flatMap(({ vm: dependency, path }): Problem[] => {
     const where = inFile(document, ['vms', name, 'depends-on', ...path], 'value');
-    if (dependency === name) return [{ reason: 'cycle', message: `VM "${name}" depends on itself`, where }];
+    if (dependency === name)
+      return [{ reason: 'cycle', message: `VM "${name}" depends on itself`, where, hint: 'leave it out' }];
     if (others.includes(dependency)) return [];
     const hint = didYouMean(dependency, others) ?? `other VMs of this file: ${others.join(', ') || 'none'}`;
     return [{ reason: 'unknown-reference', message: `there is no VM "${dependency}"`, where, hint }];
@@ -103,6 +104,7 @@ function circles(document: Document, { vms }: Names): Problem[] {
         reason: 'cycle',
         message: `VMs depend on each other in a circle: ${[...circle, first].join(' → ')}`,
         where: inFile(document, ['vms', first, 'depends-on'], 'value'),
+        hint: 'leave one of these dependencies out',
       },
     ];
   });

@@ -157,6 +157,7 @@ export function resolveRun(
       reason: 'usage',
       message: `IMAGE ${ref}`,
       where: { kind: 'flag', flag: 'IMAGE', value: image },
+      hint: 'it is NAME, NAME,file=PATH or NAME,http=URL, or USER/BOX:VERSION',
     });
   }
   const extraImages = (merged.values['extra-image'] ?? []).map(knownRef);

@@ -67,7 +67,7 @@ function noLogin(ssh: SshSpec, refused: string | undefined, serial: readonly str
   const hint =
     refused === undefined
       ? 'give it more time with --ssh-timeout, or look at its console: run it without ssh, or with --ssh-with-serial'
-      : 'name another user with --ssh-user; the guest must know the public Vagrant key or a key of your agent';
+      : 'name another user with --ssh-user; the guest must know the public Vagrant key, or a key of ~/.ssh, of your agent or of --ssh-option IdentityFile=PATH';
   return new TransientError({ reason: 'guest', message, hint, details: serialDetails(serial) });
 }
 

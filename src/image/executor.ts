@@ -169,6 +169,7 @@ const remove: Executor<'image.remove'> = async (step, context) => {
     throw new TransientError({
       reason: 'image',
       message: `there is no image '${image}' in the backend ${backend}`,
+      hint: 'transient image ls lists those that there are',
     });
   }
   // nobody may make it while it goes, or its record would be taken away with the old one

@@ -67,7 +67,7 @@ export async function fetchDisk(
 }
 
 /** Whether the bytes themselves are to blame, so that another attempt with them is of no use. */
-export function isFaultOfImage(error: unknown): boolean {
+export function isFaultOfImage(error: unknown): error is TransientError {
   return error instanceof TransientError && error.problem.reason === 'image';
 }
 
@@ -114,7 +114,8 @@ async function fetchFile(
   const total = await fileSize(location);
   const sums = new Sums(expected);
   const onProgress = (done: number): void => context.progress({ phase: 'reading', done, total });
-  const disks = await unpack(sums.over(fileBytes(location, onProgress, context.signal)), working.directory);
+  const bytes = sums.over(fileBytes(location, onProgress, context.signal));
+  const disks = await unpack(bytes, working.directory).catch(tellingOf(location));
   sums.verify(location);
   const [disk] = disks ?? [];
   noteFurtherDisks(disks, context);
@@ -141,7 +142,7 @@ async function fetchUrl(
     const whole = announcingEnd(noticing, () =>
       context.note('Download completed. Starting image extraction.'),
     );
-    const disks = await unpack(sums.over(whole), working.directory);
+    const disks = await unpack(sums.over(whole), working.directory).catch(tellingOf(location));
     sums.verify(location);
     noteFurtherDisks(disks, context);
     const [disk] = disks ?? [];
@@ -153,6 +154,17 @@ async function fetchUrl(
   } finally {
     await partial.close();
   }
+}
+
+/** An error that says what it is about: what is wrong within an image does not know where that came from. */
+function tellingOf(location: string): (error: unknown) => never {
+  return (error) => {
+    if (!isFaultOfImage(error) || error.message.includes(location)) throw error;
+    throw new TransientError(
+      { ...error.problem, message: `${location}: ${error.message}` },
+      { cause: error },
+    );
+  };
 }
 
 async function* noticingFailure(bytes: AsyncIterable<Buffer>, onFailure: () => void): AsyncGenerator<Buffer> {

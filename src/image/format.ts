@@ -14,20 +14,38 @@ const EXTERNAL_DATA = 1n << 2n;
 /** Bit of QED's features for a backing file (QEMU, docs/interop/qed_spec). */
 const QED_BACKING = 1n;
 
+const FLATTEN = 'flatten it where it was made: qemu-img convert -O qcow2';
+const INCOMPLETE = 'it may be incomplete; look at where it comes from';
+
+const EMPTY = 'it is empty';
+const CUT_OFF = 'its header is cut off';
+const NO_SECTORS = 'no format that we know, and no raw disk: not whole sectors';
+const WEB_PAGE = 'it is a web page';
+const TEXT = 'it is text';
+
+/** What to do about a file that is no disk at all; one that does not hold all of its data can be flattened. */
+const HINTS: Readonly<Record<string, string>> = {
+  [EMPTY]: INCOMPLETE,
+  [CUT_OFF]: INCOMPLETE,
+  [NO_SECTORS]: INCOMPLETE,
+  [WEB_PAGE]: 'open its address in a browser: it may ask for a login, or be another one',
+  [TEXT]: 'look at what is in it, and at where it comes from',
+};
+
 /**
  * Tells a disk's format by its bytes, and refuses what is no disk and what names other files: QEMU would open those,
  * wherever on the host they are. We look before any program of QEMU does.
  */
 export async function identifyDisk(path: string, shown: string): Promise<DiskFormat> {
   const { size, head, tail } = await readEnds(path, shown);
-  const refuse = (why: string, hint?: string): TransientError => notUsable(shown, why, hint);
-  if (size === 0) throw refuse('it is empty');
+  const refuse = (why: string): TransientError => notUsable(shown, why, HINTS[why] ?? FLATTEN);
+  if (size === 0) throw refuse(EMPTY);
   const format = formatOf(head, tail);
   const other = otherFile(format, head);
-  if (other !== undefined) throw refuse(other, 'flatten it where it was made: qemu-img convert -O qcow2');
+  if (other !== undefined) throw refuse(other);
   if (format !== 'raw') return format;
   if (isText(head)) throw refuse(textKind(head));
-  if (size % SECTOR !== 0) throw refuse('no format that we know, and no raw disk: not whole sectors');
+  if (size % SECTOR !== 0) throw refuse(NO_SECTORS);
   return format;
 }
 
@@ -82,7 +100,7 @@ function otherFile(format: DiskFormat, head: Buffer): string | undefined {
 }
 
 function otherFileOfQcow2(head: Buffer): string | undefined {
-  if (head.length < 72) return 'its header is cut off';
+  if (head.length < 72) return CUT_OFF;
   const offset = Number(head.readBigUInt64BE(8));
   const length = head.readUInt32BE(16);
   if (offset !== 0) {
@@ -92,7 +110,7 @@ function otherFileOfQcow2(head: Buffer): string | undefined {
   }
   const version = head.readUInt32BE(4);
   if (version < 3) return undefined;
-  if (head.length < 104) return 'its header is cut off';
+  if (head.length < 104) return CUT_OFF;
   return (head.readBigUInt64BE(72) & EXTERNAL_DATA) === 0n
     ? undefined
     : 'it keeps its data in another file (an external data file)';
@@ -131,7 +149,7 @@ function textKind(head: Buffer): string {
   const text = head.toString('latin1').trimStart();
   if (text.startsWith('# Disk DescriptorFile'))
     return 'it is the description of a VMware disk whose data is in other files';
-  return /^<(!doctype|html|\?xml)/i.test(text) ? 'it is a web page' : 'it is text';
+  return /^<(!doctype|html|\?xml)/i.test(text) ? WEB_PAGE : TEXT;
 }
 
 /** The error for what cannot be the disk of a VM. */

@@ -33,7 +33,8 @@ export async function listImages(backend: string): Promise<StoredImage[]> {
     if (errorCode(error) === 'ENOENT') return [];
     throw new TransientError({
       reason: 'unreadable',
-      message: `cannot read the backend ${backend}: ${systemMessage(error)}`,
+      message: `cannot read the image backend ${backend}: ${systemMessage(error)}`,
+      hint: 'choose another with --image-backend or TRANSIENT_BACKEND',
     });
   });
   const found = await Promise.all(names.map((file) => storedImage(backend, file)));

@@ -39,7 +39,8 @@ export function networkRoom(): NetworkRoom {
         open.switch.close();
         for (const vm of open.cut) {
           const message = `its link to the network "${network}" was cut: what came from it were no Ethernet frames`;
-          warn({ reason: 'machine', message, where: { kind: 'vm', vm } });
+          const hint = 'from then on nobody reached it there: look at its QEMU, and start it again';
+          warn({ reason: 'machine', message, where: { kind: 'vm', vm }, hint });
         }
         return Promise.resolve(undefined);
       },

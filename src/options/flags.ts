@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import * as z from 'zod';
-import type { Problem, Result } from '../problem.ts';
+import type { KeyPath, Problem, Result } from '../problem.ts';
 import { failed, ok } from '../problem.ts';
 import { problemsOf } from './issues.ts';
 import type { Layer } from './layer.ts';
@@ -68,7 +68,7 @@ export function flagLayer(
     Object.entries(raw).map(([name, value]) => [name, fromText(OPTION_TABLE[name as OptionName], value)]),
   );
   const checked = schema.safeParse(values, { reportInput: true });
-  if (!checked.success) return failed(...flagProblems(checked.error));
+  if (!checked.success) return failed(...flagProblems(checked.error, values));
   const said = optionValues(checked.data);
   return ok({
     values: qemuArgs.length > 0 ? { ...said, 'qemu-args': qemuArgs } : said,
@@ -83,9 +83,14 @@ function fromText(def: OptionDef, value: unknown): unknown {
   return def.type.safeParse(value).success ? value : Number(value);
 }
 
-function flagProblems(error: z.ZodError): Problem[] {
+function flagProblems(error: z.ZodError, values: Readonly<Record<string, unknown>>): Problem[] {
+  // of a flag that was given several times it is told which one is meant
+  const valueAt = ([name, index]: KeyPath): string => {
+    const said = values[String(name)];
+    return Array.isArray(said) && typeof index === 'number' ? ` ${JSON.stringify(said[index])}` : '';
+  };
   return problemsOf(error, {
-    name: ([name]) => `--${String(name)}`,
+    name: (path) => `--${String(path[0])}${valueAt(path)}`,
     where: ([name]) => ({ kind: 'flag', flag: `--${String(name)}` }),
     keys: () => [],
   });

@@ -58,7 +58,7 @@ export const port = integer(1, 65_535);
 /** Text that is not empty and holds no NUL, which no argument of a program can carry. */
 export const text = z
   .string()
-  .min(1)
+  .min(1, { abort: true })
   .refine((value) => !value.includes('\0'), { error: 'must not contain a NUL character' });
 
 const MEMORY_ERROR = 'must be an amount of memory such as "512M" or "2G"';

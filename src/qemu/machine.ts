@@ -143,7 +143,11 @@ function faultOf({ event, data }: QmpEvent, whenFull: Problem): Problem | undefi
   if (event !== 'BLOCK_IO_ERROR' || data['action'] !== 'stop') return undefined;
   if (data['nospace'] === true) return whenFull;
   const reason = typeof data['reason'] === 'string' ? data['reason'] : 'unknown';
-  return { reason: 'machine', message: `the VM was ended: a disk of it failed: ${reason}` };
+  return {
+    reason: 'machine',
+    message: `the VM was ended: a disk of it failed: ${reason}`,
+    hint: 'look at the disk of the host on which its images and disks are: dmesg tells of faults',
+  };
 }
 
 function channelOf(channel: Duplex | undefined): Duplex {
@@ -194,6 +198,8 @@ function sortOutput({ stdout }: Child): { ended: () => void; runs: () => void } 
   return { ended: () => sendTo(process.stdout), runs: () => sendTo(process.stderr) };
 }
 
+const KILLED = 'somebody killed it; the kernel does for want of memory, and dmesg tells of that';
+
 /** What QEMU's end means: one with 0 did what it was asked (`-version`, a guest that powered off). */
 export async function endOf(program: string, exit: QemuExit, serialLog: string): Promise<MachineEnd> {
   if (exit.fault) return { problem: exit.fault };
@@ -206,5 +212,6 @@ export async function endOf(program: string, exit: QemuExit, serialLog: string):
       ? ['the last lines of its serial console:', ...serial.map((line) => `  ${line}`)]
       : []),
   ];
-  return { problem: { reason: 'machine', message: `${program} ended ${how}`, details } };
+  const hint = exit.signal === 'SIGKILL' ? { hint: KILLED } : {};
+  return { problem: { reason: 'machine', message: `${program} ended ${how}`, details, ...hint } };
 }

@@ -121,12 +121,18 @@ function read(line: string): Message | undefined {
   }
 }
 
+const LOOK = '-vv shows what it was asked and what it answered';
+
 function refused(text: string): TransientError {
-  return new TransientError({ reason: 'machine', message: `QEMU refused a command: ${text}` });
+  return new TransientError({ reason: 'machine', message: `QEMU refused a command: ${text}`, hint: LOOK });
 }
 
 function lost(): TransientError {
-  return new TransientError({ reason: 'machine', message: 'QEMU closed its control connection' });
+  return new TransientError({
+    reason: 'machine',
+    message: 'QEMU closed its control connection',
+    hint: LOOK,
+  });
 }
 
 async function withinSeconds<T>(seconds: number, work: Promise<T>): Promise<T> {

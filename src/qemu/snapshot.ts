@@ -36,6 +36,7 @@ function refuseUnusable(directory: string): void {
         reason: 'host',
         message: `cannot write to ${directory}, which ${SNAPSHOT_VARIABLE} names: ${systemMessage(cause)}`,
         where: { kind: 'env', name: SNAPSHOT_VARIABLE },
+        hint: 'name a directory that is there and that you may write to, or unset it',
       },
       { cause },
     );

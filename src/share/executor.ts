@@ -104,7 +104,7 @@ export function shareRoom({ runDirectory, find, shell, warn }: ShareNeeds): Shar
     if (entry === undefined) return undefined;
     entry.mounts.forEach((one) => one.expectEnd());
     try {
-      if (entry.shell) await takeAway(entry.shell, entry.folders, context);
+      if (entry.shell) await takeAway(vm, entry.shell, entry.folders, context);
       await Promise.all(entry.mounts.map((one) => one.settle()));
     } finally {
       await Promise.all(entry.mounts.map((one) => one.kill()));
@@ -177,6 +177,7 @@ async function endsSoon({ ended }: ReturnType<FindMachine>): Promise<boolean> {
 
 /** Unmounts what is mounted; a guest that does not answer any more has lost what it did not write. */
 async function takeAway(
+  vm: string,
   shell: Shell,
   folders: readonly SharedFolderSpec[],
   { signal, warn }: StepContext,
@@ -194,6 +195,7 @@ async function takeAway(
     warn({
       reason: 'guest',
       message: `the shared folder at ${guest} was still in use in the guest when the session ended`,
+      where: { kind: 'vm', vm },
       hint: 'what is written there from then on does not reach the host',
     });
   }

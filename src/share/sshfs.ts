@@ -55,6 +55,8 @@ export class SshfsMount {
     const gate = new SftpGate(folder.host, folder.readonly);
     const options = ['-e', ...(folder.readonly ? ['-R'] : [])];
     const served = await startChild(server, options, { fed: true, ownGroup: true });
+    // at once: what it says before anybody listens is lost
+    const wordsOfServer = wordsOf(served);
     const guest = await shell
       .start(sshfsScript(folder.guest, folder.readonly, shell.sudo))
       .catch((error: unknown) => {
@@ -62,7 +64,7 @@ export class SshfsMount {
         gate.close();
         throw error;
       });
-    const said = { guest: wordsOf(guest), server: wordsOf(served) };
+    const said = { guest: wordsOf(guest), server: wordsOfServer };
     joinStreams(guest, served, gate);
     const first = firstEnd(
       guest.exited.then((exit): Ending => ({ who: 'guest', exit, words: said.guest.lines })),

@@ -46,7 +46,8 @@ async function settle(from: string, target: string): Promise<void> {
   const came = await statOf(from);
   if (came === undefined) {
     const message = `the guest sent nothing by the name of ${basename(from)}`;
-    throw new TransientError({ reason: 'guest', message });
+    const hint = 'it was there a moment before: copy it again, when nothing in the guest takes it away';
+    throw new TransientError({ reason: 'guest', message, hint });
   }
   const there = await statOf(target);
   if (came.isDirectory() && there?.isDirectory() === true) {
@@ -68,6 +69,6 @@ function isDirectory(target: string): TransientError {
   return new TransientError({
     reason: 'host',
     message,
-    hint: 'end the destination in a slash to put it inside',
+    hint: 'remove it, or name another place on the host',
   });
 }

@@ -56,7 +56,7 @@ export async function unpackInto(
   const { code } = await tar.exited;
   await poured;
   signal.throwIfAborted();
-  if (code !== 0) throw failed(`cannot write to ${directory}`, said());
+  if (code !== 0) throw failed('cannot unpack on the host what the guest sent', said());
   await takeRights(directory, signal);
 }
 
@@ -86,8 +86,8 @@ function saidBy(tar: Child): () => string {
 }
 
 function failed(what: string, stderr: string): TransientError {
-  const lines = stderr.split('\n').filter((line) => line !== '' && !line.startsWith('tar: Exiting'));
-  const [first = 'tar failed', ...details] = lines.map((line) => line.replace(/^tar: (\.\/)?/, ''));
+  const lines = stderr.split('\n').filter((line) => line !== '' && !/^\S*tar: Exiting/.test(line));
+  const [first = 'tar failed', ...details] = lines.map((line) => line.replace(/^\S*tar: (\.\/)?/, ''));
   return new TransientError({
     reason: 'host',
     message: `${what}: ${first}`,

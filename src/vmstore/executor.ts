@@ -113,7 +113,11 @@ async function endedBySupervisor(
   const order = { plan: planDown(project.vms, [supervised.name]), vms: [] };
   const exit = await askProject(project, order, (event) => 'line' in event && note(event.line), signal);
   if (exit !== 0)
-    throw new TransientError({ reason: 'machine', message: `VM '${vm.name}' did not end in order` });
+    throw new TransientError({
+      reason: 'machine',
+      message: `VM '${vm.name}' did not end in order`,
+      hint: 'the log of its project may tell why: transient logs',
+    });
   return true;
 }
 

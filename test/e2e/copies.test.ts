@@ -131,7 +131,7 @@ describe('what cannot be copied', () => {
       'cannot write to /etc/passwd/x in the guest',
     );
     expect(await refused('cp', 'vm:/etc/passwd', 'blocker/x')).toContain(
-      'on the host: a part of the path is not',
+      'on the host: it, or a part of its path, is not',
     );
     rig.write({ 'root/etc/fstab': '' });
     const small = 'truncate -s 40M disk; PATH=$PATH:/sbin:/usr/sbin mke2fs -q -t ext4 -d root disk';

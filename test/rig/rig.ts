@@ -28,6 +28,8 @@ export interface RigOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** A download that broke off may be left, for the next attempt to go on with. */
   readonly resumable?: boolean;
+  /** Nothing is told when the test fails: it has many rigs, and tells of that one itself which failed. */
+  readonly silent?: boolean;
 }
 
 export interface RunOptions {
@@ -61,7 +63,13 @@ export class Rig implements AsyncDisposable {
   /** What was told before the tree was removed. */
   #lastWords: string | undefined;
 
-  constructor({ fakeQemu = true, faults = {}, env = {}, resumable = false }: RigOptions = {}) {
+  constructor({
+    fakeQemu = true,
+    faults = {},
+    env = {},
+    resumable = false,
+    silent = false,
+  }: RigOptions = {}) {
     this.#resumable = resumable;
     const path = process.env['PATH'] ?? '/usr/bin:/bin';
     this.environment = {
@@ -75,7 +83,7 @@ export class Rig implements AsyncDisposable {
       [MARK]: this.root,
       ...env,
     };
-    onTestFailed(() => console.error(this.told()));
+    if (!silent) onTestFailed(() => console.error(this.told()));
   }
 
   /** Writes files below the working directory; keys are paths. */

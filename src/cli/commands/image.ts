@@ -62,6 +62,7 @@ function needOf(spec: string, backend: string, workingDirectory: string): Result
     reason: 'usage',
     message: `SPEC ${spec} ${ref}`,
     where: { kind: 'flag', flag: 'SPEC', value: spec },
+    hint: 'it is NAME,file=PATH or NAME,http=URL or NAME,vagrant=BOX:VERSION, or USER/BOX:VERSION',
   });
 }
 
@@ -73,7 +74,8 @@ function unique(needs: readonly ImageNeed[]): Result<ImageNeed[]> {
     if (other?.source?.location === need.source?.location) return [];
     const where = { kind: 'flag' as const, flag: 'SPEC', value: need.name };
     const sources = [need, other].map((one) => one?.source?.location ?? 'none').join(' and ');
-    return [{ reason: 'conflict', message: `image "${need.name}" has two sources: ${sources}`, where }];
+    const message = `image "${need.name}" has two sources: ${sources}`;
+    return [{ reason: 'conflict', message, where, hint: 'give each image a name of its own' }];
   });
   return problems.length > 0 ? failed(...problems) : ok([...byName.values()]);
 }

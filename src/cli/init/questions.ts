@@ -47,6 +47,10 @@ export async function askFor(
       if (answer !== '') answers[key] = answer;
     }
     return answers;
+  } catch (error) {
+    // the question still stands on its line
+    process.stderr.write('\n');
+    throw error;
   } finally {
     terminal.close();
   }

@@ -269,7 +269,12 @@ function reasonOf(error: unknown): string {
   const code = errorCode(error);
   if (code === 'ENOTFOUND') return 'there is no such host';
   if (code === 'ECONNREFUSED') return 'the connection was refused';
+  if (isRedirectLoop(error)) return 'the server redirects in a circle';
   return message === '' ? (code ?? 'unknown fault') : message;
+}
+
+function isRedirectLoop(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('Redirect loop');
 }
 
 function explained(url: string, error: unknown): unknown {
@@ -279,7 +284,11 @@ function explained(url: string, error: unknown): unknown {
       ? statusHint(error.status)
       : 'look whether the address and the proxy settings are right; what came so far is kept, and the next attempt goes on from there';
   return new TransientError(
-    { reason: 'image', message: `cannot download ${url}: ${reasonOf(error)}`, hint },
+    {
+      reason: 'image',
+      message: `cannot download ${url}: ${reasonOf(error)}`,
+      hint: isRedirectLoop(error) ? 'look whether the address is right' : hint,
+    },
     { cause: error },
   );
 }
@@ -299,6 +308,7 @@ function statusHint(status: number): string {
 function tooLarge(url: string, limit: number): TransientError {
   return new TransientError({
     reason: 'image',
-    message: `${url} is larger than the ${limit} bytes that it may have`,
+    message: `${url} is larger than the ${limit} bytes that are read of what tells of a box`,
+    hint: 'where it is the image or the box itself, say NAME,http=URL',
   });
 }

@@ -98,7 +98,11 @@ async function readCatalog(
     });
   }
   return readFile(catalog, 'utf8').catch((cause: unknown) => {
-    throw problem(`cannot read the box catalogue ${catalog}: ${systemMessage(cause)}`, undefined, cause);
+    throw problem(
+      `cannot read the box catalogue ${catalog}: ${systemMessage(cause)}`,
+      'one on a server begins with http:// or https://, also in VAGRANT_SERVER_URL',
+      cause,
+    );
   });
 }
 
@@ -114,7 +118,10 @@ function parseMetadata(text: string, catalog: string): z.infer<typeof metadataSc
   } catch {
     // told below
   }
-  throw problem(`what ${catalog} says is not the metadata of a vagrant box`);
+  throw problem(
+    `what ${catalog} says is not the metadata of a vagrant box`,
+    'where it is the box itself, say NAME,http=URL or NAME,file=PATH',
+  );
 }
 
 function providerIn({ versions }: z.infer<typeof metadataSchema>, box: string, version: string): Provider {
@@ -156,7 +163,10 @@ function absoluteUrl(url: string, catalog: string): string {
   if (/^https?:\/\//.test(catalog)) {
     const absolute = new URL(url, catalog);
     if (absolute.protocol === 'http:' || absolute.protocol === 'https:') return absolute.href;
-    throw problem(`the metadata at ${catalog} leads to ${url}, which is not on the network`);
+    throw problem(
+      `the metadata at ${catalog} leads to ${url}, which is not on the network`,
+      'what a server says of a box must lead to http:// or https://',
+    );
   }
   if (/^https?:\/\//.test(url)) return url;
   return url.startsWith('file:') ? fileURLToPath(url) : resolve(dirname(catalog), url);
@@ -166,7 +176,10 @@ function checksumOf({ checksum, checksum_type: type }: Provider, box: string): P
   if (!checksum || !type) return {};
   const algorithm = CHECKSUMS.find((known) => known === type.toLowerCase().replace('-', ''));
   if (algorithm === undefined)
-    throw problem(`the checksum of the vagrant box '${box}' is of an unknown kind: ${type}`);
+    throw problem(
+      `the checksum of the vagrant box '${box}' is of an unknown kind: ${type}`,
+      `known are ${CHECKSUMS.join(', ')}; the box can also be downloaded and named: NAME,file=PATH`,
+    );
   return { checksum: { algorithm, digest: checksum.toLowerCase() } };
 }
 

@@ -72,11 +72,18 @@ export async function unpackBox(
   } catch (cause) {
     if (source.failed || cause instanceof TransientError || isSystemError(cause)) throw cause;
     throw unusable(
-      `its archive is broken (${cause instanceof Error ? cause.message : String(cause)})`,
+      `its archive is broken (${wordsOf(cause)})`,
       cause,
+      'it may be incomplete; look at where it comes from',
     );
   }
   return chosen(written, namesIn(metadata));
+}
+
+/** What tar-stream says of an archive that is cut off depends on who is quicker. */
+function wordsOf(cause: unknown): string {
+  const said = cause instanceof Error ? cause.message : String(cause);
+  return /unexpected end|destroyed|premature/i.test(said) ? 'it ends too early' : said;
 }
 
 /** The disks that the metadata names, in its order; where it names none, the one called box.img. */
@@ -142,7 +149,9 @@ function namesIn(metadata: string | undefined): string[] {
 
 const REPACK = 'pack it anew without tar --sparse, or unpack it and name its disk: NAME,file=PATH';
 
-function unusable(why: string, cause?: unknown, hint?: string): TransientError {
+const UNPACK = 'if you trust it, unpack it and name its disk: NAME,file=PATH';
+
+function unusable(why: string, cause?: unknown, hint = UNPACK): TransientError {
   const message = `the box is not usable: ${why}`;
-  return new TransientError({ reason: 'image', message, ...(hint ? { hint } : {}) }, { cause });
+  return new TransientError({ reason: 'image', message, hint }, { cause });
 }

@@ -139,5 +139,6 @@ function broken(): TransientError {
   return new TransientError({
     reason: 'image',
     message: 'the box is not usable: its list of holes is broken',
+    hint: 'it may be incomplete; look at where it comes from',
   });
 }

@@ -10,6 +10,8 @@ export interface CommandLine {
   /** Further forwards from the host, as the rows that QEMU would tell of them. */
   readonly forwards: readonly Forwarded[];
   readonly qmpDescriptor: number | undefined;
+  /** Sockets of its cards in networks. */
+  readonly networkDescriptors: readonly number[];
   /** File that keeps what the serial console says. */
   readonly serialLog: string | undefined;
   /** The serial console is our stdin and stdout. */
@@ -44,6 +46,10 @@ export function readCommandLine(argv: readonly string[]): CommandLine {
     sshPort: forwarded === undefined ? undefined : Number(forwarded),
     forwards: forwardsIn(valuesOf(argv, 'netdev')),
     qmpDescriptor: descriptor === undefined ? undefined : Number(descriptor),
+    networkDescriptors: valuesOf(argv, 'netdev').flatMap((netdev) => {
+      const number = /^socket,.*\bfd=(\d+)/.exec(netdev)?.[1];
+      return number === undefined ? [] : [Number(number)];
+    }),
     serialLog: firstMatch(chardevs, /logfile=([^,]+)/),
     onTerminal: console?.startsWith('stdio') === true,
   };

@@ -11,6 +11,12 @@ export interface Faults {
   readonly dieAfter?: Moment;
   /** The control connection says nothing. */
   readonly noQmp?: boolean;
+  /** The control connection refuses this command. */
+  readonly refuses?: string;
+  /** The control connection is closed once it is ready, and QEMU runs on. */
+  readonly leavesQmp?: boolean;
+  /** What the machine sends into its networks are no Ethernet frames. */
+  readonly noFrames?: boolean;
   /** The guest's port accepts connections and never answers, as slirp does for a guest that does not listen. */
   readonly noSsh?: boolean;
   /** Time that the guest takes to greet, in milliseconds. */

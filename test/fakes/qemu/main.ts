@@ -2,7 +2,7 @@
  * A program that passes for qemu-system-x86_64: it takes our arguments, speaks QMP and offers a guest's ssh, so that
  * whole sessions run in a moment. `FAKE_QEMU` says what goes wrong (faults.ts); test/rig/setup.ts bundles it.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, writeSync } from 'node:fs';
 import { readCommandLine } from './command-line.ts';
 import { faultsOf } from './faults.ts';
 import type { Guest } from './guest.ts';
@@ -17,6 +17,9 @@ const BOOT_LINES = [
   'Welcome to the fake guest!',
 ];
 
+/** The length of a frame that is longer than any. */
+const NONSENSE = Buffer.alloc(4, 0xff);
+
 async function main(argv: readonly string[]): Promise<void> {
   const said = readCommandLine(argv);
   if (said.wantsVersion) return void process.stdout.write('QEMU emulator version 7.2.22 (fake)\n');
@@ -25,7 +28,7 @@ async function main(argv: readonly string[]): Promise<void> {
   const missing = said.disks.find((disk) => !existsSync(disk));
   if (missing !== undefined)
     exit(1, `qemu-system-x86_64: Could not open '${missing}': No such file or directory`);
-  const { exitAtOnce, noQmp, serial, ignorePowerdown, ignoreTerm, ioError } = life.faults;
+  const { exitAtOnce, noQmp, serial, ignorePowerdown, ignoreTerm, ioError, noFrames } = life.faults;
   if (exitAtOnce) exit(exitAtOnce.code, exitAtOnce.stderr);
   const console = new SerialConsole(said);
   let guest: Guest | undefined;
@@ -60,8 +63,11 @@ async function main(argv: readonly string[]): Promise<void> {
           powerDown,
           quit: () => end('host-qmp-quit'),
           negotiated: () => life.happens('qmp'),
+          refuses: life.faults.refuses,
+          leaves: life.faults.leavesQmp === true,
         });
   if (ioError) life.when('command', () => qmp?.ioError(ioError.nospace));
+  if (noFrames === true) for (const descriptor of said.networkDescriptors) writeSync(descriptor, NONSENSE);
   if (said.sshPort !== undefined) guest = await bootGuest(said.sshPort, life);
   if (noQmp !== true) qmp?.greet();
   console.print(...BOOT_LINES, ...(serial === undefined ? [] : [serial]));

@@ -9,6 +9,10 @@ export interface Controlled {
   readonly powerDown: () => void;
   readonly quit: () => void;
   readonly negotiated: () => void;
+  /** A command that is refused. */
+  readonly refuses: string | undefined;
+  /** The connection is closed once it is ready. */
+  readonly leaves: boolean;
 }
 
 interface Request {
@@ -52,10 +56,15 @@ export class QmpServer {
 
   #answer({ execute, id, arguments: args }: Request): void {
     const answer = (value: unknown): void => this.#send({ return: value, id });
+    if (execute === this.#controlled.refuses) {
+      this.#send({ id, error: { class: 'GenericError', desc: `The command ${execute} is disabled` } });
+      return;
+    }
     switch (execute) {
       case 'qmp_capabilities':
         answer({});
         this.#controlled.negotiated();
+        if (this.#controlled.leaves) this.#socket.end();
         break;
       case 'human-monitor-command':
         answer(this.#human(String(args?.['command-line'])));
@@ -91,7 +100,7 @@ export class QmpServer {
   }
 
   #send(message: unknown): void {
-    this.#socket.write(`${JSON.stringify(message)}\r\n`);
+    if (this.#socket.writable) this.#socket.write(`${JSON.stringify(message)}\r\n`);
   }
 }
 

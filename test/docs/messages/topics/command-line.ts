@@ -1,0 +1,136 @@
+import type { Topic } from '../scenario.ts';
+import { VM, base } from './parts.ts';
+
+export const commandLine: Topic = {
+  title: 'The command line',
+  scenarios: [
+    {
+      form: 'say what to do: a command is missing',
+      typed: ['transient'],
+    },
+    {
+      form: "there is no command 'COMMAND'",
+      typed: ['transient strat web'],
+    },
+    {
+      form: 'unrecognized arguments: ARGUMENTS',
+      typed: ['transient run base --ssh-comand true'],
+      advice: 'Each command has its own flags: `transient run --help` lists those of `run`.',
+    },
+    {
+      form: 'unrecognized arguments: ARGUMENTS',
+      when: 'What a VM is made of is said when it is created, and copies when it runs.',
+      typed: ['transient create base --copy-in-before ./app.conf:/etc/'],
+    },
+    {
+      form: 'unrecognized arguments: ARGUMENTS',
+      when: 'More operands than the command has a place for; a command for the guest is one word to the shell.',
+      typed: ['transient ssh web make test'],
+      advice: "A command is given with `--cmd`: `transient ssh web --cmd 'make test'`.",
+    },
+    {
+      form: "missing required argument 'NAME'",
+      typed: ['transient run'],
+    },
+    {
+      form: "option '--FLAG <VALUE>' argument missing",
+      typed: ['transient run base --ssh-port'],
+    },
+    {
+      form: '--FLAG must …',
+      when: 'A value is not what the flag takes; all of them are told at once.',
+      typed: [
+        "transient run base --name .web --memory lots --cpus 0 --ssh-port 70000 --accel hvm --ssh-user 'a b' --ssh-net-driver 'e1000,mac=1' --ssh-command ''",
+      ],
+      advice: '`transient run --help` says what each of them takes.',
+    },
+    {
+      form: '--FLAG must …',
+      when: 'Names of VMs, too.',
+      typed: ['transient create base --name "$(printf \'two\\nlines\')"'],
+    },
+    {
+      form: '--FLAG VALUE must …',
+      when: 'One value of a flag that can be given several times.',
+      typed: [
+        'transient run base --copy-in-before ./app.conf:etc --copy-out-after out:./out --copy-out-after /:./all --shared-folder ./src:/ --shared-folder src --forward 80 --forward 99999:80 --forward 8080:0 --forward 8080:80/sctp --forward host:8080:80 --forward [::1]:8080:80 --extra-image data,ftp=x',
+      ],
+    },
+    {
+      form: 'IMAGE must …',
+      typed: ['transient run ,file=./base.qcow2'],
+    },
+    {
+      form: 'SPEC SPEC …',
+      when: 'An image spec is `NAME`, or `NAME,PROTOCOL=SOURCE`.',
+      typed: ['transient image pull base,http=base.qcow2 .base,file=./base.qcow2 base,ftp=x'],
+    },
+    {
+      form: 'image "NAME" has two sources: SOURCE and SOURCE',
+      typed: ['transient image pull base,file=./one.qcow2 base,file=./two.qcow2'],
+    },
+    {
+      form: 'IMAGE must be a name, without a comma',
+      typed: ['transient commit web base2,file=./base.qcow2'],
+    },
+    {
+      form: '--jobs must be a whole number from 1 on, got VALUE',
+      files: { 'Transientfile.toml': VM },
+      typed: ['transient up --jobs many'],
+    },
+    {
+      form: '--report must be FORM=FILE or FORM=FILE, got VALUE',
+      prepare: base,
+      typed: ['transient run base --cmd true --report out.xml'],
+    },
+    {
+      form: '--FLAG is about one run from its beginning to its end: it does not go with FLAG',
+      files: { 'Transientfile.toml': VM },
+      typed: ['transient up --detach --report junit=out.xml'],
+    },
+    {
+      form: 'SHELL must be one of SHELLS, got VALUE',
+      typed: ['transient completion tcsh'],
+    },
+    {
+      form: "missing required argument 'destination'",
+      typed: ['transient cp web:/etc/hostname'],
+    },
+    {
+      form: 'either the sources or the destination must be VM paths, not both',
+      typed: ['transient cp web:/etc/hosts db:/etc/hosts'],
+      advice: 'From one VM to another a file goes by way of the host, with two commands.',
+    },
+    {
+      form: 'either all sources or the destination must be VM paths (VM:/PATH)',
+      typed: ['transient cp ./one web:/etc/hosts ./two'],
+    },
+    {
+      form: 'all sources must be VM paths of the same VM',
+      typed: ['transient cp web:/etc/hosts db:/etc/hosts ./out/'],
+    },
+    {
+      form: 'PATH is there already, and is left as it is',
+      when: '`init` finds a Transientfile.',
+      files: { 'Transientfile.toml': VM },
+      typed: ['transient init --yes'],
+    },
+    {
+      form: 'there was no answer: nothing is written',
+      when: 'The input of `init` ended at one of its questions (^D).',
+      typed: ['transient init'],
+      onTerminal: true,
+    },
+    {
+      form: 'cannot write PATH: REASON',
+      when: '`init` in a directory that you may not write to.',
+      prepare: (scene) => scene.readOnly('.'),
+      typed: ['transient init --yes'],
+    },
+    {
+      form: '--FLAG must begin and end with a letter or digit and hold only letters, digits, ".", "_" and "-"',
+      when: 'What `init` is told goes into a Transientfile, and must be good there.',
+      typed: ["transient init --yes --name 'my shop'"],
+    },
+  ],
+};

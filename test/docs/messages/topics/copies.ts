@@ -1,0 +1,223 @@
+import { builderProgram } from '../../../../src/builder/args.ts';
+import type { Scene } from '../scene.ts';
+import type { Topic } from '../scenario.ts';
+import { CREATED, base } from './parts.ts';
+
+const DIRECT = 'transient run base --direct-copy --cmd true';
+const BUILDER = 'transient cp ./app.conf web:/etc/ --builder-kernel ./vmlinuz --builder-initrd ./initrd';
+
+export const copies: Topic = {
+  title: 'Copies',
+  intro:
+    'Each message begins with the pair that was to be copied. Copies go onto the disk of a VM that does not run, by a small builder VM; with `--direct-copy` they go over ssh while it runs. `cp` says the same as `--copy-in-before` and `--copy-out-after`; where its builder is at fault below, that is one with a kernel and an initramfs of its own.',
+  scenarios: [
+    {
+      form: 'copying in HOST:GUEST: cannot copy HOST of the host: REASON',
+      prepare: base,
+      typed: [`${DIRECT} --copy-in-before ./app.conf:/srv/`],
+    },
+    {
+      form: 'copying in HOST:GUEST: cannot read HOST: REASON',
+      prepare: (scene) => {
+        builder(scene, answering({}));
+        scene.closed('app.conf');
+      },
+      typed: [CREATED, BUILDER],
+    },
+    {
+      form: 'copying in HOST:GUEST: cannot write to GUEST in the guest: REASON',
+      prepare: (scene) => {
+        withFile(scene);
+        scene.write('/srv/shop', '');
+      },
+      typed: [`${DIRECT} --copy-in-before ./app.conf:/srv/shop/etc/`],
+      advice:
+        'Over ssh a copy has the rights of root where the user may use `sudo` in the guest without a password, and those of the user elsewhere.',
+    },
+    {
+      form: 'copying in HOST:GUEST: cannot write GUEST in the guest: REASON',
+      prepare: (scene) => {
+        withFile(scene);
+        scene.guest(
+          tar('cat >/dev/null; echo "tar: app.conf: Cannot open: Read-only file system" >&2; exit 2'),
+        );
+      },
+      typed: [`${DIRECT} --copy-in-before ./app.conf:/srv/`],
+    },
+    {
+      form: 'copying in HOST:GUEST: cannot write GUEST in the guest: no space left on its disk',
+      prepare: (scene) => {
+        withFile(scene);
+        scene.guest(
+          tar('cat >/dev/null; echo "tar: app.conf: Cannot write: No space left on device" >&2; exit 2'),
+        );
+      },
+      typed: [`${DIRECT} --copy-in-before ./app.conf:/srv/`],
+    },
+    {
+      form: 'copying in HOST:GUEST took longer than SECONDS s',
+      prepare: (scene) => {
+        withFile(scene);
+        scene.guest(tar('exec sleep 10'));
+      },
+      typed: [`${DIRECT} --copy-timeout 1 --copy-in-before ./app.conf:/srv/`],
+    },
+    {
+      form: 'copying out GUEST:HOST: cannot copy GUEST of the guest: no such file or directory',
+      prepare: base,
+      typed: [`${DIRECT} --copy-out-after /srv/log:./out/`],
+      advice:
+        'Copies out are made also when the command before them failed: then what it was to write may be missing.',
+    },
+    {
+      form: 'copying out GUEST:HOST: cannot read GUEST in the guest: REASON',
+      prepare: (scene) => {
+        withLog(scene);
+        scene.guest(
+          tar('head -c 10240 /dev/zero; echo "tar: ./log: Cannot open: Permission denied" >&2; exit 2'),
+        );
+      },
+      typed: [`${DIRECT} --copy-out-after /srv/log:./out/`],
+    },
+    {
+      form: 'copying out GUEST:HOST: the guest sent nothing by the name of NAME',
+      prepare: (scene) => {
+        withLog(scene);
+        scene.guest(tar('head -c 10240 /dev/zero'));
+      },
+      typed: [`${DIRECT} --copy-out-after /srv/log:./out/`],
+    },
+    {
+      form: 'copying out GUEST:HOST: cannot unpack on the host what the guest sent: REASON',
+      when: 'Something else than the files came: what a shell of the guest prints when somebody logs in, for instance.',
+      prepare: (scene) => {
+        withLog(scene);
+        scene.guest(tar('echo "Last login: Mon Mar  2 09:41"'));
+      },
+      typed: [`${DIRECT} --copy-out-after /srv/log:./out/`],
+      advice: 'A command that does nothing must print nothing: `transient ssh web --cmd true`.',
+    },
+    {
+      form: 'copying out GUEST:HOST: cannot write to HOST on the host: REASON',
+      prepare: (scene) => {
+        withLog(scene);
+        scene.directory('out');
+        scene.readOnly('out');
+      },
+      typed: [`${DIRECT} --copy-out-after /srv/log:./out/`],
+    },
+    {
+      form: 'copying out GUEST:HOST: PATH is a directory on the host, and a file is to be put there',
+      prepare: (scene) => {
+        withLog(scene);
+        scene.directory('out/log');
+      },
+      typed: [`${DIRECT} --copy-out-after /srv/log:./out/`],
+    },
+    {
+      form: 'copying in HOST:GUEST: there is no rsync in the guest, or in the builder VM',
+      prepare: (scene) => {
+        withFile(scene);
+        scene.program('rsync', 'exit 1');
+        scene.guest({ rsync: undefined });
+      },
+      typed: [`${DIRECT} --rsync --copy-in-before ./app.conf:/srv/`],
+    },
+    {
+      form: 'copying in HOST:GUEST: rsync failed: REASON',
+      prepare: (scene) => {
+        withFile(scene);
+        scene.program(
+          'rsync',
+          'echo "rsync: [receiver] write failed on \\"/srv/app.conf\\": No space left on device (28)" >&2; exit 11',
+        );
+        scene.guest({ rsync: '' });
+      },
+      typed: [`${DIRECT} --rsync --copy-in-before ./app.conf:/srv/`],
+    },
+    {
+      form: 'direct-copy goes over ssh, and this VM is connected to by the console of QEMU',
+      prepare: withFile,
+      typed: ['transient run base --direct-copy --copy-in-before ./app.conf:/etc/'],
+    },
+    {
+      form: '--builder-kernel names PATH, which cannot be read: REASON',
+      prepare: withFile,
+      typed: [CREATED, 'transient cp ./app.conf web:/etc/ --builder-kernel ./vmlinuz'],
+    },
+    {
+      form: '--builder-initrd names PATH, which cannot be read: REASON',
+      prepare: withFile,
+      typed: [CREATED, 'transient cp ./app.conf web:/etc/ --builder-initrd ./initrd'],
+    },
+    {
+      form: 'the builder VM ended with exit code NUMBER',
+      prepare: (scene) => {
+        builder(scene, "echo 'qemu-system-x86_64: could not load kernel ./vmlinuz' >&2; exit 1");
+      },
+      typed: [CREATED, BUILDER],
+    },
+    {
+      form: 'the builder VM ended by SIGNAL',
+      when: 'Somebody killed it: most often the kernel, for want of memory. It takes 768 MiB.',
+      prepare: (scene) => builder(scene, 'kill -KILL $$'),
+      typed: [CREATED, BUILDER],
+    },
+    {
+      form: 'the disk of the VM cannot be mounted: REASON',
+      when: 'The builder finds no system on the disk that it could copy into.',
+      prepare: (scene) =>
+        builder(scene, answering({ mount: 'the disk is encrypted: /dev/vda2 (crypto_LUKS)' })),
+      typed: [CREATED, BUILDER],
+    },
+    {
+      form: 'the disk could not be unmounted',
+      prepare: (scene) =>
+        builder(scene, answering({ off: "umount: can't unmount /mnt: Device or resource busy" })),
+      typed: [CREATED, BUILDER],
+    },
+  ],
+};
+
+function withFile(scene: Scene): void {
+  base(scene);
+  scene.write('app.conf', 'port = 80\n');
+}
+
+function withLog(scene: Scene): void {
+  base(scene);
+  scene.write('/srv/log', 'a line\n');
+}
+
+/** A tar of the guest that does this instead of packing or unpacking. */
+function tar(script: string): Record<string, string> {
+  return { tar: `[ "$1" = --version ] && exit; ${script}` };
+}
+
+/** A VM that copies can go to, and a program in place of the builder's QEMU. */
+function builder(scene: Scene, script: string): void {
+  withFile(scene);
+  scene.write('vmlinuz', '');
+  scene.write('initrd', '');
+  scene.program(builderProgram(), script);
+}
+
+/** A script that speaks on the builder's ports as its init does, and has these requests fail with these words. */
+function answering(failures: Readonly<Record<string, string>>): string {
+  const answers = {
+    ask: done(0, '0:0\nno\n/etc/app.conf', ''),
+    take: `cat <&4 >/dev/null; ${done(0, '', '')}`,
+    ...Object.fromEntries(Object.entries(failures).map(([request, words]) => [request, done(1, '', words)])),
+  };
+  const cases = Object.entries(answers).map(([request, answer]) => `${request}) ${answer} ;;`);
+  return `echo ready >&3
+while read -r request rest <&3; do
+  case $request in ${cases.join(' ')} *) ${done(0, '', '')} ;; esac
+  [ "$request" != off ] || exit 0
+done`;
+}
+
+function done(code: number, stdout: string, stderr: string): string {
+  const [said, complained] = [stdout, stderr].map((text) => Buffer.from(text).toString('base64') || '-');
+  return `echo done ${code} 0 ${said} ${complained} >&3`;
+}

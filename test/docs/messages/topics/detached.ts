@@ -1,0 +1,109 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { until } from '../../../rig/until.ts';
+import type { Scene } from '../scene.ts';
+import type { Topic } from '../scenario.ts';
+import { JOB, VM, base } from './parts.ts';
+
+const UP = 'transient up --detach';
+
+/** A VM that is asked to shut down, and has a while for that. */
+const SLOW = `${VM}shutdown-timeout = 20\n`;
+
+export const detached: Topic = {
+  title: 'Projects that run detached',
+  intro: '`transient up --detach` leaves VMs running; `transient logs` prints what they said since.',
+  scenarios: [
+    {
+      form: 'nothing of this project runs detached',
+      files: { 'Transientfile.toml': VM },
+      typed: ['transient logs'],
+    },
+    {
+      form: 'VM "NAME" of this project does not run',
+      files: { 'Transientfile.toml': VM },
+      prepare: upAndDown,
+      typed: [UP, 'transient down wbe'],
+    },
+    {
+      form: '--watch shows what it does: it does not go with --detach',
+      files: { 'Transientfile.toml': JOB },
+      typed: ['transient up --watch --detach'],
+    },
+    {
+      form: 'the project runs detached, as process NUMBER',
+      files: { 'Transientfile.toml': VM },
+      prepare: upAndDown,
+      typed: [UP, 'transient up --watch'],
+    },
+    {
+      form: 'the process that runs the project has ended before it answered',
+      when: 'Somebody killed it, and its VMs with it.',
+      files: { 'Transientfile.toml': VM },
+      prepare: killedMeanwhile,
+      faults: { noSsh: true },
+      typed: [UP],
+    },
+    {
+      form: 'the project is being ended',
+      when: 'A command comes while the project is brought to its end.',
+      files: { 'Transientfile.toml': SLOW },
+      prepare: ending,
+      faults: { ignorePowerdown: true },
+      typed: [`${UP} --memory 2G`],
+    },
+    {
+      form: "VM 'NAME' did not end in order",
+      when: 'The lines before it, and the log of the project, say why.',
+      files: { 'Transientfile.toml': SLOW },
+      prepare: ending,
+      faults: { ignorePowerdown: true },
+      typed: ['transient stop web'],
+    },
+  ],
+};
+
+function upAndDown(scene: Scene): void {
+  base(scene);
+  scene.afterwards(async () => {
+    await scene.run('transient down');
+  });
+}
+
+/** A project that is killed while it comes up. */
+function killedMeanwhile(scene: Scene): void {
+  base(scene);
+  const killed = scene.rig.happened('start').then(async () => process.kill(await ownerOf(scene), 'SIGKILL'));
+  scene.afterwards(async () => {
+    await killed;
+    await ended(scene);
+    // what the next command would remove
+    rmSync(join(scene.rig.runtime, 'transient'), { recursive: true });
+  });
+}
+
+/** A project that somebody has told to end, whose guest takes its time for that. */
+async function ending(scene: Scene): Promise<void> {
+  base(scene);
+  await scene.run(UP);
+  const owner = await ownerOf(scene);
+  process.kill(owner, 'SIGTERM');
+  await scene.rig.happened('powerdown');
+  scene.afterwards(async () => {
+    process.kill(owner, 'SIGTERM');
+    await ended(scene);
+  });
+}
+
+async function ended(scene: Scene): Promise<void> {
+  await until('the end of the project', () => scene.rig.processes.length === 0);
+}
+
+/** The process that runs the project. */
+async function ownerOf(scene: Scene): Promise<number> {
+  for (;;) {
+    const { stdout } = await scene.run('transient ps --json');
+    const [{ owner } = {}] = JSON.parse(stdout.text) as { owner?: number }[];
+    if (owner !== undefined) return owner;
+  }
+}

@@ -1,0 +1,117 @@
+import { chownSync, mkdirSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { disk } from '../../../rig/disks.ts';
+import type { Topic } from '../scenario.ts';
+import { CREATED, STORE, base, created } from './parts.ts';
+
+const RUN = 'transient run base --cmd true';
+
+export const host: Topic = {
+  title: 'The host: programs, space, permissions',
+  intro: '`transient doctor` looks at all of this before anything goes wrong.',
+  scenarios: [
+    {
+      form: "Required program 'PROGRAM' is not installed",
+      prepare: (scene) => {
+        scene.write('base.qcow2', disk('qcow2'));
+        scene.without('qemu-img');
+      },
+      typed: ['transient image pull base,file=./base.qcow2'],
+    },
+    {
+      form: "Required program 'PROGRAM' is not installed",
+      prepare: (scene) => {
+        base(scene);
+        scene.without('setpriv');
+      },
+      typed: [RUN],
+    },
+    {
+      form: 'PROGRAM failed (exit code NUMBER)',
+      when: 'A program of the host did not do what it was asked for; what it said itself follows.',
+      prepare: (scene) => {
+        base(scene);
+        scene.program(
+          'qemu-img',
+          "echo 'qemu-img: web-0-base: Could not write: No space left on device' >&2; exit 1",
+        );
+      },
+      typed: [CREATED],
+      advice: '`-v` prints its whole command line.',
+    },
+    {
+      form: 'PROGRAM failed (killed by SIGNAL)',
+      prepare: (scene) => {
+        base(scene);
+        scene.program('qemu-img', 'kill -KILL $$');
+      },
+      typed: [CREATED],
+    },
+    {
+      form: 'cannot use the runtime directory DIRECTORY: XDG_RUNTIME_DIR: REASON',
+      prepare: base,
+      typed: [`XDG_RUNTIME_DIR=/home/ada/run ${RUN}`],
+    },
+    {
+      form: 'cannot use the runtime directory DIRECTORY: XDG_RUNTIME_DIR is not a directory',
+      prepare: (scene) => {
+        base(scene);
+        scene.write('/home/ada/run', '');
+      },
+      typed: [`XDG_RUNTIME_DIR=/home/ada/run ${RUN}`],
+    },
+    {
+      form: 'cannot use the runtime directory DIRECTORY: XDG_RUNTIME_DIR belongs to user NUMBER, and we are user NUMBER',
+      when: 'As after `sudo` or `su`, which keep the variable of the other user.',
+      prepare: (scene) => {
+        base(scene);
+        foreign(scene.place('/home/ada/run'));
+      },
+      typed: [`XDG_RUNTIME_DIR=/home/ada/run ${RUN}`],
+    },
+    {
+      form: 'cannot use the runtime directory DIRECTORY: the runtime directory is not a directory',
+      when: 'Somebody else was there first.',
+      prepare: (scene) => {
+        base(scene);
+        mkdirSync(scene.place('/home/ada/run'));
+        symlinkSync('/tmp', scene.place('/home/ada/run/transient'));
+      },
+      typed: [`XDG_RUNTIME_DIR=/home/ada/run ${RUN}`],
+    },
+    {
+      form: 'cannot write logs to DIRECTORY: REASON',
+      prepare: (scene) => {
+        base(scene);
+        scene.write('logs', '');
+      },
+      typed: [`${RUN} --log-dir ./logs`],
+    },
+    {
+      form: 'cannot write the report PATH: REASON',
+      prepare: (scene) => {
+        base(scene);
+        scene.directory('out.xml');
+      },
+      typed: [`${RUN} --report junit=./out.xml`],
+    },
+    {
+      form: 'cannot open PATH: permission denied',
+      when: 'Something of a store is not yours: made as root, for instance.',
+      prepare: async (scene) => {
+        await created(scene);
+        scene.closed(`${STORE}/web/config`);
+      },
+      typed: ['transient rm web'],
+    },
+  ],
+};
+
+/** Puts a directory of another user in a place: as root one is given away, else there is the root of the tree. */
+function foreign(path: string): void {
+  const NOBODY = 65_534;
+  if (process.getuid?.() === 0) {
+    mkdirSync(path);
+    chownSync(path, NOBODY, NOBODY);
+  } else symlinkSync(join('/'), path);
+}

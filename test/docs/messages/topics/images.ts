@@ -1,0 +1,258 @@
+import { createHash } from 'node:crypto';
+import { compressed, disk } from '../../../rig/disks.ts';
+import { boxPath, catalogPath, libvirt, libvirtBox, publish } from '../../../rig/registry.ts';
+import { tar } from '../../../rig/tar.ts';
+import type { Scene } from '../scene.ts';
+import { SERVER } from '../scene.ts';
+import type { Topic } from '../scenario.ts';
+import type { Makers } from './broken-images.ts';
+import { BROKEN_BOXES, UNUSABLE_DISKS } from './broken-images.ts';
+import { CREATED, base } from './parts.ts';
+
+const BOXES = `VAGRANT_SERVER_URL=${SERVER}`;
+const SUM = createHash('sha256').update('another').digest('hex');
+
+export const images: Topic = {
+  title: 'Images',
+  intro:
+    'An image is retrieved once into the backend, `~/.local/share/transient/backend`, and used from there. `transient image ls` lists what it holds.',
+  scenarios: [
+    {
+      form: "Unable to find image 'NAME' in backend, and no source is given for it",
+      typed: ['transient run base'],
+    },
+    {
+      form: "Unable to find image 'NAME' in backend; as a vagrant box it needs a version",
+      typed: ['transient run debian/bookworm64'],
+    },
+    {
+      form: "there is no image 'NAME' in the backend DIRECTORY",
+      typed: ['transient image rm base'],
+    },
+    {
+      form: "Backend 'NAME' is in use by 'VM'",
+      prepare: base,
+      typed: [CREATED, 'transient image rm base'],
+    },
+    {
+      form: "Backend 'NAME' is in use by 'VM'",
+      when: 'With `--force` it is a warning.',
+      prepare: base,
+      typed: [CREATED, 'transient image rm --force base'],
+    },
+    {
+      form: "An image with the name 'NAME' already exists",
+      prepare: (scene) => scene.stored('base', 'base-with-web'),
+      typed: [CREATED, 'transient commit web base-with-web'],
+    },
+    {
+      form: "the backend DIRECTORY holds another image by the name 'NAME': it came from SOURCE, and SOURCE is asked for",
+      prepare: twoDisks,
+      typed: ['transient image pull base,file=./one.qcow2', 'transient image pull base,file=./two.qcow2'],
+      advice:
+        'Where the new one is meant to take its place, retrieve it again after `image rm`; VMs that need the old one keep it from being removed.',
+    },
+    {
+      form: "the backend DIRECTORY holds another image by the name 'NAME': its sha256 is SUM, and SUM is asked for",
+      files: { 'Transientfile.toml': withSum('file=./one.qcow2') },
+      prepare: twoDisks,
+      typed: ['transient image pull base,file=./one.qcow2', 'transient up'],
+    },
+    {
+      form: 'what came from SOURCE is not what it should be: its sha256 is SUM, expected was SUM',
+      files: { 'Transientfile.toml': withSum('file=./one.qcow2') },
+      prepare: twoDisks,
+      typed: ['transient up'],
+      advice:
+        'Where the file is meant to be a new one, put its own sum into the Transientfile: `sha256sum FILE`.',
+    },
+    {
+      form: 'cannot read the image file PATH: REASON',
+      typed: ['transient image pull base,file=./base.qcow2'],
+    },
+    {
+      form: 'PATH is not a usable disk image: REASON',
+      when: 'The file is no disk, or one that does not hold all of its data: files of the host that an image names would be open to the guest.',
+      prepare: (scene) => writeAll(scene, UNUSABLE_DISKS),
+      typed: [`transient image pull ${specsOf(UNUSABLE_DISKS)}`],
+      inAnyOrder: true,
+      advice: 'A web page is often what a server sends in place of a file to somebody who is not logged in.',
+    },
+    {
+      form: 'SOURCE: the box is not usable: REASON',
+      when: 'A Vagrant box is an archive with a disk in it.',
+      prepare: (scene) => writeAll(scene, BROKEN_BOXES),
+      typed: [`transient image pull ${specsOf(BROKEN_BOXES)}`],
+      inAnyOrder: true,
+    },
+    {
+      form: 'the box holds NUMBER disks; "NAME" becomes the image, and NAMES left out',
+      when: 'A warning.',
+      prepare: (scene) => scene.write('two.box', boxOfTwo()),
+      typed: ['transient image pull base,file=./two.box'],
+    },
+    {
+      form: "SOURCE: the image's gzip data is broken: REASON",
+      prepare: (scene) => scene.write('base.img.gz', compressed(disk('raw'), 'gzip').subarray(0, 50_000)),
+      typed: ['transient image pull base,file=./base.img.gz'],
+    },
+    {
+      form: 'SOURCE: the image is larger than the NUMBER GB (NUMBER bytes) that are free in DIRECTORY',
+      prepare: (scene) => scene.serve('/base.qcow2', { content: disk('qcow2'), claims: 10 ** 15 }),
+      typed: [`transient image pull base,http=${SERVER}/base.qcow2`],
+    },
+    {
+      form: 'cannot download URL: REASON',
+      when: 'The server answers with another status than 200, or not at all. What passes by itself is tried five times.',
+      prepare: async (scene) => {
+        await scene.serve('/private.qcow2', { statuses: [403] });
+        await scene.serve('/ill.qcow2', { statuses: new Array<number>(9).fill(503) });
+        await scene.serve('/moved.qcow2', { redirect: '/moved.qcow2' });
+      },
+      typed: [
+        `transient image pull gone,http=${SERVER}/gone.qcow2 private,http=${SERVER}/private.qcow2 ill,http=${SERVER}/ill.qcow2 moved,http=${SERVER}/moved.qcow2 nobody,http=http://127.0.0.1:1/base.qcow2`,
+      ],
+      inAnyOrder: true,
+      advice: '`http_proxy`, `https_proxy` and `no_proxy` are followed.',
+    },
+    {
+      form: 'cannot download URL: it broke off NUMBER times, and the server cannot go on in the middle',
+      prepare: (scene) =>
+        scene.serve('/base.qcow2', { content: disk('qcow2'), ranges: false, cut: { after: 1000 } }),
+      typed: [`transient image pull base,http=${SERVER}/base.qcow2`],
+    },
+    {
+      form: "the vagrant box 'BOX' needs a version",
+      typed: ['transient image pull base,vagrant=debian/bookworm64'],
+    },
+    {
+      form: "'NAME' is not the name of a vagrant box",
+      typed: ['transient image pull base,vagrant=bookworm64:12.0'],
+    },
+    {
+      form: "there is no vagrant box 'BOX' at URL",
+      prepare: async (scene) => {
+        await scene.server();
+      },
+      typed: [`${BOXES} transient image pull debian/bookwrm64:12.0`],
+    },
+    {
+      form: "the vagrant box 'BOX' has no version 'VERSION'",
+      prepare: publishBoxes,
+      typed: [`${BOXES} transient image pull debian/bookworm64:13.0`],
+    },
+    {
+      form: "the vagrant box 'BOX' is not there for QEMU on ARCHITECTURE",
+      prepare: publishBoxes,
+      typed: [`${BOXES} transient image pull debian/bookworm64:11.0`],
+    },
+    {
+      form: "the checksum of the vagrant box 'BOX' is of an unknown kind: KIND",
+      prepare: publishBoxes,
+      typed: [`${BOXES} transient image pull debian/bookworm64:10.0`],
+    },
+    {
+      form: 'the metadata at URL leads to URL, which is not on the network',
+      prepare: async (scene) => {
+        const catalog = {
+          versions: [{ version: '12.0', providers: [{ name: 'libvirt', url: 'file:///etc/passwd' }] }],
+        };
+        (await scene.server()).serveJson(catalogPath('debian/bookworm64'), catalog);
+      },
+      typed: [`${BOXES} transient image pull debian/bookworm64:12.0`],
+    },
+    {
+      form: 'what SOURCE says is not the metadata of a vagrant box',
+      prepare: async (scene) => {
+        (await scene.server()).serveJson(catalogPath('debian/bookworm64'), { boxes: [] });
+      },
+      typed: [`${BOXES} transient image pull debian/bookworm64:12.0`],
+    },
+    {
+      form: 'cannot read the box catalogue PATH: REASON',
+      typed: ['VAGRANT_SERVER_URL=images.example.org transient image pull debian/bookworm64:12.0'],
+    },
+    {
+      form: 'URL is larger than the NUMBER bytes that are read of what tells of a box',
+      prepare: (scene) => scene.serve('/base.qcow2', Buffer.alloc((16 << 20) + 1)),
+      typed: [`transient image pull base,vagrant=${SERVER}/base.qcow2:12.0`],
+    },
+    {
+      form: 'cannot read the image backend DIRECTORY: REASON',
+      prepare: (scene) => scene.write('images', ''),
+      typed: ['transient image ls --image-backend ./images'],
+    },
+    {
+      form: 'cannot write to the image backend DIRECTORY: REASON',
+      prepare: (scene) => {
+        twoDisks(scene);
+        scene.directory('images');
+        scene.readOnly('images');
+      },
+      typed: ['transient image pull base,file=./one.qcow2 --image-backend ./images'],
+    },
+    {
+      form: 'Command produced garbage: qemu-img says nothing of use about PATH',
+      when: 'The first `qemu-img` on `PATH` is another program, or prints something of its own.',
+      prepare: (scene) => {
+        base(scene);
+        scene.program('qemu-img', "echo 'qemu-img: see https://wiki.example.org/images'");
+      },
+      typed: ['transient image ls'],
+    },
+    {
+      form: 'Command produced garbage: qemu-img ended with 0 and has not made PATH',
+      prepare: (scene) => {
+        base(scene);
+        scene.program('qemu-img', 'exit 0');
+      },
+      typed: [CREATED],
+    },
+  ],
+};
+
+function withSum(source: string): string {
+  return `[images.base]
+source = "${source}"
+sha256 = "${SUM}"
+
+[vms.web]
+image = "base"
+ssh-command = "make test"
+`;
+}
+
+function writeAll(scene: Scene, files: Makers): void {
+  for (const [name, make] of Object.entries(files)) scene.write(name, make());
+}
+
+/** An image spec for each file, by the first part of its name. */
+function specsOf(files: Makers): string {
+  return Object.keys(files)
+    .map((file) => `${file.replace(/\..*/, '')},file=./${file}`)
+    .join(' ');
+}
+
+function twoDisks(scene: Scene): void {
+  scene.write('one.qcow2', disk('qcow2', 1));
+  scene.write('two.qcow2', disk('qcow2', 2));
+}
+
+function boxOfTwo(): Buffer {
+  const disks = ['disk_0.qcow2', 'disk_1.qcow2'];
+  return tar(
+    { name: 'metadata.json', content: JSON.stringify({ disks: disks.map((path) => ({ path })) }) },
+    ...disks.map((name, index) => ({ name, content: disk('qcow2', index + 1) })),
+  );
+}
+
+/** A registry with a box, in a version for QEMU, one for another hypervisor, and one with a sum of no known kind. */
+async function publishBoxes(scene: Scene): Promise<void> {
+  const server = await scene.server();
+  publish(server, 'debian/bookworm64', {
+    '12.0': [libvirt()],
+    '11.0': [{ provider: 'virtualbox', content: libvirtBox() }],
+    '10.0': [libvirt(1, { checksum: { type: 'crc32', value: 'cbf43926' } })],
+  });
+  server.serve(boxPath('debian/bookworm64', '12.0'), libvirtBox());
+}

@@ -1,0 +1,43 @@
+import type { Scene } from '../scene.ts';
+
+/** A VM of a Transientfile, which may go on. */
+export const VM = '[vms.web]\nimage = "base"\n';
+
+/** A second one. */
+export const DB = '[vms.db]\nimage = "base"\n';
+
+/** The same with a command. */
+export const JOB = `${VM}ssh-command = "make test"\n`;
+
+/** Where images and VMs are stored. */
+export const BACKEND = '/home/ada/.local/share/transient/backend';
+export const STORE = '/home/ada/.local/share/transient/vmstore';
+
+/** Creates a VM. */
+export const CREATED = 'transient create base --name web';
+
+/** Puts the image into the backend that most VMs are made from. */
+export function base(scene: Scene): void {
+  scene.stored('base');
+}
+
+/** The same, and a VM over it. */
+export async function created(scene: Scene): Promise<void> {
+  base(scene);
+  await scene.run(CREATED);
+}
+
+/** Starts a command line that goes on, and returns once it has said something. */
+export async function goesOn(
+  scene: Scene,
+  line: string,
+  said: RegExp,
+  on: 'stdout' | 'stderr' = 'stdout',
+): Promise<void> {
+  const program = scene.start(`exec ${line}`);
+  await program.waitFor(said, on);
+  scene.afterwards(async () => {
+    program.signal('SIGTERM');
+    await program.ended;
+  });
+}

@@ -1,0 +1,111 @@
+import type { Topic } from '../scenario.ts';
+import { CREATED, base } from './parts.ts';
+
+export const qemu: Topic = {
+  title: 'QEMU and the machine',
+  scenarios: [
+    {
+      form: 'no KVM, the VM runs in software emulation and will be slow: REASON',
+      when: 'A warning, where the host cannot run the guest by its own processor. Other reasons are that there is no `/dev/kvm`, that you may not open it, or that the processor shows neither `vmx` nor `svm` (a VM or a container without nested virtualization).',
+      prepare: (scene) => {
+        base(scene);
+        scene.qemu('qemu-system-riscv64');
+      },
+      typed: ['transient run base --qemu-bin-name qemu-system-riscv64 --cmd true'],
+      advice:
+        'Where you may not open it: `sudo usermod -aG kvm $USER`, and log in anew. In software emulation everything takes several times as long: raise `--ssh-timeout`, and `ready-timeout` in a Transientfile.',
+    },
+    {
+      form: 'PROGRAM ended with exit code NUMBER',
+      when: 'QEMU did not like its arguments; what it said itself follows.',
+      prepare: base,
+      faults: {
+        exitAtOnce: {
+          code: 1,
+          stderr:
+            "qemu-system-x86_64: -device virtio-rgn-pci: 'virtio-rgn-pci' is not a valid device model name",
+        },
+      },
+      typed: ['transient run base --cmd true -- -device virtio-rgn-pci'],
+      advice: '`-v` prints the whole command line of QEMU.',
+    },
+    {
+      form: 'PROGRAM ended with exit code NUMBER',
+      when: 'It ended while the guest ran.',
+      prepare: base,
+      faults: { dieAfter: 'command' },
+      typed: ["transient run base --cmd 'make test'"],
+    },
+    {
+      form: 'PROGRAM ended by SIGNAL',
+      prepare: (scene) => {
+        base(scene);
+        scene.program('qemu-system-x86_64', 'kill -KILL $$');
+      },
+      typed: ['transient run base --memory 64G --cmd true'],
+      advice: 'Give the VM less with `--memory`, or boot fewer at a time with `--jobs`.',
+    },
+    {
+      form: 'QEMU did not answer on its control connection within SECONDS s',
+      prepare: base,
+      faults: { noQmp: true },
+      typed: ['transient run base --qmp-timeout 0.3 --cmd true'],
+    },
+    {
+      form: 'QEMU closed its control connection',
+      prepare: base,
+      faults: { leavesQmp: true },
+      typed: ['transient run base --cmd true'],
+    },
+    {
+      form: 'QEMU refused a command: REASON',
+      prepare: base,
+      faults: { refuses: 'human-monitor-command' },
+      typed: ['transient run base --cmd true'],
+    },
+    {
+      form: 'the VM was ended: DIRECTORY is full, where what it writes is kept while it runs',
+      when: 'A VM without a name, whose writes go to memory where nothing else is said.',
+      prepare: (scene) => {
+        base(scene);
+        scene.directory('/home/ada/scratch');
+      },
+      faults: { ioError: { nospace: true } },
+      typed: [`TRANSIENT_SNAPSHOT_DIR=/home/ada/scratch transient run base --cmd 'make test'`],
+      advice: 'A VM with a name (`--name`) writes to disks in the VM store instead.',
+    },
+    {
+      form: 'the VM was ended: there is no space left in DIRECTORY, where its disks are',
+      prepare: base,
+      faults: { ioError: { nospace: true } },
+      typed: [CREATED, "transient start web --cmd 'make test'"],
+    },
+    {
+      form: 'the VM was ended: a disk of it failed: REASON',
+      prepare: base,
+      faults: { ioError: { nospace: false } },
+      typed: ["transient run base --cmd 'make test'"],
+    },
+    {
+      form: 'cannot write to DIRECTORY, which TRANSIENT_SNAPSHOT_DIR names: REASON',
+      prepare: base,
+      typed: ['TRANSIENT_SNAPSHOT_DIR=/home/ada/scratch transient run base --cmd true'],
+    },
+    {
+      form: 'the guest did not shut down within SECONDS s and was terminated',
+      when: 'A warning: the guest did not react to its power button.',
+      prepare: base,
+      faults: { ignorePowerdown: true },
+      typed: [CREATED, `transient start web --shutdown-timeout 0.3 --cmd true`],
+      advice:
+        'A guest needs something that hears the button, such as systemd-logind or acpid. What it had not yet written to its disk is lost.',
+    },
+    {
+      form: "Required program 'PROGRAM' is not installed",
+      prepare: base,
+      typed: [`transient run base --qemu-bin-name qemu-system-x86-64 --cmd true`],
+      advice:
+        '`transient doctor` looks for every program that VMs need, and says how to get those that are missing.',
+    },
+  ],
+};

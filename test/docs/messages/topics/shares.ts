@@ -1,0 +1,192 @@
+import { join } from 'node:path';
+import type { Scene } from '../scene.ts';
+import type { Topic } from '../scenario.ts';
+import { JOB, VM, base } from './parts.ts';
+
+const SHARED = 'transient run base --shared-folder ./src:/srv/src --cmd true';
+
+/** A share that is a device of the machine. */
+const DEVICE = (via: string): string =>
+  `${JOB}shared-folder = [{ host = "./src", guest = "/srv/src", via = "${via}" }]\n`;
+
+export const shares: Topic = {
+  title: 'Shared folders',
+  scenarios: [
+    {
+      form: 'shared folder HOST:GUEST: cannot share HOST: REASON',
+      prepare: base,
+      typed: [SHARED],
+    },
+    {
+      form: 'shared folder HOST:GUEST: HOST is not a directory',
+      prepare: (scene) => {
+        base(scene);
+        scene.write('src', '');
+      },
+      typed: [SHARED],
+    },
+    {
+      form: "Required program 'PROGRAM' is not installed",
+      prepare: folder,
+      typed: [`${SHARED} --sftp-bin-name sftp-server2`],
+    },
+    {
+      form: 'shared folder HOST:GUEST: user USER may not use sudo in the guest, which mounting takes',
+      prepare: (scene) => {
+        folder(scene);
+        scene.guest({ id: 'echo 1000', sudo: 'exit 1' });
+      },
+      typed: [SHARED],
+    },
+    {
+      form: 'shared folder HOST:GUEST: there is no sshfs in the guest',
+      prepare: (scene) => {
+        folder(scene);
+        scene.guest({ id: 'echo 0', sshfs: undefined });
+      },
+      typed: [SHARED],
+      advice:
+        'A guest whose kernel knows 9p or virtiofs needs no program for `via = "9p"` or `via = "virtiofs"`.',
+    },
+    {
+      form: 'shared folder HOST:GUEST: sshfs failed in the guest: REASON',
+      prepare: (scene) => {
+        folder(scene);
+        scene.guest({
+          id: 'echo 0',
+          sshfs: `[ "$1" = --help ] || { echo "fuse: device not found, try 'modprobe fuse' first" >&2; exit 1; }`,
+        });
+      },
+      typed: [SHARED],
+    },
+    {
+      form: 'shared folder HOST:GUEST: the directory cannot be made in the guest: REASON',
+      prepare: (scene) => {
+        folder(scene);
+        scene.write('/srv/src', '');
+        scene.guest({ id: 'echo 0', sshfs: 'exit 1' });
+      },
+      typed: [SHARED],
+    },
+    {
+      form: 'shared folder HOST:GUEST: the SFTP server of the host ended before it was mounted (exit code NUMBER)',
+      prepare: (scene) => {
+        folder(scene);
+        scene.guest({ id: 'echo 0', sshfs: '[ "$1" = --help ] || exec sleep 10' });
+        scene.program('my-sftp-server', "echo 'unknown option -- e' >&2; exit 1");
+      },
+      typed: [`${SHARED} --sftp-bin-name my-sftp-server`],
+    },
+    {
+      form: 'shared folder HOST:GUEST is gone: its connection to the guest ended (exit code NUMBER)',
+      when: 'A warning, while the VM runs.',
+      prepare: (scene) => {
+        folder(scene);
+        scene.guest(mounting(scene, 'sleep 1; exit 1'));
+      },
+      typed: [SHARED.replace('true', "'sleep 4'")],
+    },
+    {
+      form: 'shared folder HOST:GUEST is gone: the SFTP server of the host ended (exit code NUMBER)',
+      when: 'A warning, while the VM runs.',
+      prepare: (scene) => {
+        folder(scene);
+        scene.guest(mounting(scene, 'exec sleep 10'));
+        scene.program(
+          'my-sftp-server',
+          `until [ -e ${markOf(scene)} ]; do sleep 0.1; done; sleep 1; exit 255`,
+        );
+      },
+      typed: [`${SHARED.replace('true', "'sleep 4'")} --sftp-bin-name my-sftp-server`],
+    },
+    {
+      form: 'the shared folder at GUEST was still in use in the guest when the session ended',
+      when: 'A warning: a program of the guest has its working directory or an open file there.',
+      prepare: (scene) => {
+        folder(scene);
+        scene.guest({
+          ...mounting(scene, 'exec /bin/sleep 10'),
+          umount: `[ "$1" = -l ] || { echo "umount: /srv/src: target is busy." >&2; exit 32; }`,
+          sleep: 'exec /bin/sleep 0.05',
+        });
+      },
+      typed: [SHARED],
+      advice: 'End what works there before the command ends, or have it wait for it.',
+    },
+    {
+      form: 'shared folder HOST:GUEST: the kernel of the guest knows no 9p',
+      files: { 'Transientfile.toml': DEVICE('9p') },
+      prepare: (scene) => {
+        folder(scene);
+        scene.guest({ id: 'echo 0', grep: 'exit 1', modprobe: 'exit 1' });
+      },
+      typed: ['transient up'],
+    },
+    {
+      form: 'shared folder HOST:GUEST: it cannot be mounted in the guest: REASON',
+      files: { 'Transientfile.toml': DEVICE('9p') },
+      prepare: (scene) => {
+        folder(scene);
+        scene.guest({
+          id: 'echo 0',
+          grep: 'exit 0',
+          modprobe: 'exit 0',
+          mount: "echo 'mount: /srv/src: special device transient-9p-0 does not exist.' >&2; exit 32",
+        });
+      },
+      typed: ['transient up'],
+    },
+    {
+      form: 'shared folder HOST:GUEST: the directory cannot be made in the guest: REASON',
+      files: { 'Transientfile.toml': DEVICE('9p') },
+      prepare: (scene) => {
+        folder(scene);
+        scene.write('/srv/src', '');
+        scene.guest({ id: 'echo 0' });
+      },
+      typed: ['transient up'],
+    },
+    {
+      form: 'shared folder HOST:GUEST: virtiofsd did not start',
+      when: 'What it said itself follows. It runs without rights of its own, in a user namespace, which a host can forbid.',
+      files: { 'Transientfile.toml': DEVICE('virtiofs') },
+      prepare: (scene) => {
+        folder(scene);
+        scene.program('virtiofsd', 'exit 1');
+        scene.program('unshare', "echo 'unshare: unshare failed: Operation not permitted' >&2; exit 1");
+      },
+      typed: ['transient up'],
+    },
+    {
+      form: 'virtiofs does not go with -m among the arguments for QEMU',
+      files: { 'Transientfile.toml': `${DEVICE('virtiofs')}qemu-args = ["-m", "4G"]\n` },
+      typed: ['transient up'],
+    },
+    {
+      form: 'VM "NAME" has two shared folders at GUEST',
+      files: { 'Transientfile.toml': `${VM}shared-folder = ["./src:/srv/src", "./site:/srv/src"]\n` },
+      typed: ['transient up'],
+    },
+  ],
+};
+
+function folder(scene: Scene): void {
+  base(scene);
+  scene.directory('src');
+}
+
+/** A guest in which a folder is seen to be mounted, and an sshfs that does something from then on. */
+function mounting(scene: Scene, then: string): Record<string, string> {
+  const mark = markOf(scene);
+  return {
+    id: 'echo 0',
+    stat: `[ -e ${mark} ] && echo 2 || echo 1`,
+    sshfs: `[ "$1" = --help ] && exit; touch ${mark}; ${then}`,
+    umount: 'exit 0',
+  };
+}
+
+/** A file that is there once the folder is mounted. */
+function markOf(scene: Scene): string {
+  return join(scene.rig.root, 'mounted');
+}

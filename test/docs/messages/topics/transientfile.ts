@@ -1,0 +1,128 @@
+import { VM } from './parts.ts';
+import type { Topic } from '../scenario.ts';
+
+export const transientfile: Topic = {
+  title: 'Transientfile.toml',
+  intro:
+    'Everything in the file is checked before anything is done, and all that is wrong is told at once. The same is said of the file of `--config`, which holds the keys of a VM table alone.',
+  scenarios: [
+    {
+      form: 'no Transientfile.toml in DIRECTORY or any directory above it',
+      typed: ['transient up'],
+    },
+    {
+      form: 'cannot read PATH: REASON',
+      typed: ['transient up --file shop.toml'],
+    },
+    {
+      form: 'cannot read PATH: REASON',
+      when: 'The file of `--config`.',
+      typed: ['transient run base --config web.toml'],
+    },
+    {
+      form: 'the file is not UTF-8 text',
+      prepare: (scene) =>
+        scene.write('Transientfile.toml', Buffer.from('[vms.web]\nimage = "base"\n# caf\xe9\n', 'latin1')),
+      typed: ['transient up'],
+    },
+    {
+      form: 'invalid TOML: REASON',
+      files: { 'Transientfile.toml': '[vms.web]\nimage = base\n' },
+      typed: ['transient up'],
+      advice: 'Text stands in quotes: `image = "base"`.',
+    },
+    {
+      form: 'the file needs a table [TABLE]',
+      files: { 'Transientfile.toml': '[project]\nname = "shop"\n' },
+      typed: ['transient up'],
+    },
+    {
+      form: 'the file names no VM',
+      files: { 'Transientfile.toml': '[vms]\n' },
+      typed: ['transient up'],
+    },
+    {
+      form: '[TABLE] needs a key "KEY"',
+      files: { 'Transientfile.toml': '[images.base]\nsha256 = ""\n\n[vms.web]\nmemory = "2G"\n' },
+      typed: ['transient up'],
+    },
+    {
+      form: 'unknown key "KEY" in [TABLE]',
+      files: { 'Transientfile.toml': `${VM}memmory = "2G"\n\n[image.base]\n` },
+      typed: ['transient up'],
+      advice:
+        '`Transientfile.example.toml` shows every key; with `schemas/transientfile.schema.json` an editor completes them.',
+    },
+    {
+      form: 'unknown key "KEY" in the file',
+      when: 'The file of `--config`.',
+      files: { 'web.toml': 'image = "base"\nmemory = "2G"\n' },
+      typed: ['transient run base --config web.toml'],
+      advice: 'The keys of one VM stand at its top, without a table; the image is on the command line.',
+    },
+    {
+      form: 'KEY must be …',
+      when: 'A value that is not of the type or range that its key has, or not of its form.',
+      files: {
+        'Transientfile.toml': `[project]
+name = "-shop"
+
+[images."a,b"]
+source = "ftp=ftp://example.org/base"
+sha256 = "abc"
+
+[images.c]
+source = "http=example.org/base"
+
+[images.d]
+source = "file="
+
+[defaults]
+cpus = "two"
+ssh-timeout = -1
+ssh-console = "yes"
+
+[vms.web]
+image = ""
+memory = 0
+name = "-web"
+qemu-args = "-device virtio-rng-pci"
+copy-in-before = ["app.conf"]
+copy-out-after = ["out:./out"]
+shared-folder = ["./src", { host = "./src", guest = "/" }, 5]
+forward = ["80"]
+extra-image = [",file=./data.qcow2"]
+depends-on = [7]
+networks = [{ name = "lan", address = "10.77.0.300" }, 5]
+vmstore = "\\u0000"
+
+[networks.lan]
+subnet = "10.77.0.1/24"
+
+[networks.wan]
+subnet = "10.0.0.0/4"
+
+[networks.dmz]
+subnet = "224.0.0.0/24"
+
+[networks.mgmt]
+subnet = "office"
+`,
+      },
+      typed: ['transient up'],
+    },
+    {
+      form: 'there is no image "NAME" in [images]',
+      when: 'A name beside `[images]` that looks like one of them; any other name is that of an image of the backend.',
+      files: {
+        'Transientfile.toml': '[images.base]\nsource = "file=./base.qcow2"\n\n[vms.web]\nimage = "bsae"\n',
+      },
+      typed: ['transient up'],
+    },
+    {
+      form: 'there is no VM "NAME" in the file',
+      files: { 'Transientfile.toml': VM },
+      typed: ['transient up wbe'],
+    },
+  ],
+};

@@ -1,0 +1,155 @@
+import { rmSync } from 'node:fs';
+import type { Topic } from '../scenario.ts';
+import { BACKEND, CREATED, STORE, base, created, goesOn } from './parts.ts';
+
+const LONG = 'machine-for-the-nightly-tests-of-the-shop-with-every-browser-on-every-system-that-there-is-now';
+
+export const vmStore: Topic = {
+  title: 'VMs with a name, and the VM store',
+  scenarios: [
+    {
+      form: "No VM with name 'NAME' found",
+      typed: ['transient start web'],
+    },
+    {
+      form: "A VM with name 'NAME' already exists",
+      prepare: base,
+      typed: [CREATED, CREATED],
+    },
+    {
+      form: "VM 'NAME' was created from image 'IMAGE'; image 'IMAGE' is not used",
+      when: 'A warning: `run --name` starts the VM that there is.',
+      prepare: base,
+      typed: [CREATED, 'transient run base2 --name web --cmd true'],
+    },
+    {
+      form: "VM 'NAME' exists already, and disks are added only when a VM is created",
+      prepare: base,
+      typed: [CREATED, 'transient run base --name web --extra-image data'],
+    },
+    {
+      form: "VM 'NAME' is in use by process NUMBER, since TIME UTC",
+      when: 'It runs already.',
+      prepare: async (scene) => {
+        await created(scene);
+        await goesOn(scene, "transient start web --cmd 'echo up; sleep 1000'", /^up$/m);
+      },
+      typed: ['transient start web --ssh'],
+    },
+    {
+      form: "VM 'NAME' is in use by process NUMBER, since TIME UTC",
+      when: 'An image is made of it.',
+      prepare: async (scene) => {
+        await created(scene);
+        scene.program(
+          'qemu-img',
+          '[ "$1" != convert ] || exec sleep 1000; PATH=${PATH#*:} exec qemu-img "$@"',
+        );
+        await goesOn(scene, 'transient commit web base-with-web -v', /qemu-img convert/, 'stderr');
+      },
+      typed: ['transient start web'],
+    },
+    {
+      form: "VM 'NAME' is in use by another process",
+      when: 'One that does not tell of itself: a Python `transient`, another user, or one of another container.',
+      prepare: async (scene) => {
+        await created(scene);
+        const other = `sh -c 'flock 9; echo locked; exec sleep 1000' 9<${STORE}/web/config`;
+        await goesOn(scene, other, /locked/);
+      },
+      typed: ['transient start web'],
+    },
+    {
+      form: "No running VM found with the name 'NAME'",
+      typed: ["transient ssh web --cmd 'uname -a'"],
+    },
+    {
+      form: "No running VM found with the name 'NAME'",
+      typed: ['transient stop web'],
+    },
+    {
+      form: "No running VM found with the name 'NAME'",
+      typed: ['transient logs web'],
+    },
+    {
+      form: "No running VM found with the name 'NAME' within SECONDS s",
+      typed: ['transient ssh web --wait --ssh-timeout 0.3'],
+    },
+    {
+      form: "VM 'NAME' runs without an ssh network card",
+      when: 'It is connected to by the console of QEMU.',
+      prepare: async (scene) => {
+        await created(scene);
+        await goesOn(scene, 'transient start web', /fake guest/);
+      },
+      typed: ['transient ssh web'],
+    },
+    {
+      form: "VM 'NAME' has no configuration: whoever created it was cut off",
+      when: 'A directory of the VM store without a file `config`.',
+      prepare: (scene) => scene.write(`${STORE}/web/web-0-base`, ''),
+      typed: ['transient start web'],
+    },
+    {
+      form: 'the configuration of the VM says no primary_image',
+      prepare: (scene) => scene.write(`${STORE}/web/config`, 'name = "web"\n'),
+      typed: ['transient start web'],
+      advice: '`transient rm web` removes it.',
+    },
+    {
+      form: 'unknown key "KEY" in the file',
+      when: 'A configuration that was changed by hand.',
+      prepare: (scene) =>
+        scene.write(
+          `${STORE}/web/config`,
+          'primary_image = "base"\nssh_usr = "root"\nssh_timeout = "long"\n',
+        ),
+      typed: ['transient start web'],
+    },
+    {
+      form: 'cannot read PATH: REASON',
+      when: 'The configuration of a VM that is not yours.',
+      prepare: (scene) => {
+        scene.write(`${STORE}/web/config`, 'primary_image = "base"\n');
+        scene.closed(`${STORE}/web/config`);
+      },
+      typed: ['transient start web'],
+    },
+    {
+      form: "VM 'NAME' has no first disk",
+      prepare: async (scene) => {
+        await created(scene);
+        rmSync(scene.place(`${STORE}/web/web-0-base`));
+      },
+      typed: ['transient start web'],
+    },
+    {
+      form: "a disk of VM 'NAME' was made over image 'IMAGE', which is not there any more: PATH",
+      prepare: async (scene) => {
+        await created(scene);
+        rmSync(scene.place(`${BACKEND}/base`));
+      },
+      typed: ['transient start web'],
+      advice: 'It must be the very same image: what the VM wrote lies on the disk as differences from it.',
+    },
+    {
+      form: "the names of VM 'NAME' and of image 'IMAGE' make too long a file name together",
+      prepare: (scene) => scene.stored(LONG),
+      typed: [`transient create ${LONG} --name ${LONG}`],
+    },
+    {
+      form: 'cannot write to the VM store DIRECTORY: REASON',
+      prepare: (scene) => {
+        base(scene);
+        scene.directory('vms');
+        scene.readOnly('vms');
+      },
+      typed: ['transient create base --name web --vmstore ./vms'],
+    },
+    {
+      form: 'cannot read the VM store DIRECTORY: REASON',
+      prepare: (scene) => scene.write('vms', ''),
+      typed: ['transient ps -a --vmstore ./vms'],
+    },
+  ],
+};

@@ -1,0 +1,32 @@
+/** Messages that no scenario provokes, as they stand in the source, by why that is so. */
+export const UNPROVOKED: Readonly<Record<string, readonly string[]>> = {
+  'it depends on the kernels in /boot of the host': [
+    'the builder VM, which copies files to and from stopped VMs, has no kernel: apt-cache knows no …; "apt-get update" may help',
+    'the builder VM, which copies files to and from stopped VMs, has no kernel: the package … could not be downloaded',
+    'the builder VM, which copies files to and from stopped VMs, has no kernel: no kernel in /boot can be read, and there is no apt-get to download one with',
+  ],
+  'it takes two minutes': ['the builder VM did not come up within … s'],
+  'it takes root, or somebody who is not; test/session/run-directory.test.ts has what can be had': [
+    'cannot use the runtime directory …: the runtime directory belongs to user …, and we are user …',
+    'cannot use the runtime directory …: the runtime directory is not writable',
+    'cannot use the runtime directory …: XDG_RUNTIME_DIR is not writable',
+  ],
+  'it takes two users': ["cannot send a signal to process …, which runs VM '…': it belongs to another user"],
+  'one process must be quicker than another; test/session/detached.test.ts lets them run together': [
+    'the project has just ended',
+    'VM … has been started by another command meanwhile',
+    'cannot use the runtime directory …: the runtime directory: …',
+  ],
+  'no command line and no TOML file can hold it': [
+    'must not hold half of a character',
+    'must not hold half of a character in the name',
+  ],
+  'its parts never come together: setpriv is no path, 127.0.0.1 is there, QEMU says why, and who mounts has a folder':
+    [
+      "Could not run required program 'setpriv': …",
+      'cannot use port … of … for ssh: the host has no such address',
+      'the VM was ended: a disk of it failed: unknown',
+      'a shared folder: user … may not use sudo in the guest, which mounting takes',
+    ],
+  'it is a fault of ours': ['internal error: …'],
+};
