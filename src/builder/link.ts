@@ -75,7 +75,7 @@ function decoded(text: string): string {
   return text === '-' ? '' : Buffer.from(text, 'base64').toString();
 }
 
-/** A script as a word of a request. */
+/** A script as the last words of a request, as `printf %b` reads it: all on one line. */
 export function coded(script: string): string {
-  return Buffer.from(script).toString('base64');
+  return script.trim().replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
 }

@@ -8,7 +8,8 @@ import { guestArchitecture } from '../qemu/args.ts';
 import { serialTail } from '../qemu/serial.ts';
 import { snapshotDirectory } from '../qemu/snapshot.ts';
 import { TransientError } from '../problem.ts';
-import type { Answer, Far, Flow } from '../transfer/far.ts';
+import type { Answer, Far, Flow, Reply } from '../transfer/far.ts';
+import { untilNul } from '../transfer/far.ts';
 import type { Appliance } from './appliance.ts';
 import { builderArguments, builderProgram } from './args.ts';
 import { Link, coded } from './link.ts';
@@ -86,14 +87,14 @@ export class Builder implements Far {
   }
 
   async ask(script: string, signal: AbortSignal): Promise<Answer> {
-    return this.#link.request(['ask', coded(script)], signal);
+    return this.#link.request(['ask', '-', coded(script)], signal);
   }
 
-  async feed(script: string, bytes: AsyncIterable<Buffer>, signal: AbortSignal): Promise<Answer> {
+  async feed(script: string, reply: Reply, signal: AbortSignal): Promise<Answer> {
     const [name, port] = this.#nextPort();
     const answered = this.#link.request(['take', name, coded(script)], signal);
     const over = new AbortController();
-    const fed = pipeline(bytes, port, { signal: AbortSignal.any([signal, over.signal]) });
+    const fed = this.#replyOn(port, answered, reply, AbortSignal.any([signal, over.signal]));
     try {
       // a script that has failed reads no more: its answer is what counts
       return await Promise.race([answered, fed.then(() => answered)]);
@@ -103,6 +104,16 @@ export class Builder implements Far {
       // the end of what it reads, wherever it is
       port.destroy();
     }
+  }
+
+  /** Sends what is replied to what a script says on its port; a script that ends first gets nothing. */
+  async #replyOn(port: Duplex, end: Promise<unknown>, reply: Reply, signal: AbortSignal): Promise<void> {
+    const ended = end.then(
+      () => undefined,
+      () => undefined,
+    );
+    const said = await Promise.race([untilNul(port), ended]);
+    if (said !== undefined) await pipeline(await reply(said), port, { signal });
   }
 
   draw(script: string, signal: AbortSignal): Flow {

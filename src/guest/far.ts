@@ -2,8 +2,8 @@ import type { Duplex, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Child } from '../host/process.ts';
 import { shellExitCode, startChild } from '../host/process.ts';
-import type { Answer, Far, Flow } from '../transfer/far.ts';
-import { quoted } from '../transfer/far.ts';
+import type { Answer, Far, Flow, Reply } from '../transfer/far.ts';
+import { quoted, untilNul } from '../transfer/far.ts';
 import type { Target } from './ssh-program.ts';
 import { sshArguments } from './ssh-program.ts';
 
@@ -49,11 +49,13 @@ export class SshFar implements Far {
     return answerOf(child, signal);
   }
 
-  async feed(script: string, bytes: AsyncIterable<Buffer>, signal: AbortSignal): Promise<Answer> {
+  async feed(script: string, reply: Reply, signal: AbortSignal): Promise<Answer> {
     const child = await this.#start(script, signal);
-    const answer = answerOf(child, signal);
+    const answer = endOf(child, signal);
+    const said = child.stdout === null ? undefined : await untilNul(child.stdout);
+    if (said === undefined) return answer;
     const faults: unknown[] = [];
-    const source = noticing(bytes, (error) => faults.push(error));
+    const source = noticing(await reply(said), (error) => faults.push(error));
     // a script that has failed reads no more: its answer is what counts
     await Promise.race([pipeline(source, stdinOf(child)).catch(() => undefined), answer]);
     const answered = await answer;

@@ -5,14 +5,7 @@ import type { CopySpec } from '../config/vm-spec.ts';
 import type { StepContext } from '../plan/contract.ts';
 import { TransientError, systemMessage } from '../problem.ts';
 import type { Answer, Far, Flow } from './far.ts';
-import {
-  MISSING,
-  lookScript,
-  packScript,
-  placeScript,
-  unpackDirectoryScript,
-  unpackFileScript,
-} from './guest-scripts.ts';
+import { MISSING, lookScript, packScript, placeScript, receiveScript } from './guest-scripts.ts';
 import { openLanding } from './landing.ts';
 import { rsyncIn, rsyncOut } from './rsync.ts';
 import type { Owner, Source } from './tar.ts';
@@ -27,14 +20,20 @@ export async function copyIn(
   { signal, progress }: Context,
 ): Promise<void> {
   const source = await sourceOn(host);
-  const { owner, target } = await placeFor(guest, basename(source.path), far, signal);
-  if (rsync) return rsyncIn(source, target, owner, far, signal);
-  const bytes = counted(await packed(source, owner, far.gnuTar, signal), progress);
-  const script = source.isDirectory
-    ? unpackDirectoryScript(target, far)
-    : unpackFileScript(target, basename(source.path), far);
-  const answer = await far.feed(script, bytes, signal);
+  const name = basename(source.path);
+  if (rsync) {
+    const { owner, target } = await placeFor(guest, name, far, signal);
+    return rsyncIn(source, target, owner, far, signal);
+  }
+  let target: string | undefined;
+  const send = async (said: string): Promise<AsyncIterable<Buffer>> => {
+    const place = placeIn(said);
+    target = place.target;
+    return counted(await packed(source, place.owner, far.gnuTar, signal), progress);
+  };
+  const answer = await far.feed(receiveScript(guest, name, source.isDirectory, far), send, signal);
   if (answer.code === 0) return;
+  if (target === undefined) throw refused(`cannot write to ${guest} in the guest`, answer);
   throw FULL.test(answer.stderr) ? noSpace(target) : refused(`cannot write ${target} in the guest`, answer);
 }
 
@@ -97,15 +96,21 @@ async function sourceOn(host: string): Promise<Source> {
   return { path, isDirectory: found.isDirectory() };
 }
 
-async function placeFor(
-  destination: string,
-  name: string,
-  far: Far,
-  signal: AbortSignal,
-): Promise<{ owner: Owner; target: string }> {
+async function placeFor(destination: string, name: string, far: Far, signal: AbortSignal): Promise<Place> {
   const answer = await far.ask(placeScript(destination, name, far), signal);
   if (answer.code !== 0) throw refused(`cannot write to ${destination} in the guest`, answer);
-  const [owner = '', , ...target] = answer.stdout.split('\n');
+  return placeIn(answer.stdout);
+}
+
+/** Where in the guest a copy comes to lie, and whose it is there. */
+interface Place {
+  readonly owner: Owner;
+  readonly target: string;
+}
+
+/** What our script says of a place. */
+function placeIn(said: string): Place {
+  const [owner = '', , ...target] = said.split('\n');
   const [uid = 0, gid = 0] = owner.split(':').map(Number);
   return { owner: { uid, gid }, target: target.join('\n') };
 }

@@ -1,4 +1,4 @@
-import type { Duplex } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
 
 /** What came of a script on the far side. */
 export interface Answer {
@@ -13,6 +13,9 @@ export interface Flow {
   readonly answer: Promise<Answer>;
 }
 
+/** What a script gets to read for what it has said. */
+export type Reply = (said: string) => Promise<AsyncIterable<Buffer>>;
+
 /**
  * The inside of a guest, as copies see it: a POSIX shell that runs scripts one after the other, in a running guest over
  * ssh or on the disks of a stopped one in the builder.
@@ -26,8 +29,8 @@ export interface Far {
   readonly gnuTar: boolean;
   /** Runs a script and returns what it says. */
   ask: (script: string, signal: AbortSignal) => Promise<Answer>;
-  /** Runs a script that reads these bytes. */
-  feed: (script: string, bytes: AsyncIterable<Buffer>, signal: AbortSignal) => Promise<Answer>;
+  /** Runs a script that says something, ended by a NUL, and then reads what is answered to that. */
+  feed: (script: string, reply: Reply, signal: AbortSignal) => Promise<Answer>;
   /** Runs a script that writes bytes. */
   draw: (script: string, signal: AbortSignal) => Flow;
   /** Runs a script whose stdin and stdout are the other end of a socket. */
@@ -37,4 +40,18 @@ export interface Far {
 /** A word for a POSIX shell, whatever is in it. */
 export function quoted(word: string): string {
   return `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+/** What comes on a stream up to the first NUL; undefined where it ends without one. What follows is not kept. */
+export async function untilNul(stream: Readable): Promise<string | undefined> {
+  const chunks: Buffer[] = [];
+  return new Promise((resolve) => {
+    stream.on('data', (chunk: Buffer) => {
+      const end = chunk.indexOf(0);
+      chunks.push(end < 0 ? chunk : chunk.subarray(0, end));
+      if (end >= 0) resolve(Buffer.concat(chunks).toString());
+    });
+    stream.once('close', () => resolve(undefined));
+    stream.once('end', () => resolve(undefined));
+  });
 }

@@ -11,7 +11,9 @@ export const MISSING = 44;
  * place itself.
  */
 export function placeScript(destination: string, name: string, { sudo }: Far): string {
+  // sudo passes on what it finds on its stdin, which is for whoever comes after
   return `
+{
 d=${quoted(destination)} n=${quoted(name)}
 if ${sudo} test -d "$d"; then t="\${d%/}/$n"
 else case $d in */) t=$d$n ;; *) t=$d ;; esac; fi
@@ -24,8 +26,18 @@ m=$p
 while [ "\${m%/}" != "\${a%/}" ]; do ${sudo} chown "$o" -- "$m" 2>/dev/null; m=\${m%/*}; done
 i=no
 ! ${sudo} test -d "$t" || i=yes
+} <&-
 printf '%s\\n%s\\n%s' "$o" "$i" "$t"
 `;
+}
+
+/**
+ * The same, ended by a NUL; then unpacks there what comes on stdin: a directory, packed as what is in it, or something
+ * else under its own name.
+ */
+export function receiveScript(destination: string, name: string, isDirectory: boolean, far: Far): string {
+  const unpack = isDirectory ? unpackDirectory(far) : unpackFile(far);
+  return `${placeScript(destination, name, far)}printf '\\0'\n${unpack}`;
 }
 
 /** GNU tar takes a backslash in a name for the beginning of an escape. */
@@ -33,18 +45,15 @@ function plain(gnuTar: boolean): string {
   return gnuTar ? '--no-unquote' : '';
 }
 
-/** Unpacks a directory, packed as what is in it, to a place. */
-export function unpackDirectoryScript(target: string, { sudo, tar, gnuTar }: Far): string {
-  const place = quoted(target);
-  // nothing but tar may read the archive, and sudo passes on what it finds on its stdin
-  return `${sudo} mkdir -p -- ${place} <&- && exec ${sudo} ${tar} -x -p ${plain(gnuTar)} -f - -C ${place}`;
+/** Nothing but tar may read the archive. */
+function unpackDirectory({ sudo, tar, gnuTar }: Far): string {
+  return `${sudo} mkdir -p -- "$t" <&- && exec ${sudo} ${tar} -x -p ${plain(gnuTar)} -f - -C "$t"`;
 }
 
-/** Unpacks one file by its own name beside its place, and gives it the name that it is to have. */
-export function unpackFileScript(target: string, name: string, { sudo, tar, gnuTar }: Far): string {
+/** By its own name beside its place, before it gets the name that it is to have. */
+function unpackFile({ sudo, tar, gnuTar }: Far): string {
   return `
-t=${quoted(target)} n=${quoted(name)} p=${quoted(posix.dirname(target))}
-if [ ${quoted(posix.basename(target))} = "$n" ]; then exec ${sudo} ${tar} -x -p ${plain(gnuTar)} -f - -C "$p"; fi
+if [ "\${t##*/}" = "$n" ]; then exec ${sudo} ${tar} -x -p ${plain(gnuTar)} -f - -C "$p"; fi
 s=$(${sudo} mktemp -d "$p/.transient-XXXXXX" <&-) || exit
 ${sudo} ${tar} -x -p ${plain(gnuTar)} -f - -C "$s" && ${sudo} mv -f -- "$s/$n" "$t"
 c=$?

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { duplexPair } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { Link, coded } from '../../src/builder/link.ts';
@@ -5,11 +6,30 @@ import { turns } from '../run/parts.ts';
 
 const PATIENT = new AbortController().signal;
 
+/** A text as the builder answers it. */
+function encoded(text: string): string {
+  return Buffer.from(text).toString('base64');
+}
+
+test.for(['two\nlines', String.raw`back\slash \n \\0101 \c`, 'quo\'tes "and" $(more)\n\ttab', 'ünï'])(
+  'the script %j is on one line, and printf makes it again',
+  (script) => {
+    const line = coded(script);
+    expect(line).not.toContain('\n');
+    for (const shell of ['sh', 'busybox sh']) {
+      const made = execFileSync('sh', ['-c', `${shell} -c 'printf %b "$1"' - "$1"`, '-', line], {
+        encoding: 'utf8',
+      });
+      expect(made).toBe(script);
+    }
+  },
+);
+
 test('a request is a line, and its answer is decoded', async () => {
   const { link, builder } = linked();
-  const answer = link.request(['ask', coded('ls "$HOME"\n')], PATIENT);
-  expect(await builder.heard()).toBe('ask bHMgIiRIT01FIgo=\n');
-  builder.says(`done 3 17 ${coded('two\nlines')} ${coded('and an error')}\n`);
+  const answer = link.request(['ask', '-', coded('ls "$HOME"\n')], PATIENT);
+  expect(await builder.heard()).toBe('ask - ls "$HOME"\n');
+  builder.says(`done 3 17 ${encoded('two\nlines')} ${encoded('and an error')}\n`);
   expect(await answer).toEqual({ code: 3, written: 17, stdout: 'two\nlines', stderr: 'and an error' });
 });
 
@@ -24,7 +44,7 @@ describe('lines come in any pieces', () => {
   test('an answer byte by byte', async () => {
     const { link, builder } = linked();
     const answer = link.request(['ask', '-'], PATIENT);
-    for (const byte of `done 0 0 ${coded('ünï')} -\n`) {
+    for (const byte of `done 0 0 ${encoded('ünï')} -\n`) {
       builder.says(byte);
       await turns(1);
     }
@@ -43,7 +63,7 @@ describe('lines come in any pieces', () => {
     const { link, builder } = linked();
     const answer = link.request(['ask', '-'], PATIENT);
     const text = 'x'.repeat(1_000_000);
-    builder.says(`done 0 0 ${coded(text)} -\n`);
+    builder.says(`done 0 0 ${encoded(text)} -\n`);
     expect((await answer).stdout).toBe(text);
   });
 });
@@ -88,13 +108,13 @@ describe('a request that is aborted', () => {
   test('keeps its answer, should that come while another waits', async () => {
     const { link, builder } = linked();
     const abort = new AbortController();
-    const first = link.request(['ask', coded('first')], abort.signal);
+    const first = link.request(['ask', '-', coded('first')], abort.signal);
     abort.abort(new Error('enough'));
     await expect(first).rejects.toThrow('enough');
-    const second = link.request(['ask', coded('second')], PATIENT);
-    builder.says(`done 1 0 ${coded('first')} -\n`);
+    const second = link.request(['ask', '-', coded('second')], PATIENT);
+    builder.says(`done 1 0 ${encoded('first')} -\n`);
     await turns(3);
-    builder.says(`done 0 0 ${coded('second')} -\n`);
+    builder.says(`done 0 0 ${encoded('second')} -\n`);
     expect((await second).stdout).toBe('second');
   });
 

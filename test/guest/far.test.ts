@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -30,7 +30,15 @@ describe('feeding a script', () => {
 
   test('all of it arrives', async () => {
     const far = await hostAsGuest();
-    expect(await far.feed('wc -c', pieces(20), patience)).toMatchObject({ code: 0, stdout: '1310720\n' });
+    const into = join(directory, 'arrived');
+    const said: string[] = [];
+    const reply = (what: string): Promise<AsyncIterable<Buffer>> => {
+      said.push(what);
+      return Promise.resolve(pieces(20));
+    };
+    const script = `printf 'go\\non\\0'; cat >${into}`;
+    expect(await far.feed(script, reply, patience)).toMatchObject({ code: 0 });
+    expect([said, statSync(into).size]).toEqual([['go\non'], 1_310_720]);
   });
 
   test.each([0, 20])(
@@ -38,14 +46,25 @@ describe('feeding a script', () => {
     async (count) => {
       const far = await hostAsGuest();
       const fault = new Error('cannot read it');
-      await expect(far.feed('cat >/dev/null', pieces(count, fault), patience)).rejects.toBe(fault);
+      const script = `printf '\\0'; cat >/dev/null`;
+      await expect(far.feed(script, () => Promise.resolve(pieces(count, fault)), patience)).rejects.toBe(
+        fault,
+      );
     },
   );
 
   test('what counts of a script that fails is its answer, not that it read no more', async () => {
     const far = await hostAsGuest();
-    const answer = await far.feed('echo no >&2; exit 3', pieces(200), patience);
+    const script = `printf '\\0'; echo no >&2; exit 3`;
+    const answer = await far.feed(script, () => Promise.resolve(pieces(200)), patience);
     expect(answer).toMatchObject({ code: 3, stderr: 'no\n' });
+  });
+
+  test('one that fails before it has said all is sent nothing', async () => {
+    const far = await hostAsGuest();
+    const reply = (): Promise<never> => Promise.reject(new Error('nobody asked'));
+    const answer = await far.feed('echo half; echo no >&2; exit 4', reply, patience);
+    expect(answer).toMatchObject({ code: 4, stderr: 'no\n' });
   });
 });
 

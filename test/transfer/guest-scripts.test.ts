@@ -19,8 +19,7 @@ import {
   lookScript,
   packScript,
   placeScript,
-  unpackDirectoryScript,
-  unpackFileScript,
+  receiveScript,
 } from '../../src/transfer/guest-scripts.ts';
 
 const ODD_NAMES = [
@@ -107,12 +106,18 @@ describe.for(['sh', 'busybox sh'])('in %s', (shell) => {
     });
   });
 
+  test('what is received is preceded by its place, and a NUL', () => {
+    const { uid, gid } = statSync(guest);
+    const { status, stdout } = run(receiveScript(`${guest}/`, 'app', false, FAR), archiveOf('app'));
+    expect([status, stdout.toString()]).toEqual([0, `${uid}:${gid}\nno\n${guest}/app\0`]);
+  });
+
   describe('a file that is unpacked', () => {
     test.for(ODD_NAMES)('by the name %j keeps it, or has the one that it is given', (name) => {
       const archive = archiveOf(name);
-      expect(run(unpackFileScript(join(guest, name), name, FAR), archive).status).toBe(0);
-      expect(run(unpackFileScript(join(guest, 'other'), name, FAR), archive).status).toBe(0);
-      expect(run(unpackFileScript(join(guest, `un${name}`), name, FAR), archive).status).toBe(0);
+      expect(run(receiveScript(join(guest, name), name, false, FAR), archive).status).toBe(0);
+      expect(run(receiveScript(join(guest, 'other'), name, false, FAR), archive).status).toBe(0);
+      expect(run(receiveScript(join(guest, `un${name}`), name, false, FAR), archive).status).toBe(0);
       for (const made of [name, 'other', `un${name}`])
         expect(readFileSync(join(guest, made), 'utf8')).toBe('content');
       expect(readdirSync(guest)).toHaveLength(3);
@@ -120,13 +125,13 @@ describe.for(['sh', 'busybox sh'])('in %s', (shell) => {
 
     test('takes the place of another file', () => {
       writeFileSync(join(guest, 'other'), 'before');
-      expect(run(unpackFileScript(join(guest, 'other'), 'app', FAR), archiveOf('app')).status).toBe(0);
+      expect(run(receiveScript(join(guest, 'other'), 'app', false, FAR), archiveOf('app')).status).toBe(0);
       expect(readFileSync(join(guest, 'other'), 'utf8')).toBe('content');
     });
 
     test('and is broken leaves nothing', () => {
       const broken = archiveOf('app').subarray(0, 700);
-      expect(run(unpackFileScript(join(guest, 'other'), 'app', FAR), broken).status).not.toBe(0);
+      expect(run(receiveScript(join(guest, 'other'), 'app', false, FAR), broken).status).not.toBe(0);
       expect(readdirSync(guest)).toEqual([]);
     });
   });
@@ -135,13 +140,13 @@ describe.for(['sh', 'busybox sh'])('in %s', (shell) => {
     test.for(ODD_NAMES)('at %j is joined with what is there', (name) => {
       mkdirSync(join(guest, name));
       writeFileSync(join(guest, name, 'old'), 'old');
-      expect(run(unpackDirectoryScript(join(guest, name), FAR), archiveOf('new')).status).toBe(0);
+      expect(run(receiveScript(guest, name, true, FAR), archiveOf('new')).status).toBe(0);
       expect(readdirSync(join(guest, name))).toEqual(['new', 'old']);
     });
 
     test('and is broken is told by the exit code', () => {
       const broken = archiveOf('app').subarray(0, 700);
-      expect(run(unpackDirectoryScript(join(guest, 'new'), FAR), broken).status).not.toBe(0);
+      expect(run(receiveScript(join(guest, 'new'), 'app', true, FAR), broken).status).not.toBe(0);
     });
   });
 

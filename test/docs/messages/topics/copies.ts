@@ -205,8 +205,7 @@ function builder(scene: Scene, script: string): void {
 /** A script that speaks on the builder's ports as its init does, and has these requests fail with these words. */
 function answering(failures: Readonly<Record<string, string>>): string {
   const answers = {
-    ask: done(0, '0:0\nno\n/etc/app.conf', ''),
-    take: `cat <&4 >/dev/null; ${done(0, '', '')}`,
+    take: String.raw`printf '0:0\nno\n/etc/app.conf\0' >&4; cat <&4 >/dev/null; ${done(0, '', '')}`,
     ...Object.fromEntries(Object.entries(failures).map(([request, words]) => [request, done(1, '', words)])),
   };
   const cases = Object.entries(answers).map(([request, answer]) => `${request}) ${answer} ;;`);
