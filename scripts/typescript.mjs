@@ -1,21 +1,26 @@
-// Writes the files that are made from the tables in src/.
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+// Runs a script of this repository that is written in TypeScript: node scripts/typescript.mjs FILE [ARGUMENT…]
+// It is bundled first, since the oldest Node.js that we support runs no TypeScript.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 
+const [script = ''] = process.argv.splice(2, 1);
+
 // beside node_modules, where Node finds the packages that are left outside
-const directory = mkdtempSync(join('node_modules', '.generate-'));
+const directory = mkdtempSync(join('node_modules', '.typescript-'));
 try {
-  const outfile = join(directory, 'generated-files.mjs');
-  const entryPoints = ['scripts/generated-files.ts'];
-  await build({ entryPoints, outfile, bundle: true, format: 'esm', platform: 'node', packages: 'external' });
-  const { generatedFiles } = await import(pathToFileURL(outfile).href);
-  for (const [path, text] of generatedFiles()) {
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, text);
-    console.error(`wrote ${path}`);
-  }
+  const outfile = join(directory, `${basename(script, '.ts')}.mjs`);
+  await build({
+    entryPoints: [script],
+    outfile,
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20.19',
+    packages: 'external',
+  });
+  await import(pathToFileURL(outfile).href);
 } finally {
   rmSync(directory, { recursive: true, force: true });
 }

@@ -1,4 +1,7 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import type { RunReport } from '../../src/report/run-report.ts';
 import { guest, realRig } from './guests.ts';
 
 const [, source = ''] = guest('tiny').split(',');
@@ -24,12 +27,21 @@ image = "tiny"
 ssh-command = "echo began; sleep 15; echo ended"
 `,
   });
-  const { exitCode, stdout } = await rig.run(['up', '--keep-going']);
+  const { exitCode, stdout } = await rig.run([
+    ...['up', '--keep-going', '--report', 'json=report.json', '--log-dir', 'logs'],
+  ]);
   expect(exitCode).toBe(3);
   const [begun, ended] = [stdout.text.split('\n').slice(0, 2), stdout.text.split('\n').slice(2, 4)];
   // in order of arrival: both began before either ended
   expect(begun.toSorted()).toEqual(['first  | began', 'second | began']);
   expect(ended.toSorted()).toEqual(['first  | ended', 'second | ended']);
+  const kept = (name: string): string => readFileSync(join(rig.work, name), 'utf8');
+  const { vms } = JSON.parse(kept('report.json')) as RunReport;
+  expect(vms.map(({ verdict, stdout: said }) => [verdict.kind, said])).toEqual([
+    ['failed', 'began\nended\n'],
+    ['passed', 'began\nended\n'],
+  ]);
+  expect(kept('logs/second.serial.log')).toContain('Linux version');
 });
 
 test('a service is up while the VM that depends on it runs its command', async () => {

@@ -1,0 +1,53 @@
+import { execFileSync } from 'node:child_process';
+import { createServer } from 'node:net';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { timed } from './command.ts';
+import type { Timed } from './row.ts';
+import type { World } from './world.ts';
+import { MACHINE } from './world.ts';
+
+/**
+ * What somebody writes who has no tool: QEMU by hand, ssh tried every 100 ms until it gets through with the command, QEMU
+ * killed. Its arguments are those that `transient` has told QEMU, but for its control connection.
+ */
+const LOOP = `
+port=$1 key=$2
+shift 2
+"$@" &
+qemu=$!
+until ssh -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR \\
+  -o ConnectTimeout=1 -o IdentitiesOnly=yes -i "$key" -p "$port" vagrant@127.0.0.1 true 2>/dev/null
+do sleep 0.1; done
+kill -9 $qemu
+wait $qemu 2>/dev/null
+true`;
+
+export function bareLoop(world: World, flags: readonly string[] = MACHINE): Timed {
+  const qemu = qemuArguments(world, flags);
+  return async () => {
+    const port = await freePort();
+    const args = qemu.map((argument) => argument.replace(':0-:22', `:${port}-:22`));
+    const log = `${world.cwd}/serial-${port}.log`;
+    const own = args.map((argument) => argument.replace(/logfile=[^,]*/, `logfile=${log}`));
+    const env = { ...world.env, TMPDIR: '/dev/shm' };
+    return timed(['sh', '-c', LOOP, 'sh', String(port), world.keyFile, ...own], { cwd: world.cwd, env });
+  };
+}
+
+/** The line with which our program tells what it starts QEMU with; nothing in it needs quotes. */
+function qemuArguments({ transient, guest, cwd, env }: World, flags: readonly string[]): string[] {
+  const [file = '', ...args] = [...transient, 'run', guest, '-v', '--ssh-command', 'true', ...flags];
+  const said = execFileSync('sh', ['-c', '"$@" 2>&1', 'sh', file, ...args], { cwd, env, encoding: 'utf8' });
+  const line = /INFO (qemu-system-\S+ .*)$/m.exec(said)?.[1];
+  if (line === undefined) throw new Error(`it was not told what QEMU was started with:\n${said}`);
+  return line.replace(/ -chardev socket,id=qmp\S* -mon chardev=qmp\S*/, '').split(' ');
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  return port;
+}

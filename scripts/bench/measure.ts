@@ -1,0 +1,34 @@
+import type { Row } from './row.ts';
+import type { World } from './world.ts';
+
+/** Milliseconds, of each run in order. */
+export interface Measured {
+  readonly row: Row;
+  readonly ours: readonly number[];
+  readonly reference: readonly number[];
+}
+
+/**
+ * Measures a row: one run of each that does not count, then the two in turn, so that what slows the machine down for a
+ * while slows both. Every second pair begins with the reference.
+ */
+export async function measure(row: Row, world: World, pairs: number, tell: () => void): Promise<Measured> {
+  const { ours, reference } = await row.prepare(world);
+  await ours();
+  await reference();
+  const measured = { ours: [] as number[], reference: [] as number[] };
+  for (let pair = 0; pair < (row.pairs ?? pairs); pair++) {
+    if (pair % 2 === 0) measured.ours.push(await ours());
+    measured.reference.push(await reference());
+    if (pair % 2 === 1) measured.ours.push(await ours());
+    tell();
+  }
+  return { row, ...measured };
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length / 2;
+  const [low = 0, high = 0] = [sorted[Math.ceil(middle) - 1], sorted[Math.floor(middle)]];
+  return (low + high) / 2;
+}

@@ -1,0 +1,96 @@
+import * as z from 'zod';
+import { transientfileSchema } from '../src/config/transientfile.ts';
+import type { OptionName } from '../src/options/table.ts';
+import { OPTION_TABLE, optionsIn } from '../src/options/table.ts';
+import { defaultOf } from './commands-reference.ts';
+import { MADE, code, markdownTable } from './markdown.ts';
+
+/** docs/transientfile.md: every table and every key of a Transientfile. */
+export function transientfileReference(): string {
+  return [
+    MADE,
+    '',
+    '# Transientfile.toml',
+    '',
+    'Looked for in the working directory, then in those above it; `--file PATH` names another. Paths in it are relative to',
+    'it. All of it is checked before anything is done, and all that is wrong is told at once.',
+    '',
+    '```toml',
+    '#:schema ./Transientfile.schema.json',
+    '[project]',
+    'name = "shop"',
+    '',
+    '[defaults]',
+    'memory = "512M"',
+    '',
+    '[images.base]',
+    'source = "file=./base.qcow2"',
+    '',
+    '[vms.db]',
+    'image = "base"',
+    'ready-command = "pg_isready"',
+    '',
+    '[vms.web]',
+    'image = "base"',
+    'depends-on = ["db"]',
+    'copy-in-before = ["./app.conf:/etc/app.conf"]',
+    'ssh-command = "/srv/run-tests"',
+    '```',
+    '',
+    'The first line gives completion and checks in editors that know TOML by Taplo; `transient init` writes it, and the schema',
+    'beside it. [`Transientfile.example.toml`](../Transientfile.example.toml) has every key with an example.',
+    '',
+    'What is said is layered: built-in default, `[defaults]`, VM table, environment, flag. A later value replaces an earlier',
+    'one, a later list is added to an earlier one.',
+    '',
+    ...keysOf('`[project]`', ['project']),
+    ...keysOf('`[images.NAME]`', ['images', '*']),
+    ...keysOf('`[networks.NAME]`', ['networks', '*']),
+    '## `[vms.NAME]`',
+    '',
+    markdownTable([['key', 'meaning'], ...structureOfVm()]),
+    '',
+    '### Options',
+    '',
+    'In a VM table, or in `[defaults]` for all VMs. Underscores are read as hyphens.',
+    '',
+    markdownTable([['key', 'default', 'meaning', 'example'], ...optionRows()]),
+    '',
+  ].join('\n');
+}
+
+interface Schema {
+  readonly description?: string;
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly additionalProperties?: Schema;
+}
+
+const SCHEMA = z.toJSONSchema(transientfileSchema, { io: 'input' }) as Schema;
+
+function keysOf(title: string, path: readonly string[]): string[] {
+  const schema = path.reduce<Schema>(
+    (at, key) => (key === '*' ? at.additionalProperties : at.properties?.[key]) ?? {},
+    SCHEMA,
+  );
+  const rows = Object.entries(schema.properties ?? {}).map(([key, { description = '' }]) => [
+    code(key),
+    description,
+  ]);
+  return [`## ${title}`, '', markdownTable([['key', 'meaning'], ...rows]), ''];
+}
+
+/** The keys of a VM table that are no options. */
+function structureOfVm(): string[][] {
+  const keys = SCHEMA.properties?.['vms']?.additionalProperties?.properties ?? {};
+  const options: readonly string[] = optionsIn('file');
+  return Object.entries(keys)
+    .filter(([key]) => !options.includes(key))
+    .map(([key, { description = '' }]) => [code(key), description]);
+}
+
+function optionRows(): string[][] {
+  return optionsIn('file').map((name: OptionName) => {
+    const { help, merge, example } = OPTION_TABLE[name];
+    return [code(name), defaultOf(name), help, code(merge === 'append' ? `[${example}]` : example)];
+  });
+}
