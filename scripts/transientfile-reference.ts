@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { transientfileSchema } from '../src/config/transientfile.ts';
+import { transientfileSchema } from '../src/config/transientfile-schema.ts';
 import type { OptionName } from '../src/options/table.ts';
 import { OPTION_TABLE, optionsIn } from '../src/options/table.ts';
 import { defaultOf } from './commands-reference.ts';
@@ -65,7 +65,7 @@ interface Schema {
   readonly additionalProperties?: Schema;
 }
 
-const SCHEMA = z.toJSONSchema(transientfileSchema, { io: 'input' }) as Schema;
+const SCHEMA = z.toJSONSchema(transientfileSchema(), { io: 'input' }) as Schema;
 
 function keysOf(title: string, path: readonly string[]): string[] {
   const schema = path.reduce<Schema>(

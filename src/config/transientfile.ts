@@ -1,17 +1,17 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
-import * as z from 'zod';
 import { didYouMean, dotted, problemsOf, type Subject } from '../options/issues.ts';
 import type { Layer } from '../options/layer.ts';
-import { imageSource, imageSpec, vmName } from '../options/option.ts';
-import { optionShape, optionValues } from '../options/schema.ts';
+import { optionValues } from '../options/schema.ts';
 import type { KeyPath, Problem, Result } from '../problem.ts';
 import { failed, ok } from '../problem.ts';
 import type { Document } from './document.ts';
 import { readDocument } from './document.ts';
-import { memberships, networkShape, networksOf } from './networks.ts';
+import { networksOf } from './networks.ts';
 import { inFile, placed } from './placement.ts';
 import { brokenReferences } from './references.ts';
+import type { SaidDependency } from './transientfile-schema.ts';
+import { keysAt, transientfileSchema } from './transientfile-schema.ts';
 import type { Dependency } from './vm-spec.ts';
 import type { NetworkCard } from './vm-spec.ts';
 
@@ -48,77 +48,11 @@ export interface Transientfile {
   readonly vms: readonly VmEntry[];
 }
 
-const name = z.string().regex(/^[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$/, {
-  error: 'must begin and end with a letter or digit and hold only letters, digits, ".", "_" and "-"',
-});
-
-const imageName = z
-  .string()
-  .refine((value) => value !== '' && value !== '.' && value !== '..' && !value.includes(','), {
-    error: 'must be an image name without a comma',
-  });
-
-const dependency = z.union(
-  [
-    name,
-    z.strictObject({
-      vm: name.describe('a VM of this file'),
-      until: z
-        .enum(['started', 'ready', 'done'])
-        .optional()
-        .meta({ description: 'how far it must have come; done: its command ended with 0', default: 'ready' }),
-    }),
-  ],
-  { error: 'must be the name of a VM, or a table such as { vm = "db", until = "done" }' },
-);
-
-function dependencyOf(said: z.infer<typeof dependency>): Dependency {
+function dependencyOf(said: SaidDependency): Dependency {
   return typeof said === 'string'
     ? { vm: said, until: 'ready' }
     : { vm: said.vm, until: said.until ?? 'ready' };
 }
-
-const SHAPES = {
-  project: z.strictObject({
-    name: name
-      .optional()
-      .describe('name of the project, part of the name of its running VMs [default: the directory]'),
-  }),
-  image: z.strictObject({
-    source: imageSource.describe('where the image comes from, as in an image spec: PROTOCOL=SOURCE'),
-    sha256: z
-      .string()
-      .regex(/^[0-9a-fA-F]{64}$/, { error: 'must be a SHA-256 sum: 64 hexadecimal digits' })
-      .optional()
-      .describe('SHA-256 sum of what is downloaded, as sha256sum prints it'),
-  }),
-  vm: z.strictObject({
-    image: imageSpec.describe('a name from [images], or an image spec: NAME or NAME,PROTOCOL=SOURCE'),
-    'depends-on': z
-      .array(dependency)
-      .optional()
-      .describe('VMs of this file that must be ready before this one boots, or started, or done'),
-    networks: memberships,
-    name: vmName
-      .optional()
-      .describe('name of the VM in the VM store, where its disks stay until "transient rm NAME"'),
-    persistent: z
-      .boolean()
-      .optional()
-      .describe('keep the VM in the VM store, by the name PROJECT-VM unless "name" gives another'),
-    ...optionShape('file'),
-  }),
-  defaults: z.strictObject(optionShape('file')),
-};
-
-/** The whole file; its JSON Schema is published for editors. */
-export const transientfileSchema = z.strictObject({
-  project: SHAPES.project.optional().describe('the project'),
-  defaults: SHAPES.defaults.optional().describe('options for every VM of this file'),
-  images: z.record(imageName, SHAPES.image).optional().describe('images by name'),
-  networks: z.record(name, networkShape).optional().describe('networks between VMs by name'),
-  vms: z.record(name, SHAPES.vm).describe('the VMs by name'),
-});
 
 /** The nearest Transientfile from a directory upwards, or the one that was named. */
 export function findTransientfile(directory: string, named?: string): Result<string> {
@@ -149,7 +83,7 @@ export async function loadTransientfile(
 
 /** Checks a parsed document; the problems know their key path, not yet their line. */
 export function checkTransientfile(document: Document, base: string): Result<Transientfile> {
-  const checked = transientfileSchema.safeParse(document.data, { reportInput: true });
+  const checked = transientfileSchema().safeParse(document.data, { reportInput: true });
   const networks = networksOf(document, projectOf(document, base));
   const problems = [
     ...(checked.success ? [] : problemsOf(checked.error, subjectIn(document))),
@@ -234,15 +168,6 @@ function subjectIn(document: Document): Subject {
   return {
     name: dotted,
     where: (path, on) => inFile(document, path, on),
-    keys: (path) => Object.keys(shapeAt(path)),
+    keys: keysAt,
   };
-}
-
-function shapeAt([table, , ...rest]: KeyPath): Record<string, unknown> {
-  if (table === undefined) return transientfileSchema.shape;
-  if (rest.length > 0) return {};
-  if (table === 'networks') return networkShape.shape;
-  if (table === 'vms') return SHAPES.vm.shape;
-  if (table === 'images') return SHAPES.image.shape;
-  return table === 'project' ? SHAPES.project.shape : SHAPES.defaults.shape;
 }

@@ -4,7 +4,8 @@ import { parse } from 'smol-toml';
 import { describe, expect, it } from 'vitest';
 import { generatedFiles } from '../../scripts/generated-files.ts';
 import { parseDocument } from '../../src/config/document.ts';
-import { checkTransientfile, transientfileSchema } from '../../src/config/transientfile.ts';
+import { transientfileSchema } from '../../src/config/transientfile-schema.ts';
+import { checkTransientfile } from '../../src/config/transientfile.ts';
 import { optionsIn } from '../../src/options/table.ts';
 
 const example = readFileSync('Transientfile.example.toml', 'utf8');
@@ -29,7 +30,7 @@ describe('Transientfile.example.toml', () => {
 
   it('shows every key', () => {
     const { project, images, networks, vms } = parse(everything) as Record<string, Record<string, object>>;
-    const { shape } = transientfileSchema;
+    const { shape } = transientfileSchema();
     expect(Object.keys(parse(everything)).sort()).toEqual(Object.keys(shape).sort());
     expect(Object.keys(project ?? {})).toEqual(['name']);
     expect(Object.keys(images?.['base'] ?? {})).toEqual(['source', 'sha256']);

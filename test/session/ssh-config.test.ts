@@ -93,8 +93,9 @@ test('a VM that does not run, and one without a card, are errors', async () => {
   const nobody = await rig.run(['ssh-config', 'nobody']);
   expect(nobody.exitCode).toBe(1);
   expect(nobody.stderr.text).toContain("No running VM found with the name 'nobody'");
-  const owner = rig.start(['run', 'test', ...TCG]);
-  await owner.waitFor(/Welcome to the fake guest!/, 'stdout');
+  const owner = rig.start(['run', 'test', '-v', ...TCG]);
+  // said once others can find it, which the guest may be quicker than
+  await owner.waitFor(/QEMU is process \d+/);
   const { exitCode, stderr } = await rig.run(['ssh-config', `test-${owner.pid}`]);
   expect(exitCode).toBe(1);
   expect(stderr.text).toContain('runs without an ssh network card');

@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { jsonSchema } from '../../config/json-schema.ts';
-import { TRANSIENTFILE, transientfileSchema } from '../../config/transientfile.ts';
+import { transientfileSchema } from '../../config/transientfile-schema.ts';
+import { TRANSIENTFILE } from '../../config/transientfile.ts';
 import { problemsOf } from '../../options/issues.ts';
 import type { Problem, Result } from '../../problem.ts';
 import { errorCode, failed, ok, systemMessage } from '../../problem.ts';
@@ -33,7 +34,7 @@ async function write(directory: string, path: string, text: string): Promise<Res
   try {
     await writeFile(path, text, { flag: 'wx' });
     // a copy that goes with the project: editors find it without a network, and in every checkout
-    const schema = jsonSchema(TRANSIENTFILE, transientfileSchema);
+    const schema = jsonSchema(TRANSIENTFILE, transientfileSchema());
     await writeFile(join(directory, SCHEMA_FILE), schema, { flag: 'wx' }).catch((error: unknown) => {
       if (errorCode(error) !== 'EEXIST') throw error;
     });
@@ -64,7 +65,7 @@ function problemsIn({ name, image, memory, command }: Partial<InitAnswers>): Pro
       },
     },
   };
-  const checked = transientfileSchema.safeParse(document, { reportInput: true });
+  const checked = transientfileSchema().safeParse(document, { reportInput: true });
   if (checked.success) return [];
   const flagOf = (path: readonly (string | number)[]): string =>
     `--${String(path.at(-1)).replace('ssh-command', 'command')}`;
