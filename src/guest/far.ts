@@ -51,13 +51,19 @@ export class SshFar implements Far {
 
   async feed(script: string, reply: Reply, signal: AbortSignal): Promise<Answer> {
     const child = await this.#start(script, signal);
+    const stdin = stdinOf(child);
     const answer = endOf(child, signal);
+    // until somebody waits for it
+    answer.catch(() => undefined);
     const said = child.stdout === null ? undefined : await untilNul(child.stdout);
-    if (said === undefined) return answer;
+    if (said === undefined) {
+      stdin.end();
+      return answer;
+    }
     const faults: unknown[] = [];
-    const source = noticing(await reply(said), (error) => faults.push(error));
+    const source = noticing(reply(said), (error) => faults.push(error));
     // a script that has failed reads no more: its answer is what counts
-    await Promise.race([pipeline(source, stdinOf(child)).catch(() => undefined), answer]);
+    await Promise.race([pipeline(source, stdin).catch(() => undefined), answer]);
     const answered = await answer;
     // what was not sent in full has not arrived, whatever the other end made of it
     if (faults.length > 0) throw faults[0];
@@ -107,11 +113,11 @@ function stdinOf({ stdin }: Child): Writable {
 }
 
 async function* noticing(
-  bytes: AsyncIterable<Buffer>,
+  bytes: Promise<AsyncIterable<Buffer>>,
   onFault: (error: unknown) => void,
 ): AsyncGenerator<Buffer> {
   try {
-    yield* bytes;
+    yield* await bytes;
   } catch (error) {
     onFault(error);
     throw error;
@@ -139,7 +145,11 @@ async function answerOf(child: Child, signal: AbortSignal): Promise<Answer> {
 
 async function endOf(child: Child, signal: AbortSignal): Promise<Answer> {
   const complaints: Buffer[] = [];
-  child.stderr?.on('data', (chunk: Buffer) => complaints.push(chunk));
+  let size = 0;
+  child.stderr?.on('data', (chunk: Buffer) => {
+    size += chunk.length;
+    if (size <= MOST_SAID) complaints.push(chunk);
+  });
   const code = shellExitCode(await child.exited);
   signal.throwIfAborted();
   return { code, stdout: '', stderr: Buffer.concat(complaints).toString() };

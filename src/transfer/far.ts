@@ -42,15 +42,27 @@ export function quoted(word: string): string {
   return `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
-/** What comes on a stream up to the first NUL; undefined where it ends without one. What follows is not kept. */
+/** More than this is no place in a guest: it is for us to keep until its end comes, in bytes. */
+const MOST_SAID = 64 * 1024;
+
+/** What comes on a stream up to the first NUL; undefined where it ends, or says too much, without one. */
 export async function untilNul(stream: Readable): Promise<string | undefined> {
   const chunks: Buffer[] = [];
+  let size = 0;
   return new Promise((resolve) => {
-    stream.on('data', (chunk: Buffer) => {
+    const take = (chunk: Buffer): void => {
       const end = chunk.indexOf(0);
       chunks.push(end < 0 ? chunk : chunk.subarray(0, end));
-      if (end >= 0) resolve(Buffer.concat(chunks).toString());
-    });
+      size += chunk.length;
+      if (end >= 0) finish(Buffer.concat(chunks).toString());
+      else if (size > MOST_SAID) finish(undefined);
+    };
+    const finish = (said: string | undefined): void => {
+      // what follows is for nobody
+      stream.off('data', take).resume();
+      resolve(said);
+    };
+    stream.on('data', take).resume();
     stream.once('close', () => resolve(undefined));
     stream.once('end', () => resolve(undefined));
   });

@@ -53,6 +53,25 @@ describe('feeding a script', () => {
     },
   );
 
+  test('a source that is not to be had is told, and the script does not wait for it', async () => {
+    const far = await hostAsGuest();
+    const fault = new Error('there is no tar');
+    const script = `printf '\\0'; cat >/dev/null`;
+    await expect(far.feed(script, () => Promise.reject(fault), patience)).rejects.toBe(fault);
+  });
+
+  test('one that says and says is not listened to for ever', async () => {
+    const far = await hostAsGuest();
+    const before = process.memoryUsage().rss;
+    const reply = (): Promise<AsyncIterable<Buffer>> => Promise.resolve(pieces(1));
+    for (const script of [
+      'head -c 200000000 /dev/zero | tr "\\0" x',
+      `printf '\\0'; head -c 200000000 /dev/zero`,
+    ])
+      await far.feed(script, reply, patience);
+    expect(process.memoryUsage().rss - before).toBeLessThan(150_000_000);
+  });
+
   test('what counts of a script that fails is its answer, not that it read no more', async () => {
     const far = await hostAsGuest();
     const script = `printf '\\0'; echo no >&2; exit 3`;
