@@ -49,7 +49,7 @@ module.exports = {
     room('doctor', ['host', 'share', 'builder', 'qemu']),
     room('run', ['plan', 'config', 'options', 'host']),
     room('report', ['run', 'plan', 'config', 'options']),
-    room('cli', ['run', 'plan', 'config', 'options', 'host']),
+    room('cli', ['run', 'report', 'plan', 'config', 'options', 'host']),
     door('smol-toml', 'config/document\\.ts$'),
     door('toml-eslint-parser', 'config/placement\\.ts$'),
     door('chokidar', 'cli/watch\\.ts$'),

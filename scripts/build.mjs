@@ -12,6 +12,7 @@ const CORE = [
   /\/src\/entry\/(obey|fulfil|answers|saying|signals)\.ts$/,
   /\/src\/cli\/(program|command|report|plan-view|commands\/.*)\.ts$/,
   /\/src\/run\/pro[^/]*\.ts$/,
+  /\/src\/report\/report-file\.ts$/,
   /\/src\/(vmstore|image)\/(list|store|qemu-img)\.ts$/,
   /\/node_modules\/(zod|commander|smol-toml|damerau-levenshtein|which|isexe)\//,
 ];
@@ -46,10 +47,12 @@ function packagesOf(ids) {
   return [...new Set(directories)].sort();
 }
 
-/** Their names, versions and licences in full, as those want it of whoever passes them on. */
+/** Their names, versions and licences, in full where they bring the text, as those want it of whoever passes them on. */
 function licenses(directories) {
   const texts = directories.map((directory) => {
-    const { name, version, license } = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8'));
+    const facts = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8'));
+    const { name, version, license = facts.licenses?.[0]?.type } = facts;
+    if (license === undefined) throw new Error(`${name} says no licence`);
     const file = readdirSync(directory).find((entry) => /^licen[cs]e/i.test(entry));
     const text = file === undefined ? '' : readFileSync(join(directory, file), 'utf8').trim();
     return `${name} ${version} (${license})\n\n${text}`.trimEnd();

@@ -29,10 +29,19 @@ async function main(argv: readonly string[]): Promise<number> {
 // a reader that went away (head, a closed terminal) is no reason to fail, nor to leave a machine running
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 
-main(process.argv.slice(2)).then(
-  (code) => process.exit(code),
-  async (error: unknown) => {
-    const { confess } = await import('./entry/saying.ts');
-    process.exit(confess(error));
-  },
-);
+/** Ends once all that was said has been read: a pipe takes what it has room for, and exit() drops the rest. */
+async function exit(code: number): Promise<never> {
+  await Promise.all([process.stdout, process.stderr].map(flushed));
+  process.exit(code);
+}
+
+async function flushed(stream: NodeJS.WriteStream): Promise<void> {
+  if (stream.writableLength === 0) return;
+  // called back once all before it is gone, or nobody reads any more
+  await new Promise<void>((resolve) => stream.write('', () => resolve()));
+}
+
+main(process.argv.slice(2)).then(exit, async (error: unknown) => {
+  const { confess } = await import('./entry/saying.ts');
+  return exit(confess(error));
+});

@@ -5,6 +5,7 @@ import type { RunningVm } from '../host/running.ts';
 import type { ProjectRecord } from '../host/projects.ts';
 import type { Supervised } from '../plan/project.ts';
 import type { Plan, ProcessFacts } from '../plan/step.ts';
+import type { ReportFile } from '../report/report-file.ts';
 import type { Order } from '../run/supervisor.ts';
 import type { Result } from '../problem.ts';
 import { ok } from '../problem.ts';
@@ -37,13 +38,6 @@ export interface Keeping {
   readonly title: string;
   readonly reports: readonly ReportFile[];
   readonly logDirectory?: string;
-}
-
-export const REPORT_FORMS = ['junit', 'json'] as const;
-
-export interface ReportFile {
-  readonly form: (typeof REPORT_FORMS)[number];
-  readonly path: string;
 }
 
 /** Something for the process that runs a project detached; one is started where there is none. */

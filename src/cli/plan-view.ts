@@ -1,5 +1,6 @@
 import { SHARE_WAYS } from '../options/shared-folder.ts';
 import type { SharesSpec } from '../config/vm-spec.ts';
+import { vmsOf } from '../plan/graph.ts';
 import type { Plan, Step, StepId } from '../plan/step.ts';
 import type { PlanForm } from './command.ts';
 
@@ -25,13 +26,13 @@ interface Branch {
 
 function tree(plan: Plan): string {
   const branches = branchesOf(plan);
-  const vms = new Set(plan.steps.flatMap(({ vm }) => (vm === undefined ? [] : [vm])));
+  const vms = vmsOf(plan.steps);
   const lines = branches.flatMap((branch, index) => branchLines(branch, plan, index === branches.length - 1));
   const width = Math.max(...lines.map(([left]) => left.length));
   const body = lines.map(([left, right]) => (right ? `${left.padEnd(width)}   ${right}` : left));
   const bound =
     plan.starts === undefined ? '' : `, at most ${counted(plan.starts.limit, 'VM')} booting at a time`;
-  const heading = `Plan: ${counted(vms.size, 'VM')}, ${counted(plan.steps.length, 'step')}${bound}`;
+  const heading = `Plan: ${counted(vms.length, 'VM')}, ${counted(plan.steps.length, 'step')}${bound}`;
   return `${[heading, ...body].join('\n')}\n`;
 }
 
@@ -176,7 +177,7 @@ function edges(step: Step, { steps }: Plan): string {
 }
 
 function dot(plan: Plan): string {
-  const vms = [...new Set(plan.steps.flatMap(({ vm }) => (vm === undefined ? [] : [vm])))];
+  const vms = vmsOf(plan.steps);
   const node = (step: Step): string => `${quote(step.id)} [label=${quote(described(step, plan))}];`;
   const clusters = vms.map((vm, index) => {
     const nodes = plan.steps.filter((step) => step.vm === vm).map((step) => `    ${node(step)}`);

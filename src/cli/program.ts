@@ -1,6 +1,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import type { Environment } from '../config/merge.ts';
 import { addFlags, append, flagLayer, type RawFlags } from '../options/flags.ts';
+import { OPTION_TABLE, optionsIn } from '../options/table.ts';
 import type { Problem, Result } from '../problem.ts';
 import { failed, ok } from '../problem.ts';
 import type { CommandDef, Invocation, Switch } from './command.ts';
@@ -107,15 +108,26 @@ function choose(argv: readonly string[]): Result<Chosen | { text: string }> {
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.code === 'commander.helpDisplayed') return ok({ text: printed });
-    return failed(usageProblem(error, printed, namedIn(argv)[0]));
+    return failed(usageProblem(error, printed, meantIn(argv)));
   }
   return chosen === undefined ? failed(usageProblem(undefined, printed, undefined)) : ok(chosen);
 }
 
-/** The commands of which all words are typed: the one that is meant, and perhaps those whose names are operands. */
-function namedIn(argv: readonly string[]): CommandDef[] {
-  return COMMANDS.filter(({ name }) => name.split(' ').every((word) => argv.includes(word)));
+/** The command whose words are the first that are typed, but for values of flags that may stand before it. */
+function meantIn(argv: readonly string[]): CommandDef | undefined {
+  const words = argv.filter((_word, index) => !VALUED.includes(argv[index - 1] ?? ''));
+  const places = COMMANDS.flatMap((def) => {
+    const [first = '', second] = def.name.split(' ');
+    const at = words.indexOf(first);
+    return at >= 0 && (second === undefined || words[at + 1] === second) ? [{ def, at }] : [];
+  });
+  return places.toSorted((one, other) => one.at - other.at)[0]?.def;
 }
+
+/** Flags of all commands that a value follows. */
+const VALUED = optionsIn('everywhere')
+  .filter((name) => OPTION_TABLE[name].placeholder !== undefined)
+  .map((name) => `--${name}`);
 
 function buildProgram(
   argv: readonly string[],
@@ -129,11 +141,12 @@ function buildProgram(
     .option('--version', 'print the version')
     .helpCommand(false);
   const globalFlags = addFlags(program, 'everywhere');
-  // the flags of one command are enough, and quicker than those of all
-  const named = namedIn(argv);
-  for (const def of named.length > 0 ? named : COMMANDS) {
+  const meant = meantIn(argv);
+  for (const def of COMMANDS) {
     const { parent, name } = placeOf(def, program, print);
     const command = configured(parent.command(`${name} ${def.operands}`), print).description(def.help);
+    // the flags of the command that is meant are enough, and quicker than those of all
+    if (meant !== undefined && def !== meant) continue;
     const flags = addFlags(command, def.scope);
     for (const own of def.switches) command.addOption(optionOf(own));
     if (def.takesQemuArguments) command.usage(`[options] ${def.operands} [-- QEMU-ARGUMENT...]`);

@@ -11,8 +11,14 @@ import { TransientError, systemMessage } from '../problem.ts';
 export async function prepareLogDirectory(directory: string, plan: Plan): Promise<void> {
   try {
     await mkdir(directory, { recursive: true });
-    await writeFile(join(directory, 'plan.txt'), planText(plan, 'tree'));
-    await writeFile(join(directory, 'plan.json'), planText(plan, 'json'));
+    for (const [name, form] of [
+      ['plan.txt', 'tree'],
+      ['plan.json', 'json'],
+    ] as const) {
+      // anew: a link that an earlier guest may have left there would lead elsewhere
+      await rm(join(directory, name), { force: true });
+      await writeFile(join(directory, name), planText(plan, form), { flag: 'wx' });
+    }
     for (const step of plan.steps) {
       if (step.kind === 'machine.boot' && step.serialLog !== undefined)
         await rm(step.serialLog, { force: true });

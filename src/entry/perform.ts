@@ -1,6 +1,7 @@
 import type { PerformIntent } from '../cli/command.ts';
 import { reportProblems, reportWarning, type Looks } from '../cli/report.ts';
 import { openRunDirectory } from '../host/run-directory.ts';
+import { vmsOf } from '../plan/graph.ts';
 import type { Plan } from '../plan/step.ts';
 import { Fold } from '../run/fold.ts';
 import { guestOutputs } from '../run/guest-output.ts';
@@ -22,8 +23,9 @@ export async function perform(
   const result = await run(plan, looks, signals, kept.over);
   result.said.forEach((line) => print(`${line}\n`));
   reportProblems(result.problems, looks);
-  await kept.end(result);
-  return result.exitCode;
+  const unwritten = await kept.end(result);
+  reportProblems(unwritten, looks);
+  return result.exitCode || (unwritten.length > 0 ? 1 : 0);
 }
 
 async function run(
@@ -35,7 +37,7 @@ async function run(
   const directory = await openRunDirectory(process.env);
   const fold = process.env['GITHUB_ACTIONS'] === 'true' ? new Fold(plan, note) : undefined;
   try {
-    const vms = [...new Set(plan.steps.flatMap(({ vm }) => vm ?? []))];
+    const vms = vmsOf(plan.steps);
     const executors = wireExecutors({
       runDirectory: directory.path,
       outputOf: guestOutputs(() => vms, outletOf(process.stdout), outletOf(process.stderr)),

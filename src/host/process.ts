@@ -118,16 +118,29 @@ export async function runInForeground(
     ...cancelledBy(signal),
   });
   for (const stream of ['stdout', 'stderr'] as const) {
-    child[stream]?.on('data', (bytes: Buffer) => {
+    const source = child[stream];
+    source?.on('data', (bytes: Buffer) => {
       heard?.(stream, bytes);
-      // not pipe(): it stops the child when our reader goes away
-      process[stream].write(bytes);
+      passOn(bytes, source, process[stream]);
     });
   }
   const exit = exitOf(await child);
   signal.throwIfAborted();
   return exit;
 }
+
+/** Not pipe(), which stops the child when our reader goes away; one that is slow is waited for. */
+function passOn(bytes: Buffer, source: Readable, target: Writable): void {
+  if (target.write(bytes) || !target.writable) return;
+  source.pause();
+  const goOn = (): void => {
+    for (const news of NEWS) target.off(news, goOn);
+    source.resume();
+  };
+  for (const news of NEWS) target.once(news, goOn);
+}
+
+const NEWS = ['drain', 'error', 'close'] as const;
 
 /** Runs a program of which only the end is of interest. */
 export async function runSilently(

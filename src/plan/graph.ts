@@ -6,6 +6,11 @@ export interface Act {
   readonly steps: readonly Step[];
 }
 
+/** The VMs that steps are about, in their order. */
+export function vmsOf(steps: readonly Step[]): string[] {
+  return [...new Set(steps.flatMap(({ vm }) => vm ?? []))];
+}
+
 /** Everything a step waits for before it starts. */
 export function waitsFor(step: Step): readonly StepId[] {
   const begun = step.undoes === undefined ? [] : [step.undoes];

@@ -1,4 +1,5 @@
-import { mkdir, rm } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { mkdir, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Duplex } from 'node:stream';
@@ -50,6 +51,18 @@ interface Running {
   qemu?: Qemu;
   /** Stops showing the serial output. */
   endLogs?: () => void;
+  /** The serial log that the user keeps. */
+  keptLog?: FileHandle;
+}
+
+/** QEMU writes to an open file of ours: where logs lie, a guest may be able to put a link in its place. */
+function logOf({ directory, keptLog }: Running): string {
+  return keptLog === undefined ? join(directory, 'serial.log') : `/proc/${process.pid}/fd/${keptLog.fd}`;
+}
+
+async function newFile(path: string): Promise<FileHandle> {
+  await rm(path, { force: true });
+  return open(path, 'wx', 0o644);
 }
 
 /** What a machine is made of that others have. */
@@ -98,7 +111,8 @@ export function qemuRoom(
     const directory = await newDirectory();
     const entry: Running = { directory };
     running.set(step.vm, entry);
-    const log = step.serialLog ?? join(directory, 'serial.log');
+    if (step.serialLog !== undefined) entry.keptLog = await newFile(step.serialLog);
+    const log = logOf(entry);
     context.note('Finished preparation. Starting virtual machine');
     const files = filesOf(step, disksOf);
     const cards = step.networks.map(
@@ -128,7 +142,7 @@ export function qemuRoom(
           ? followSerial(log, (bytes) => void process.stderr.write(bytes))
           : () => undefined,
     };
-    await publish(directory, started.pid, publicFacts(step, files, log, made));
+    await publish(directory, started.pid, publicFacts(step, files, step.serialLog ?? log, made));
     for (const forward of forwards) context.note(`VM ${step.vm}: ${shown(forward)}`);
     trace(
       'info',
@@ -176,6 +190,7 @@ export function qemuRoom(
     else if (!((await entry.qemu?.powerDown(ending.timeout, context.signal)) ?? true))
       context.warn(tooSlow(vm, ending.timeout));
     await rm(entry.directory, { recursive: true, force: true });
+    await entry.keptLog?.close();
     // whoever waited for it has told of it already, and the same problem is told once; nobody waits for a service
     if (ended?.problem) throw new TransientError(ended.problem);
     return undefined;

@@ -1,46 +1,83 @@
-import { mkdir, stat, writeFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
+import { mkdir, open, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { TransientError, systemMessage } from '../problem.ts';
+import type { Problem } from '../problem.ts';
+import { TransientError, errorCode, problemOf, systemMessage } from '../problem.ts';
 import { junitXml } from './junit.ts';
+import type { ReportFile } from './report-file.ts';
 import type { RunReport } from './run-report.ts';
 
-/** A file that tells how a run came out, and in which form. */
-interface ReportFile {
-  readonly form: 'junit' | 'json';
-  readonly path: string;
+/** A report that is begun; one that goes into a pipe is opened at the end. */
+interface Begun extends ReportFile {
+  readonly file: FileHandle | undefined;
 }
 
-/**
- * Writes the reports of a run that is about to begin, as one that has not ended: what cannot be written is told before
- * anything is done, and what lies there afterwards is never of an earlier run. A pipe is told the end alone.
- */
-export async function writeUnfinished(files: readonly ReportFile[], report: RunReport): Promise<void> {
-  for (const file of files) {
-    if (await isStream(file.path)) continue;
-    await written(file.path, async () => mkdir(dirname(file.path), { recursive: true }));
-    await write(file, report);
+/** The reports of one run. */
+export class ReportFiles {
+  readonly #begun: readonly Begun[];
+
+  private constructor(begun: readonly Begun[]) {
+    this.#begun = begun;
+  }
+
+  /**
+   * Writes the reports of a run that is about to begin, as one that has not ended: what cannot be written is told before
+   * anything is done, and what lies there afterwards is never of an earlier run. The files stay open: a guest that can
+   * write where they lie leads us nowhere else.
+   */
+  static async begin(files: readonly ReportFile[], report: RunReport): Promise<ReportFiles> {
+    const begun: Begun[] = [];
+    for (const one of files) {
+      const file = (await isStream(one.path)) ? undefined : await opened(one.path);
+      begun.push({ ...one, file });
+      await file?.writeFile(textOf(one, report));
+    }
+    return new ReportFiles(begun);
+  }
+
+  /** Writes them anew, now that the run has ended; what could not be written is returned. */
+  async end(report: RunReport): Promise<Problem[]> {
+    const problems: Problem[] = [];
+    for (const { file, ...one } of this.#begun) {
+      const text = textOf(one, report);
+      await (file === undefined ? writeFile(one.path, text) : written(file, text)).catch((error: unknown) =>
+        problems.push(problemOf(unwritable(one.path, error))),
+      );
+    }
+    return problems;
   }
 }
 
-export async function writeReports(files: readonly ReportFile[], report: RunReport): Promise<void> {
-  for (const file of files) await write(file, report);
+function textOf({ form }: ReportFile, report: RunReport): string {
+  return form === 'junit' ? junitXml(report) : `${JSON.stringify(report, undefined, 2)}\n`;
 }
 
-async function write({ form, path }: ReportFile, report: RunReport): Promise<void> {
-  const text = form === 'junit' ? junitXml(report) : `${JSON.stringify(report, undefined, 2)}\n`;
-  await written(path, async () => writeFile(path, text));
-}
-
-async function written(path: string, write: () => Promise<unknown>): Promise<void> {
+async function opened(path: string): Promise<FileHandle> {
+  const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants;
   try {
-    await write();
+    await mkdir(dirname(path), { recursive: true });
+    return await open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o644);
   } catch (error) {
-    throw new TransientError({
-      reason: 'host',
-      message: `cannot write the report ${path}: ${systemMessage(error)}`,
-      hint: 'name a file that you may write with --report',
-    });
+    throw unwritable(path, error);
   }
+}
+
+async function written(file: FileHandle, text: string): Promise<void> {
+  const bytes = Buffer.from(text);
+  await file.truncate(0);
+  for (let at = 0; at < bytes.length;)
+    at += (await file.write(bytes, at, bytes.length - at, at)).bytesWritten;
+  await file.close();
+}
+
+function unwritable(path: string, error: unknown): TransientError {
+  const why = errorCode(error) === 'ELOOP' ? 'it is a link' : systemMessage(error);
+  return new TransientError({
+    reason: 'host',
+    message: `cannot write the report ${path}: ${why}`,
+    hint: 'name a file that you may write with --report',
+  });
 }
 
 async function isStream(path: string): Promise<boolean> {

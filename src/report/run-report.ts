@@ -1,8 +1,10 @@
+import { vmsOf } from '../plan/graph.ts';
 import type { Plan, Step, StepId, StepKind } from '../plan/step.ts';
 import { isUserStep } from '../plan/work.ts';
 import type { Problem } from '../problem.ts';
 import type { Recorder } from '../run/recorder.ts';
 import type { Outcome, RunResult } from '../run/runner.ts';
+import { fateOf } from '../run/runner.ts';
 
 /** Version of the JSON form; it changes when a reader of an older one could misread it. */
 const VERSION = 1;
@@ -70,7 +72,7 @@ export interface RunFacts {
 /** Tells of a run. */
 export function reportOf(facts: RunFacts, now: number): RunReport {
   const { title, plan, began, result } = facts;
-  const vms = [...new Set(plan.steps.flatMap(({ vm }) => vm ?? []))];
+  const vms = vmsOf(plan.steps);
   const phases = phasesOf(facts);
   return {
     version: VERSION,
@@ -139,8 +141,18 @@ function verdictOf(
     if (isUserStep(step) && outcome?.kind === 'done' && outcome.exitCode)
       return { kind: 'failed', phase: phase.id, exitCode: outcome.exitCode };
   }
+  const blamed = all.find(({ step, outcome }) => step.vm === undefined && isAbout(outcome, vm));
+  if (blamed?.outcome?.kind === 'failed')
+    return { kind: 'error', phase: blamed.phase.id, problem: blamed.outcome.problem };
   const stopped = own.find(({ outcome }) => outcome?.kind === 'skipped' || outcome?.kind === 'interrupted');
   return stopped === undefined ? { kind: 'passed' } : verdictOfStopped(vm, stopped, all);
+}
+
+/** A step that serves several VMs tells of which of them its failure is, where it is of one. */
+function isAbout(outcome: Outcome | undefined, vm: string): boolean {
+  if (outcome?.kind !== 'failed') return false;
+  const { where } = outcome.problem;
+  return where?.kind === 'vm' && where.vm === vm;
 }
 
 /** What kept a VM from its end: a step of all, another VM, or that the run was over. */
@@ -157,11 +169,6 @@ function verdictOfStopped(vm: string, { phase, outcome }: Performed, all: readon
     phase: phase.id,
     because: `${whose}${cause.step.title} ${fateOf(cause.outcome)}`,
   };
-}
-
-function fateOf(outcome: Outcome | undefined): string {
-  if (outcome?.kind === 'done') return `ended with exit code ${outcome.exitCode ?? 0}`;
-  return outcome?.kind === 'ended' ? 'came to its end: the machine was shut down' : 'failed';
 }
 
 /** Seconds from the first of some steps to the end of the last. */

@@ -1,3 +1,4 @@
+import { vmsOf } from '../plan/graph.ts';
 import type { Plan, StepId } from '../plan/step.ts';
 import type { View } from './runner.ts';
 
@@ -15,7 +16,7 @@ export class Fold {
   constructor({ steps, exitFrom }: Plan, write: (line: string) => void) {
     this.#write = write;
     this.#left = new Set(exitFrom);
-    const vms = [...new Set(steps.flatMap(({ vm }) => vm ?? []))];
+    const vms = vmsOf(steps);
     this.#vms = vms.length === 1 ? `VM ${vms.join()}` : `${vms.length} VMs`;
   }
 

@@ -2,6 +2,7 @@ import { styleText } from 'node:util';
 import type { ListrTask, ListrTaskWrapper } from 'listr2';
 import { DefaultRenderer, Listr, ListrLogger, ProcessOutput, SilentRenderer } from 'listr2';
 import type { Act } from '../plan/graph.ts';
+import { vmsOf } from '../plan/graph.ts';
 import type { Step } from '../plan/step.ts';
 import { problemLines } from './problem-lines.ts';
 import { duration, ProgressText } from './progress-text.ts';
@@ -93,7 +94,7 @@ interface Group {
 
 /** The steps of each VM together, in order; a step that serves several VMs stands alone. */
 function groups(steps: readonly Step[]): Group[] {
-  const vms = [...new Set(steps.flatMap(({ vm }) => (vm === undefined ? [] : [vm])))];
+  const vms = vmsOf(steps);
   const shared = steps
     .filter(({ vm }) => vm === undefined)
     .map((step) => ({ title: undefined, steps: [step] }));

@@ -71,6 +71,13 @@ function nothing(): void {
   // nobody looks
 }
 
+/** What became of a step that others needed, in words that follow its title. */
+export function fateOf(outcome: Outcome | undefined): string {
+  if (outcome?.kind === 'done') return `ended with exit code ${outcome.exitCode ?? 0}`;
+  if (outcome?.kind === 'ended') return 'did not come to its end: the machine was shut down';
+  return outcome?.kind === 'interrupted' ? 'was interrupted' : 'failed';
+}
+
 class Run {
   readonly #plan: Plan;
   readonly #executors: Executors;
@@ -140,16 +147,9 @@ class Run {
     const causing = this.#plan.steps.find((step) => step.id === cause);
     if (kind === 'machine.boot' && causing?.vm !== undefined && causing.vm !== vm)
       note(
-        `VM ${vm} is not started, because of VM ${causing.vm}: ${causing.title} ${this.#fateOf(causing.id)}`,
+        `VM ${vm} is not started, because of VM ${causing.vm}: ${causing.title} ${fateOf(this.#outcomes.get(causing.id))}`,
       );
     return { kind: 'skipped', ...(cause === undefined ? {} : { cause }) };
-  }
-
-  #fateOf(id: StepId): string {
-    const outcome = this.#outcomes.get(id);
-    if (outcome?.kind === 'done') return `ended with exit code ${outcome.exitCode ?? 0}`;
-    if (outcome?.kind === 'ended') return 'did not come to its end: the machine was shut down';
-    return outcome?.kind === 'interrupted' ? 'was interrupted' : 'failed';
   }
 
   /** What ends a step: a step that outlasts the abort of a run is ended by a second signal only. */

@@ -28,6 +28,16 @@ describe('a bad command line', () => {
     expect(problemOf(...argv)).toMatchObject({ message, where: { kind: 'flag' } });
   });
 
+  it.each([
+    [['image', 'rm', '--bogus'], 'see transient image rm --help'],
+    [['stop', 'run', '--bogus'], 'see transient stop --help'],
+    [['start', 'up', '--extra-image', 'x'], 'a VM gets its disks when it is created'],
+    [['upp', 'run'], 'did you mean up?'],
+    [['--vmstore', 'run', 'ps', '--bogus'], 'see transient ps --help'],
+  ])('%j leads to what is meant', (argv, hint) => {
+    expect(problemOf(...argv)?.hint).toContain(hint);
+  });
+
   it('names the nearest flag for a misspelt one', () => {
     expect(problemOf('run', 'a', '--ssh-comand', 'x')?.hint).toContain('--ssh-command');
   });
@@ -37,6 +47,14 @@ describe('a good command line', () => {
   it('has global flags before and after the command, and -v adds up', () => {
     const parsed = parse('-v', '--image-backend', 'x', 'run', 'a', '-v');
     expect(parsed).toMatchObject({ ok: true, value: { verbose: 2 } });
+  });
+
+  it.each([
+    [['--vmstore', 'run', 'ps', '--all'], 'ps'],
+    [['start', 'up', '--ssh'], 'start'],
+    [['rm', 'image', 'ls', '-f'], 'rm'],
+  ])('%j has the flags of %s, whatever names are operands and values', (argv, name) => {
+    expect(parse(...argv)).toMatchObject({ ok: true, value: { def: { name } } });
   });
 
   it('gives QEMU what follows the dashes, also what looks like our flags', () => {

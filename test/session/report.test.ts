@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ajv } from 'ajv';
 import { describe, expect, inject, test } from 'vitest';
@@ -81,6 +81,18 @@ describe('a case for each VM with a command', () => {
     expect(junit(rig)[0]).toContain('tests="2" failures="0" errors="1" skipped="1"');
   });
 
+  test('a service that ends by a fault while services alone run is its error', async () => {
+    await using rig = project({ a: '', b: '' });
+    const program = rig.start(['up', ...REPORTS]);
+    await program.waitFor(/^All services are ready/m);
+    const victim = rig.entries('start').find(({ name }) => name === 'work-b');
+    process.kill(victim?.pid ?? 0, 'SIGKILL');
+    expect((await program.ended).exitCode).toBe(1);
+    const { a, b } = reports(rig);
+    expect([a?.verdict.kind, b?.verdict.kind]).toEqual(['passed', 'error']);
+    expect(junit(rig)[0]).toContain('tests="1" failures="0" errors="1"');
+  });
+
   test('an image that cannot be had is the error of each VM that needs it', async () => {
     await using rig = new Rig();
     rig.write({
@@ -152,6 +164,14 @@ describe('what a command writes', () => {
     expect(junit(rig)[1]).toContain('<system-out>red � ]]&gt; &amp; &lt;b&gt; ');
   });
 
+  test('waits for a reader that takes its time', async () => {
+    await using rig = new Rig();
+    const cmd = 'head -c 3000000 /dev/zero';
+    const line = `"$0" "$1" run ${rig.stored()} --accel tcg --cmd '${cmd}' --report json=out.json | (sleep 2; wc -c)`;
+    const { stdout } = await rig.command(['sh', '-c', line, process.execPath, inject('binary')]);
+    expect(stdout.text.trim()).toBe('3000000');
+  });
+
   test('goes nowhere else when nobody reads it', async () => {
     await using rig = new Rig();
     const cmd = 'yes | head -c 1000000';
@@ -169,6 +189,28 @@ describe('where reports go', () => {
     expect(exitCode).toBe(1);
     expect(stderr.text).toContain(`error: cannot write the report ${rig.work}/taken: it is a directory`);
     expect(rig.entries('start')).toEqual([]);
+  });
+
+  test('a link that comes in its place leads nowhere', async () => {
+    await using rig = project({
+      a: `ssh-command = "rm ${HERE}/out.json; ln -s ${HERE}/victim ${HERE}/out.json"`,
+    });
+    rig.write({ victim: 'as it was' });
+    expect((await rig.run(['up', '--report', 'json=out.json'])).exitCode).toBe(0);
+    expect(readFileSync(join(rig.work, 'victim'), 'utf8')).toBe('as it was');
+    const again = await rig.run(['up', '--report', 'json=out.json']);
+    expect(again.exitCode).toBe(1);
+    expect(again.stderr.text).toContain('/out.json: it is a link');
+    expect(rig.entries('start')).toHaveLength(1);
+  });
+
+  test('one that cannot be written at the end leaves the others, and the exit code of the run', async () => {
+    await using rig = project({ a: `ssh-command = "exit 3"` });
+    const line =
+      'mkfifo pipe && { head -c 1 pipe >first & "$0" "$1" up --report json=pipe --report junit=j.xml; }';
+    const { exitCode } = await rig.command(['sh', '-c', line, process.execPath, inject('binary')]);
+    expect(exitCode).toBe(3);
+    expect(readFileSync(join(rig.work, 'j.xml'), 'utf8')).toContain('exit code 3');
   });
 
   test('a pipe gets the end alone', async () => {
@@ -210,6 +252,15 @@ describe('--log-dir', () => {
     expect(kept('b.serial.log')).not.toContain('of an earlier run');
     expect(kept('plan.txt')).toMatch(/^Plan: 2 VMs/);
     expect(JSON.parse(kept('plan.json'))).toMatchObject({ version: 1 });
+  });
+
+  test('a link in the place of a log leads nowhere', async () => {
+    await using rig = project({ a: 'ssh-command = "true"' });
+    rig.write({ victim: 'as it was', 'logs/unused': '' });
+    for (const name of ['a.serial.log', 'plan.txt']) symlinkSync('../victim', join(rig.work, 'logs', name));
+    expect((await rig.run(['up', '--log-dir', 'logs'])).exitCode).toBe(0);
+    expect(readFileSync(join(rig.work, 'victim'), 'utf8')).toBe('as it was');
+    expect(readFileSync(join(rig.work, 'logs/a.serial.log'), 'utf8')).toContain('fake guest');
   });
 
   test('nothing of an earlier run stays where a VM does not come to boot', async () => {

@@ -1,7 +1,9 @@
 import { resolve } from 'node:path';
 import type { Result } from '../../problem.ts';
 import { all, failed, ok } from '../../problem.ts';
-import { REPORT_FORMS, type Invocation, type Keeping, type ReportFile, type Switch } from '../command.ts';
+import type { ReportFile } from '../../report/report-file.ts';
+import { REPORT_FORMS } from '../../report/report-file.ts';
+import type { Invocation, Keeping, Switch } from '../command.ts';
 
 /** What of a run is kept in files, on commands that perform one from its beginning to its end. */
 export const KEEPING_SWITCHES: readonly Switch[] = [

@@ -88,7 +88,8 @@ function performing(project: ProjectIntent, keeping: Keeping, invocation: Invoca
     const vms = staying.length === 1 ? 'the VM runs' : `${staying.length} VMs run`;
     const isComing = record?.vms.some(({ state }) => state === 'starting') === true;
     const coming = isComing ? '; another command is starting some of them' : '';
-    return ok({ kind: 'say', note: `Nothing to do: ${vms} as the file says${coming}` });
+    const unlogged = keeping.logDirectory === undefined ? '' : '; nothing is kept of what runs already';
+    return ok({ kind: 'say', note: `Nothing to do: ${vms} as the file says${coming}${unlogged}` });
   }
   return ok({
     kind: 'order',

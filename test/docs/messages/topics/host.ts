@@ -96,6 +96,16 @@ export const host: Topic = {
       typed: [`${RUN} --report junit=./out.xml`],
     },
     {
+      form: 'cannot write the report PATH: it is a link',
+      when: 'A report is written where it is named and nowhere else: who can write in that directory, a guest that shares it among them, could lead it elsewhere by a link.',
+      prepare: (scene) => {
+        base(scene);
+        scene.write('elsewhere', '');
+        symlinkSync('elsewhere', scene.place('out.xml'));
+      },
+      typed: [`${RUN} --report junit=./out.xml`],
+    },
+    {
       form: 'cannot open PATH: permission denied',
       when: 'Something of a store is not yours: made as root, for instance.',
       prepare: async (scene) => {
