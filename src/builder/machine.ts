@@ -123,7 +123,7 @@ export class Builder implements Far {
     const mark = newMark();
     const answer = this.#link.request(['give', name, mark, coded(script)], signal);
     answer.catch(() => undefined);
-    return { bytes: bytesOf(port, mark, answer), answer };
+    return { bytes: bytesOf(port, mark, answer, { talks: false }), answer };
   }
 
   async join(script: string, socket: Duplex, signal: AbortSignal): Promise<Answer> {
@@ -132,7 +132,7 @@ export class Builder implements Far {
     const answer = this.#link.request(['join', name, mark, coded(script)], signal);
     socket.pipe(port, { end: false });
     // whoever has gone away reads no more, and the script must be able to end all the same
-    await pipeline(bytesOf(port, mark, answer), socket).catch(() => undefined);
+    await pipeline(bytesOf(port, mark, answer, { talks: true }), socket).catch(() => undefined);
     socket.unpipe(port);
     port.resume();
     return answer;
