@@ -2,14 +2,13 @@
  * The first and only program of the builder VM, in busybox's shell. It says `ready` on the control port and then answers
  * lines there:
  *
- *   ask - - SCRIPT         runs a script in the guest's root       → done CODE STDOUT STDERR
- *   take PORT - SCRIPT      the same, its stdin and stdout a port   → done CODE - STDERR
- *   give PORT MARK SCRIPT   only its stdout, and then the mark      → done CODE - STDERR
- *   join PORT MARK SCRIPT   both, through pipes, for a program that minds what its stdin is
- *   mount rw|ro             finds and mounts the guest's root       → done CODE STDOUT STDERR
- *   off                     unmounts all                            → done CODE - STDERR, and powers off
+ *   ask - SCRIPT        runs a script in the guest's root       → done CODE 0 STDOUT STDERR
+ *   take PORT SCRIPT    the same, its stdin and stdout a port   → done CODE 0 - STDERR
+ *   give PORT SCRIPT    only its stdout, which ends             → done CODE BYTES-WRITTEN - STDERR
+ *   join PORT SCRIPT    both, through pipes, for a program that minds what its stdin is
+ *   mount rw|ro         finds and mounts the guest's root       → done CODE 0 STDOUT STDERR
+ *   off                 unmounts all                            → done CODE 0 - STDERR, and powers off
  *
- * A port does not end: the mark, which nobody in the guest knows, is where what was written on it does.
  * Scripts are as `printf %b` takes them, texts of answers base64 (`-` where empty). Scripts run with `/mnt` as their root,
  * in which our tools lie over `/proc`: a link in the guest leads where it leads in the guest. Under software emulation each
  * process that is started costs 2 to 5 ms, and one that is linked with libraries 30: a copy goes through as few as it can.
@@ -241,65 +240,71 @@ in_guest() { # in a subshell: becomes the script, which lies where the guest's r
   exec /tools/bin/busybox chroot /mnt /proc/bin/busybox sh /proc/script
 }
 
-give() { # what the script writes goes to descriptor 7, and the mark behind it; sets code
-  { (in_guest) 2>/run/err; echo $? >/run/code; } | dd bs=64k >&7 2>/dev/null
-  printf %s "$mark" >&7
+give() { # what the script writes goes to descriptor 7; sets code, written
+  # not what dd says of it: a busybox may be made without that
+  [ -p /run/measure ] || mkfifo /run/measure
+  wc -c </run/measure >/run/count &
+  { (in_guest) 2>/run/err; echo $? >/run/code; } | dd bs=64k 2>/dev/null | tee /run/measure >&7
+  wait $!
   read -r code </run/code
+  read -r written </run/count
 }
 
-finish() { # code
+finish() { # code, bytes
   local out
   code_file /run/out
   out=$coded
   code_file /run/err
-  say "done $1 $out $coded"
+  say "done $1 $2 $out $coded"
 }
 
 say ready
-while read -r what first mark script <&8; do
+while read -r what first second <&8; do
   : >/run/out
   : >/run/err
+  written=0
   case $what in
     mount)
       mount_guest "$first" >/run/out 2>/run/err
-      finish $?
+      finish $? 0
       ;;
     ask)
-      take_script "$script"
+      take_script "$second"
       (in_guest) </dev/null >/run/out 2>/run/err
-      finish $?
+      finish $? 0
       ;;
     take)
-      take_script "$script"
+      take_script "$second"
       find_port "$first"
       exec 7<>"$port"
       (in_guest) <&7 >&7 2>/run/err
       code=$?
       exec 7>&-
-      finish $code
+      finish $code 0
       ;;
     give)
-      take_script "$script"
+      take_script "$second"
       find_port "$first"
       exec 7>"$port"
       give </dev/null
       exec 7>&-
-      finish $code
+      finish "$code" "$written"
       ;;
     join)
-      take_script "$script"
+      take_script "$second"
       find_port "$first"
       exec 7<>"$port"
       [ -p /run/in ] || mkfifo /run/in
       cat <&7 >/run/in &
+      feeder=$!
       give </run/in
-      kill $! 2>/dev/null
+      kill $feeder 2>/dev/null
       exec 7>&-
-      finish $code
+      finish "$code" "$written"
       ;;
     off)
       unmount_guest 2>/run/err
-      finish $?
+      finish $? 0
       break
       ;;
   esac

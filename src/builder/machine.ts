@@ -13,7 +13,6 @@ import { untilNul } from '../transfer/far.ts';
 import type { Appliance } from './appliance.ts';
 import { builderArguments, builderProgram } from './args.ts';
 import { Link, coded } from './link.ts';
-import { bytesOf, newMark } from './port.ts';
 import { BUILDER_TAR } from './programs.ts';
 
 /** How the builder is booted. */
@@ -89,12 +88,12 @@ export class Builder implements Far {
   }
 
   async ask(script: string, signal: AbortSignal): Promise<Answer> {
-    return this.#link.request(['ask', '-', '-', coded(script)], signal);
+    return this.#link.request(['ask', '-', coded(script)], signal);
   }
 
   async feed(script: string, reply: Reply, signal: AbortSignal): Promise<Answer> {
     const [name, port] = this.#nextPort();
-    const answered = this.#link.request(['take', name, '-', coded(script)], signal);
+    const answered = this.#link.request(['take', name, coded(script)], signal);
     const over = new AbortController();
     const fed = this.#replyOn(port, answered, reply, AbortSignal.any([signal, over.signal]));
     try {
@@ -120,19 +119,24 @@ export class Builder implements Far {
 
   draw(script: string, signal: AbortSignal): Flow {
     const [name, port] = this.#nextPort();
-    const mark = newMark();
-    const answer = this.#link.request(['give', name, mark, coded(script)], signal);
+    const answer = this.#link.request(['give', name, coded(script)], signal);
     answer.catch(() => undefined);
-    return { bytes: bytesOf(port, mark, answer, { talks: false }), answer };
+    return {
+      bytes: bytesOf(
+        port,
+        answer.then(({ written }) => written),
+      ),
+      answer,
+    };
   }
 
   async join(script: string, socket: Duplex, signal: AbortSignal): Promise<Answer> {
     const [name, port] = this.#nextPort();
-    const mark = newMark();
-    const answer = this.#link.request(['join', name, mark, coded(script)], signal);
+    const answer = this.#link.request(['join', name, coded(script)], signal);
     socket.pipe(port, { end: false });
+    const written = answer.then((done) => done.written);
     // whoever has gone away reads no more, and the script must be able to end all the same
-    await pipeline(bytesOf(port, mark, answer, { talks: true }), socket).catch(() => undefined);
+    await pipeline(bytesOf(port, written), socket).catch(() => undefined);
     socket.unpipe(port);
     port.resume();
     return answer;
@@ -166,6 +170,45 @@ export class Builder implements Far {
     if (port === undefined) throw new Error('the builder was booted for fewer copies');
     return [`copy${index}`, port];
   }
+}
+
+/** How many pieces are taken from a port before it has to wait for us. */
+const MOST_AHEAD = 64;
+
+/** What is written on a port: so many bytes as are counted once its writer has ended, since a port does not end. */
+async function* bytesOf(port: Duplex, count: Promise<number>): AsyncGenerator<Buffer> {
+  const chunks: Buffer[] = [];
+  let total = Number.POSITIVE_INFINITY;
+  let wake = (): void => undefined;
+  const settled = count.then(
+    (value) => void (total = value),
+    () => void (total = 0),
+  );
+  port.on('data', (chunk: Buffer) => {
+    chunks.push(chunk);
+    if (chunks.length > MOST_AHEAD) port.pause();
+    wake();
+  });
+  void settled.then(() => wake());
+  try {
+    for (let received = 0; received < total;) {
+      const chunk = chunks.shift();
+      if (chunk === undefined) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+          port.resume();
+        });
+      } else {
+        received += chunk.length;
+        yield chunk;
+      }
+    }
+  } finally {
+    // whoever reads no more must not hold up the writer, and with it the next copy
+    port.removeAllListeners('data').resume();
+  }
+  // a count that never came is told by whoever asked for the answer
+  await count.catch(() => undefined);
 }
 
 function silent(): TransientError {

@@ -218,5 +218,5 @@ done`;
 
 function done(code: number, stdout: string, stderr: string): string {
   const [said, complained] = [stdout, stderr].map((text) => Buffer.from(text).toString('base64') || '-');
-  return `echo done ${code} ${said} ${complained} >&3`;
+  return `echo done ${code} 0 ${said} ${complained} >&3`;
 }
