@@ -244,7 +244,7 @@ give() { # what the script writes goes to descriptor 7; sets code, written
   # not what dd says of it: a busybox may be made without that
   [ -p /run/measure ] || mkfifo /run/measure
   wc -c </run/measure >/run/count &
-  { (in_guest) 2>/run/err; echo $? >/run/code; } | dd bs=64k 2>/dev/null | tee /run/measure >&7
+  { (in_guest) 2>/run/err; echo $? >/run/code; } | tee /run/measure | dd bs=64k >&7 2>/dev/null
   wait $!
   read -r code </run/code
   read -r written </run/count

@@ -1,6 +1,6 @@
 import type { OutputStream } from '../plan/contract.ts';
 import type { Step, StepId } from '../plan/step.ts';
-import type { Outcome, View } from './runner.ts';
+import type { View } from './runner.ts';
 
 /** How much is kept of what one command writes to one stream, in bytes; of more, the end. */
 const MOST_KEPT = 1024 * 1024;
@@ -35,11 +35,10 @@ export class Tail {
 export interface StepRecord {
   begun?: number;
   ended?: number;
-  outcome?: Outcome;
   readonly output: Readonly<Record<OutputStream, Tail>>;
 }
 
-/** Remembers when the steps of a run began and ended, how they came out, and what commands wrote. */
+/** Remembers when the steps of a run began and ended, and what commands wrote; how they came out its result tells. */
 export class Recorder {
   readonly #records = new Map<StepId, StepRecord>();
 
@@ -60,7 +59,6 @@ export class Recorder {
           listener.begun();
         };
         const outcome = await perform(step, { ...listener, begun, ...this.#listening(step) });
-        record.outcome = outcome;
         if (record.begun !== undefined) record.ended = Date.now();
         return outcome;
       });
