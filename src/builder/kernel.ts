@@ -1,7 +1,8 @@
 import { access, constants, readdir, stat } from 'node:fs/promises';
 import { arch } from 'node:os';
 import { join } from 'node:path';
-import { hasProgram, run } from '../host/process.ts';
+import { hasProgram } from '../host/program.ts';
+import { run } from '../host/run.ts';
 import { TransientError } from '../problem.ts';
 
 /** A kernel with its modules. */

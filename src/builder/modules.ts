@@ -1,7 +1,7 @@
 import { readFile, readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { filter } from '../host/process.ts';
+import { filter } from '../host/filter.ts';
 
 /** What the builder's kernel may need that it has not built in: its devices, filesystems, volumes, and their helpers. */
 const WANTED = [

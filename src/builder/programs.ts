@@ -1,6 +1,7 @@
 import { open, readFile, realpath } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { findProgram, hasProgram, run } from '../host/process.ts';
+import { findProgram, hasProgram } from '../host/program.ts';
+import { run } from '../host/run.ts';
 import type { CpioEntry } from './cpio.ts';
 import { DIRECTORY, LINK, PROGRAM } from './cpio.ts';
 

@@ -1,6 +1,6 @@
 import { hostKernel } from '../builder/kernel.ts';
 import { staticBusybox } from '../builder/programs.ts';
-import { hasProgram } from '../host/process.ts';
+import { hasProgram } from '../host/program.ts';
 import type { Seen } from './finding.ts';
 
 /** Looks for a kernel of the host that we may read. */

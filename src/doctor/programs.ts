@@ -1,4 +1,5 @@
-import { findProgram, run } from '../host/process.ts';
+import { findProgram } from '../host/program.ts';
+import { run } from '../host/run.ts';
 import { problemOf } from '../problem.ts';
 import type { Seen } from './finding.ts';
 

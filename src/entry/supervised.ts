@@ -26,7 +26,7 @@ export async function order(
 ): Promise<number> {
   const [{ askProject }, { startDetached }, { isAlive }] = await Promise.all([
     import('../host/projects.ts'),
-    import('../host/process.ts'),
+    import('../host/child.ts'),
     import('../host/process-mark.ts'),
   ]);
   if (keeping?.logDirectory !== undefined) await prepareLogDirectory(keeping.logDirectory, what.plan);

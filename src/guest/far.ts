@@ -1,7 +1,9 @@
 import type { Duplex, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { Child } from '../host/process.ts';
-import { shellExitCode, startChild } from '../host/process.ts';
+import type { Child } from '../host/child.ts';
+import { startChild } from '../host/child.ts';
+import { shellExitCode } from '../host/exit.ts';
+import { noticing } from '../host/noticing.ts';
 import type { Answer, Far, Flow, Reply } from '../transfer/far.ts';
 import { quoted, untilNul } from '../transfer/far.ts';
 import type { Target } from './ssh-program.ts';
@@ -110,18 +112,6 @@ function stdinOf({ stdin }: Child): Writable {
   if (stdin === null) throw new Error('ssh was started without its stdin');
   stdin.on('error', () => undefined);
   return stdin;
-}
-
-async function* noticing(
-  bytes: Promise<AsyncIterable<Buffer>>,
-  onFault: (error: unknown) => void,
-): AsyncGenerator<Buffer> {
-  try {
-    yield* await bytes;
-  } catch (error) {
-    onFault(error);
-    throw error;
-  }
 }
 
 async function* bytesOf(started: Promise<Child>): AsyncGenerator<Buffer> {

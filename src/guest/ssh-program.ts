@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { SshSpec } from '../config/vm-spec.ts';
 import { exists } from '../host/exists.ts';
-import type { Child } from '../host/process.ts';
-import { startChild } from '../host/process.ts';
+import type { Child } from '../host/child.ts';
+import { startChild } from '../host/child.ts';
 
 /** Where the user's ssh program connects to, with the files it needs. */
 export interface Target {

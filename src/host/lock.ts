@@ -2,7 +2,7 @@ import type { Stats } from 'node:fs';
 import { readFileSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { open, stat, unlink } from 'node:fs/promises';
-import { runOnFile } from './process.ts';
+import { runOnFile } from './run.ts';
 
 /** An exclusive lock on a file, held until it is released or we die. */
 export interface Lock {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { ImageNeed } from '../config/vm-spec.ts';
 import { imagePath } from '../host/paths.ts';
-import { findProgram } from '../host/process.ts';
+import { findProgram } from '../host/program.ts';
 import { formatImageSource } from '../options/option.ts';
 import type { Executor, Executors, FindDisks, StepContext } from '../plan/contract.ts';
 import type { CommitImage, RemoveImage } from '../plan/step.ts';

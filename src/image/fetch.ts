@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
+import { noticing } from '../host/noticing.ts';
 import type { ImageSource } from '../options/option.ts';
 import type { StepContext } from '../plan/contract.ts';
 import { TransientError, systemMessage } from '../problem.ts';
@@ -138,8 +139,8 @@ async function fetchUrl(
       if (total !== undefined) space.mustHold(total - done);
       context.progress({ phase: 'downloading', done, ...(total === undefined ? {} : { total }) });
     });
-    const noticing = noticingFailure(source, () => (way.failed = true));
-    const whole = announcingEnd(noticing, () =>
+    const watched = noticing(source, () => (way.failed = true));
+    const whole = announcingEnd(watched, () =>
       context.note('Download completed. Starting image extraction.'),
     );
     const disks = await unpack(sums.over(whole), working.directory).catch(tellingOf(location));
@@ -165,15 +166,6 @@ function tellingOf(location: string): (error: unknown) => never {
       { cause: error },
     );
   };
-}
-
-async function* noticingFailure(bytes: AsyncIterable<Buffer>, onFailure: () => void): AsyncGenerator<Buffer> {
-  try {
-    yield* bytes;
-  } catch (error) {
-    onFailure();
-    throw error;
-  }
 }
 
 async function* announcingEnd(bytes: AsyncIterable<Buffer>, onEnd: () => void): AsyncGenerator<Buffer> {

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { exists } from '../host/exists.ts';
-import { run, runSilently } from '../host/process.ts';
+import { run, runSilently } from '../host/run.ts';
 import { TransientError } from '../problem.ts';
 import type { DiskFormat } from './format.ts';
 

@@ -1,15 +1,13 @@
 import type { FileHandle } from 'node:fs/promises';
 import { mkdir, open, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ForwardSpec } from '../config/vm-spec.ts';
 import { unlessAborted } from '../host/abort.ts';
-import { whyNoKvm } from '../host/kvm.ts';
 import { imagePath } from '../host/paths.ts';
 import { isAlive } from '../host/process-mark.ts';
-import { findProgram } from '../host/process.ts';
+import { findProgram } from '../host/program.ts';
 import { publish } from '../host/running.ts';
 import { trace } from '../host/trace.ts';
 import type {
@@ -21,19 +19,15 @@ import type {
   MachineEnd,
   OutputOf,
   PlugIn,
-  StepContext,
 } from '../plan/contract.ts';
-import { shareTag } from '../plan/shares.ts';
 import type { BootMachine, ProcessFacts } from '../plan/step.ts';
 import type { Problem } from '../problem.ts';
 import { TransientError } from '../problem.ts';
-import type { ShareFacts } from './args.ts';
-import { guestArchitecture, qemuArguments } from './args.ts';
-import type { Launch, QemuExit } from './machine.ts';
+import { launchOf } from './launch-facts.ts';
+import type { QemuExit } from './machine.ts';
 import { Qemu, answerOrEnd, endOf, launch } from './machine.ts';
 import { forwardsOf, refuseTakenPorts } from './ports.ts';
 import { followSerial, serialTail } from './serial.ts';
-import { SNAPSHOT_VARIABLE, snapshotDirectory } from './snapshot.ts';
 
 type QemuKind =
   'machine.ports' | 'machine.boot' | 'machine.attach' | 'machine.console' | 'machine.stop' | 'machine.hold';
@@ -292,79 +286,4 @@ function publicFacts(
       ? { ssh: { port: sshPort, user: ssh.user, program: ssh.program, options: ssh.options } }
       : {}),
   };
-}
-
-function launchOf(
-  step: BootMachine,
-  files: readonly string[],
-  sockets: readonly string[],
-  log: string,
-  context: StepContext,
-): Omit<Launch, 'cards'> {
-  const { machine, ssh } = step;
-  const snapshot = step.disks === 'snapshot';
-  const temporary = snapshot ? snapshotDirectory(process.env) : tmpdir();
-  const args = qemuArguments({
-    name: step.instance,
-    machine,
-    accel: chooseAccel(step, context),
-    disks: files.map((path) => ({ path })),
-    snapshot,
-    ...(ssh ? { network: { driver: ssh.netDriver, forwards: forwardsOf(step) } } : {}),
-    cards: step.networks.map(({ mac }) => mac),
-    ...(step.shares ? { shares: sharesOf(step.shares, sockets) } : {}),
-    serial: { log, onTerminal: step.console, display: hasDisplay() },
-  });
-  return {
-    program: machine.program,
-    args,
-    onTerminal: step.console,
-    temporary,
-    whenFull: snapshot ? snapshotFull(temporary) : storeFull(dirname(files[0] ?? '')),
-    qmpTimeout: machine.qmpTimeout,
-  };
-}
-
-function sharesOf(shares: NonNullable<BootMachine['shares']>, sockets: readonly string[]): ShareFacts {
-  return {
-    plan9: shares['9p'].map(({ host: path, readonly }, index) => ({
-      tag: shareTag('9p', index),
-      path,
-      readonly,
-    })),
-    virtiofs: sockets.map((socket, index) => ({ tag: shareTag('virtiofs', index), socket })),
-  };
-}
-
-function snapshotFull(directory: string): Problem {
-  return {
-    reason: 'machine',
-    message: `the VM was ended: ${directory} is full, where what it writes is kept while it runs`,
-    hint: `send it to a directory with more room, by the variable ${SNAPSHOT_VARIABLE}`,
-  };
-}
-
-function storeFull(directory: string): Problem {
-  return {
-    reason: 'machine',
-    message: `the VM was ended: there is no space left in ${directory}, where its disks are`,
-    hint: 'make room there and start it again',
-  };
-}
-
-function hasDisplay(): boolean {
-  return Boolean(process.env['DISPLAY'] ?? process.env['WAYLAND_DISPLAY']);
-}
-
-function chooseAccel({ machine, vm }: BootMachine, { warn }: StepContext): 'kvm' | 'tcg' {
-  if (machine.accel !== 'auto') return machine.accel;
-  const why = whyNoKvm(guestArchitecture(machine.program));
-  if (why === undefined) return 'kvm';
-  trace('info', () => `VM ${vm}: software emulation: ${why}`);
-  warn({
-    reason: 'host',
-    message: `no KVM, the VM runs in software emulation and will be slow: ${why}`,
-    hint: 'say --accel tcg to accept that without a warning',
-  });
-  return 'tcg';
 }

@@ -1,5 +1,5 @@
 import { isatty } from 'node:tty';
-import { run } from '../host/process.ts';
+import { run } from '../host/run.ts';
 
 /** Lends the terminal to a foreground step and takes it back as it was, however that step ended. */
 export async function handTerminal(work: () => Promise<void>): Promise<void> {

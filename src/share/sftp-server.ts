@@ -1,4 +1,4 @@
-import { hasProgram, findProgram } from '../host/process.ts';
+import { findProgram, hasProgram } from '../host/program.ts';
 
 /** Where distributions put OpenSSH's SFTP server, which is not meant to be typed: Debian, Fedora, Arch, Alpine, SUSE. */
 const PLACES = [

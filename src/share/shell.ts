@@ -1,4 +1,4 @@
-import type { Child } from '../host/process.ts';
+import type { Child } from '../host/child.ts';
 import type { Far } from '../transfer/far.ts';
 
 /** The inside of a running guest, where scripts can also be started that stay. */

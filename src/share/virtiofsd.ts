@@ -1,8 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { SharedFolderSpec } from '../config/vm-spec.ts';
 import { exists } from '../host/exists.ts';
-import type { Child } from '../host/process.ts';
-import { findProgram, hasProgram, run, startChild } from '../host/process.ts';
+import type { Child } from '../host/child.ts';
+import { startChild } from '../host/child.ts';
+import { findProgram, hasProgram } from '../host/program.ts';
+import { run } from '../host/run.ts';
 import { TransientError } from '../problem.ts';
 import { pairOf } from './sshfs.ts';
 

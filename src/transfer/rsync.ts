@@ -1,7 +1,8 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { findProgram, startChild } from '../host/process.ts';
+import { startChild } from '../host/child.ts';
+import { findProgram } from '../host/program.ts';
 import { TransientError } from '../problem.ts';
 import type { Far } from './far.ts';
 import type { Owner, Source } from './tar.ts';

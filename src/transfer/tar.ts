@@ -1,7 +1,8 @@
 import { basename, dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import type { Child } from '../host/process.ts';
-import { runSilently, startChild } from '../host/process.ts';
+import type { Child } from '../host/child.ts';
+import { startChild } from '../host/child.ts';
+import { runSilently } from '../host/run.ts';
 import { TransientError } from '../problem.ts';
 
 /** Who owns what is unpacked: numbers of the guest's. */

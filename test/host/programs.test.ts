@@ -1,5 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { findProgram, quoted, run, shellExitCode, startChild } from '../../src/host/process.ts';
+import { startChild } from '../../src/host/child.ts';
+import { shellExitCode } from '../../src/host/exit.ts';
+import { findProgram } from '../../src/host/program.ts';
+import { run } from '../../src/host/run.ts';
+import { quoted } from '../../src/host/spawn.ts';
 
 describe('a program that runs to its end', () => {
   test('gives what it printed', async () => {

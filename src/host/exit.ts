@@ -1,0 +1,27 @@
+import { constants } from 'node:os';
+import { TransientError } from '../problem.ts';
+
+/** How a child came to its end; a signal is given as its name. */
+export interface Exit {
+  readonly code: number | undefined;
+  readonly signal: string | undefined;
+}
+
+/** How execa tells of the end of a child. */
+export function exitOf(result: { exitCode?: number | undefined; signal?: string | undefined }): Exit {
+  return { code: result.exitCode, signal: result.signal };
+}
+
+/** The exit code that a shell would give: the program's own, or 128 and the number of the signal. */
+export function shellExitCode({ code, signal }: Exit): number {
+  if (code !== undefined) return code;
+  const number = signal === undefined ? undefined : (constants.signals as Record<string, number>)[signal];
+  return 128 + (number ?? 0);
+}
+
+/** The error of a program that failed, with the last lines that it said. */
+export function programFailed(program: string, exit: Exit, stderr: string): TransientError {
+  const how = exit.signal ? `killed by ${exit.signal}` : `exit code ${exit.code ?? 'unknown'}`;
+  const details = stderr.trim().split('\n').filter(Boolean).slice(-10);
+  return new TransientError({ reason: 'program-failed', message: `${program} failed (${how})`, details });
+}

@@ -1,0 +1,68 @@
+import type { Writable } from 'node:stream';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { errorCode } from '../problem.ts';
+import { exitOf, programFailed } from './exit.ts';
+import { commandLine, loadExeca } from './spawn.ts';
+
+/** What a program makes of bytes that it reads from its stdin; its failure is an error with what it said. */
+export async function* filter(
+  program: string,
+  args: readonly string[],
+  bytes: AsyncIterable<Buffer>,
+): AsyncGenerator<Buffer> {
+  const [file, ...rest] = await commandLine(program, args);
+  const { execa } = await loadExeca();
+  const child = execa(file, rest, { ...FILTER, stdout: 'pipe' });
+  const feeding = feed(child.stdin, bytes);
+  try {
+    for await (const chunk of child.stdout as AsyncIterable<Buffer>) yield chunk;
+    expectSuccess(program, await child, await feeding);
+  } finally {
+    child.kill('SIGKILL');
+  }
+}
+
+/** The same into one of our open files, without a way through us. */
+export async function filterInto(
+  descriptor: number,
+  program: string,
+  args: readonly string[],
+  bytes: AsyncIterable<Buffer>,
+  signal: AbortSignal,
+): Promise<void> {
+  const [file, ...rest] = await commandLine(program, args);
+  // any descriptor of ours will do, though the types know only those of the terminal
+  const { execa } = await loadExeca();
+  const child = execa(file, rest, { ...FILTER, stdout: descriptor as 1, cancelSignal: signal });
+  const feeding = feed(child.stdin, bytes);
+  const result = await child;
+  signal.throwIfAborted();
+  expectSuccess(program, result, await feeding);
+}
+
+const FILTER = {
+  reject: false,
+  encoding: 'buffer',
+  stdin: 'pipe',
+  buffer: { stdout: false, stderr: true },
+} as const;
+
+/** Writes bytes to a program; what went wrong with them, if anything did. */
+async function feed(stdin: Writable, bytes: AsyncIterable<Buffer>): Promise<unknown> {
+  return pipeline(Readable.from(bytes), stdin).then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+}
+
+function expectSuccess(
+  program: string,
+  result: { exitCode?: number | undefined; signal?: string | undefined; stderr: Uint8Array },
+  fault: unknown,
+): void {
+  // a program that has enough closes its end, which is no fault of the source
+  if (fault !== undefined && errorCode(fault) !== 'EPIPE') throw fault as Error;
+  if (result.exitCode !== 0)
+    throw programFailed(program, exitOf(result), Buffer.from(result.stderr).toString());
+}

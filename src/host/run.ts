@@ -1,0 +1,117 @@
+import type { Readable, Writable } from 'node:stream';
+import type { Exit } from './exit.ts';
+import { exitOf, programFailed } from './exit.ts';
+import { findProgram } from './program.ts';
+import { cancelledBy, commandLine, loadExeca } from './spawn.ts';
+
+/** Output of a program that ended with 0. */
+export interface Output {
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+interface RunOptions {
+  readonly signal?: AbortSignal;
+  /** Our own stdin becomes the program's; it has none otherwise. */
+  readonly ownStdin?: boolean;
+  /** Called with each piece of stdout as it comes. */
+  readonly onOutput?: (text: string) => void;
+}
+
+/** Runs a program to its end and returns what it printed; any other exit code than 0 is an error with its stderr. */
+export async function run(
+  program: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<Output> {
+  const { signal, ownStdin = false, onOutput } = options;
+  const [file, ...rest] = await commandLine(program, args);
+  const { execa } = await loadExeca();
+  const child = execa(file, rest, {
+    reject: false,
+    stripFinalNewline: false,
+    stdin: ownStdin ? 'inherit' : 'ignore',
+    ...cancelledBy(signal),
+  });
+  if (onOutput) child.stdout.on('data', (chunk: Buffer) => onOutput(chunk.toString()));
+  const result = await child;
+  signal?.throwIfAborted();
+  if (result.exitCode === 0) return { stdout: result.stdout, stderr: result.stderr };
+  throw programFailed(program, exitOf(result), result.stderr);
+}
+
+/** Runs a program of which only the end is of interest. */
+export async function runSilently(
+  program: string,
+  args: readonly string[],
+  signal: AbortSignal,
+): Promise<Exit> {
+  const [file, ...rest] = await commandLine(program, args);
+  const { execa } = await loadExeca();
+  const exit = exitOf(await execa(file, rest, { reject: false, stdio: 'ignore', ...cancelledBy(signal) }));
+  signal.throwIfAborted();
+  return exit;
+}
+
+/** Runs a program that works on one of our open files, which it finds as its stdin. */
+export async function runOnFile(
+  program: string,
+  args: readonly string[],
+  descriptor: number,
+  signal?: AbortSignal,
+): Promise<Exit> {
+  const file = await findProgram(program, 'it is part of util-linux');
+  const { execa } = await loadExeca();
+  const result = await execa(file, args, {
+    reject: false,
+    // any descriptor of ours will do, though the types know only those of the terminal
+    stdio: [descriptor as 0, 'ignore', 'ignore'],
+    ...cancelledBy(signal),
+  });
+  signal?.throwIfAborted();
+  return exitOf(result);
+}
+
+/**
+ * Runs a program on our own stdin, stdout and stderr, and tells how it ended. Where somebody is to hear what it writes, that
+ * goes to our stdout and stderr through us.
+ */
+export async function runInForeground(
+  program: string,
+  args: readonly string[],
+  signal: AbortSignal,
+  heard?: (stream: 'stdout' | 'stderr', bytes: Buffer) => void,
+): Promise<Exit> {
+  const [file, ...rest] = await commandLine(program, args);
+  const output = heard === undefined ? 'inherit' : 'pipe';
+  const { execa } = await loadExeca();
+  const child = execa(file, rest, {
+    reject: false,
+    buffer: false,
+    stdio: ['inherit', output, output],
+    ...cancelledBy(signal),
+  });
+  for (const stream of ['stdout', 'stderr'] as const) {
+    const source = child[stream];
+    source?.on('data', (bytes: Buffer) => {
+      heard?.(stream, bytes);
+      passOn(bytes, source, process[stream]);
+    });
+  }
+  const exit = exitOf(await child);
+  signal.throwIfAborted();
+  return exit;
+}
+
+/** Not pipe(), which stops the child when our reader goes away; one that is slow is waited for. */
+function passOn(bytes: Buffer, source: Readable, target: Writable): void {
+  if (target.write(bytes) || !target.writable) return;
+  source.pause();
+  const goOn = (): void => {
+    for (const news of NEWS) target.off(news, goOn);
+    source.resume();
+  };
+  for (const news of NEWS) target.once(news, goOn);
+}
+
+const NEWS = ['drain', 'error', 'close'] as const;

@@ -1,0 +1,42 @@
+import type { execa as execaType } from 'execa';
+import { findProgram } from './program.ts';
+import { trace } from './trace.ts';
+
+/** How long a child may take to end after SIGTERM before it is killed, in milliseconds. */
+const KILL_DELAY = 2000;
+
+/** Most of our own start-up would be its loading, and what only reads and shows starts nothing. */
+export async function loadExeca(): Promise<{ readonly execa: typeof execaType }> {
+  return import('execa');
+}
+
+/** A program by its path, with its arguments, in such a way that it does not outlive us. */
+export async function commandLine(program: string, args: readonly string[]): Promise<[string, ...string[]]> {
+  const path = await findProgram(program);
+  trace('info', () => [program, ...args].map(quoted).join(' '));
+  if (process.platform !== 'linux') return [path, ...args];
+  await findProgram('setpriv', 'it is part of util-linux');
+  return dyingWithUs([path, ...args]);
+}
+
+/** What execa is told of a child that an abort ends. */
+export function cancelledBy(signal: AbortSignal | undefined): {
+  cancelSignal?: AbortSignal;
+  forceKillAfterDelay: number;
+} {
+  return { forceKillAfterDelay: KILL_DELAY, ...(signal ? { cancelSignal: signal } : {}) };
+}
+
+/**
+ * A command line that the kernel kills when we die, also by SIGKILL: the parent-death signal of Linux.
+ * The child compares its parent with us, since we may die before the signal is set.
+ */
+function dyingWithUs(command: readonly string[]): [string, ...string[]] {
+  const check = '[ "$PPID" = "$0" ] && exec "$@"';
+  return ['setpriv', '--pdeathsig', 'KILL', 'sh', '-c', check, String(process.pid), ...command];
+}
+
+/** An argument as a shell would need it, for people who want to repeat the command by hand. */
+export function quoted(argument: string): string {
+  return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", `'\\''`)}'`;
+}

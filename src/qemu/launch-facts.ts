@@ -1,0 +1,89 @@
+import { tmpdir } from 'node:os';
+import { dirname } from 'node:path';
+import { whyNoKvm } from '../host/kvm.ts';
+import { trace } from '../host/trace.ts';
+import type { StepContext } from '../plan/contract.ts';
+import { shareTag } from '../plan/shares.ts';
+import type { BootMachine } from '../plan/step.ts';
+import type { Problem } from '../problem.ts';
+import type { ShareFacts } from './args.ts';
+import { guestArchitecture, qemuArguments } from './args.ts';
+import type { Launch } from './machine.ts';
+import { forwardsOf } from './ports.ts';
+import { SNAPSHOT_VARIABLE, snapshotDirectory } from './snapshot.ts';
+
+/** How QEMU is started for a step, without the cards of its networks; `files` are its disks, `log` is its serial log. */
+export function launchOf(
+  step: BootMachine,
+  files: readonly string[],
+  sockets: readonly string[],
+  log: string,
+  context: StepContext,
+): Omit<Launch, 'cards'> {
+  const { machine, ssh } = step;
+  const snapshot = step.disks === 'snapshot';
+  const temporary = snapshot ? snapshotDirectory(process.env) : tmpdir();
+  const args = qemuArguments({
+    name: step.instance,
+    machine,
+    accel: chooseAccel(step, context),
+    disks: files.map((path) => ({ path })),
+    snapshot,
+    ...(ssh ? { network: { driver: ssh.netDriver, forwards: forwardsOf(step) } } : {}),
+    cards: step.networks.map(({ mac }) => mac),
+    ...(step.shares ? { shares: sharesOf(step.shares, sockets) } : {}),
+    serial: { log, onTerminal: step.console, display: hasDisplay() },
+  });
+  return {
+    program: machine.program,
+    args,
+    onTerminal: step.console,
+    temporary,
+    whenFull: snapshot ? snapshotFull(temporary) : storeFull(dirname(files[0] ?? '')),
+    qmpTimeout: machine.qmpTimeout,
+  };
+}
+
+function sharesOf(shares: NonNullable<BootMachine['shares']>, sockets: readonly string[]): ShareFacts {
+  return {
+    plan9: shares['9p'].map(({ host: path, readonly }, index) => ({
+      tag: shareTag('9p', index),
+      path,
+      readonly,
+    })),
+    virtiofs: sockets.map((socket, index) => ({ tag: shareTag('virtiofs', index), socket })),
+  };
+}
+
+function snapshotFull(directory: string): Problem {
+  return {
+    reason: 'machine',
+    message: `the VM was ended: ${directory} is full, where what it writes is kept while it runs`,
+    hint: `send it to a directory with more room, by the variable ${SNAPSHOT_VARIABLE}`,
+  };
+}
+
+function storeFull(directory: string): Problem {
+  return {
+    reason: 'machine',
+    message: `the VM was ended: there is no space left in ${directory}, where its disks are`,
+    hint: 'make room there and start it again',
+  };
+}
+
+function hasDisplay(): boolean {
+  return Boolean(process.env['DISPLAY'] ?? process.env['WAYLAND_DISPLAY']);
+}
+
+function chooseAccel({ machine, vm }: BootMachine, { warn }: StepContext): 'kvm' | 'tcg' {
+  if (machine.accel !== 'auto') return machine.accel;
+  const why = whyNoKvm(guestArchitecture(machine.program));
+  if (why === undefined) return 'kvm';
+  trace('info', () => `VM ${vm}: software emulation: ${why}`);
+  warn({
+    reason: 'host',
+    message: `no KVM, the VM runs in software emulation and will be slow: ${why}`,
+    hint: 'say --accel tcg to accept that without a warning',
+  });
+  return 'tcg';
+}
