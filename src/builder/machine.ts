@@ -235,10 +235,10 @@ async function endOf(child: Child, serialLog: string): Promise<never> {
   const said: string[] = [];
   child.stderr?.on('data', (chunk: Buffer) => said.push(chunk.toString()));
   const { code, signal } = await child.exited;
-  const serial = await serialTail(serialLog);
+  const { lines } = await serialTail(serialLog);
   throw new TransientError({
     reason: 'machine',
     message: `the builder VM ended ${signal === undefined ? `with exit code ${code ?? 'unknown'}` : `by ${signal}`}`,
-    details: [...said.join('').split('\n').filter(Boolean), ...serial],
+    details: [...said.join('').split('\n').filter(Boolean), ...lines],
   });
 }

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Socket } from 'node:net';
 import type { SshSpec } from '../config/vm-spec.ts';
-import type { Machine, MachineEnd } from '../plan/contract.ts';
+import type { Machine, MachineEnd, SerialTail } from '../plan/contract.ts';
 import { TransientError } from '../problem.ts';
 import { awaitGreeting } from './greeting.ts';
 
@@ -13,6 +13,9 @@ export type LoginTry = (signal: AbortSignal, greeted?: Socket) => Promise<string
 
 /** Time between two logins while a guest answers and still refuses them, in milliseconds. */
 const LOGIN_INTERVAL = 300;
+
+/** From here on it tells a guest that hangs from one that is slow that its console says nothing, in seconds. */
+const LONG_SILENCE = 10;
 
 /** Waits until a login succeeds; returns QEMU's end when that comes first. */
 export async function awaitReady(
@@ -59,7 +62,7 @@ export function sshPortOf({ sshPort }: Machine): number {
   return sshPort;
 }
 
-function noLogin(ssh: SshSpec, refused: string | undefined, serial: readonly string[]): TransientError {
+function noLogin(ssh: SshSpec, refused: string | undefined, serial: SerialTail): TransientError {
   const message =
     refused === undefined
       ? `the guest did not offer ssh within ${ssh.timeout} s`
@@ -71,7 +74,8 @@ function noLogin(ssh: SshSpec, refused: string | undefined, serial: readonly str
   return new TransientError({ reason: 'guest', message, hint, details: serialDetails(serial) });
 }
 
-function serialDetails(serial: readonly string[]): string[] {
-  if (serial.length === 0) return ['its serial console said nothing'];
-  return ['the last lines of its serial console:', ...serial.map((line) => `  ${line}`)];
+function serialDetails({ lines, silence }: SerialTail): string[] {
+  if (lines.length === 0) return ['its serial console said nothing'];
+  const since = silence < LONG_SILENCE ? '' : `, which has said nothing for ${Math.round(silence)} s`;
+  return [`the last lines of its serial console${since}:`, ...lines.map((line) => `  ${line}`)];
 }

@@ -46,6 +46,12 @@ export interface MachineEnd {
   readonly problem: Problem | undefined;
 }
 
+/** The end of what a serial console said, and how many seconds ago that was. */
+export interface SerialTail {
+  readonly lines: readonly string[];
+  readonly silence: number;
+}
+
 /** One live QEMU. */
 export interface Machine {
   readonly pid: number;
@@ -54,8 +60,8 @@ export interface Machine {
   /** Directory of this machine's own files, private and removed when it is stopped. */
   readonly directory: string;
   readonly ended: Promise<MachineEnd>;
-  /** The last lines of the serial console so far. */
-  readonly serialTail: () => Promise<readonly string[]>;
+  /** The end of what the serial console said so far. */
+  readonly serialTail: () => Promise<SerialTail>;
   /** Stops showing the serial output to the user. */
   readonly hideSerial: () => void;
 }

@@ -152,7 +152,7 @@ export function qemuRoom(
       sshPort: port,
       directory,
       ended: endOfOther(qemu),
-      serialTail: () => Promise.resolve([]),
+      serialTail: () => Promise.resolve({ lines: [], silence: 0 }),
       hideSerial: () => undefined,
     };
     running.set(vm, { directory, machine });

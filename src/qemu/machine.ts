@@ -206,11 +206,11 @@ export async function endOf(program: string, exit: QemuExit, serialLog: string):
   if (exit.fault) return { problem: exit.fault };
   if (exit.code === 0) return { problem: undefined };
   const how = exit.signal === undefined ? `with exit code ${exit.code ?? 'unknown'}` : `by ${exit.signal}`;
-  const serial = await serialTail(serialLog);
+  const { lines } = await serialTail(serialLog);
   const details = [
     ...exit.message.split('\n').filter(Boolean),
-    ...(serial.length > 0
-      ? ['the last lines of its serial console:', ...serial.map((line) => `  ${line}`)]
+    ...(lines.length > 0
+      ? ['the last lines of its serial console:', ...lines.map((line) => `  ${line}`)]
       : []),
   ];
   const hint = exit.signal === 'SIGKILL' ? { hint: KILLED } : {};

@@ -1,5 +1,6 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { open } from 'node:fs/promises';
+import type { SerialTail } from '../plan/contract.ts';
 
 /** How much of the end of a serial log is read for an error message, in bytes. */
 const TAIL = 16 * 1024;
@@ -7,16 +8,17 @@ const TAIL = 16 * 1024;
 /** How often a growing log is looked at, in milliseconds. */
 const INTERVAL = 50;
 
-/** The last lines of a serial log, without the control sequences of a boot loader's screen. */
-export async function serialTail(path: string, count = 15): Promise<readonly string[]> {
+/** The end of a serial log, without the control sequences of a boot loader's screen. */
+export async function serialTail(path: string, count = 15): Promise<SerialTail> {
   try {
     await using file = await open(path, 'r');
-    const { size } = await file.stat();
+    const { size, mtimeMs } = await file.stat();
     const start = Math.max(0, size - TAIL);
     const { buffer, bytesRead } = await file.read(Buffer.alloc(TAIL), 0, TAIL, start);
-    return plainLines(buffer.toString('utf8', 0, bytesRead)).slice(-count);
+    const lines = plainLines(buffer.toString('utf8', 0, bytesRead)).slice(-count);
+    return { lines, silence: Math.max(0, (Date.now() - mtimeMs) / 1000) };
   } catch {
-    return [];
+    return { lines: [], silence: 0 };
   }
 }
 

@@ -36,7 +36,7 @@ test('four VMs: those that are independent boot together, the others in order, a
   const { exitCode, stdout, stderr } = await rig.run([
     'up',
     ...['--jobs', '4'],
-    ...['--accel', 'tcg', '--ssh-timeout', '300'],
+    ...['--accel', 'tcg', '--ssh-timeout', '180'],
   ]);
   expect(stdout.text).toBe('migrate | users: 1 row\nclient  | users: Ada Lovelace\n');
   expect(exitCode).toBe(0);

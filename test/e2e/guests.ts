@@ -22,4 +22,4 @@ export function realRig(): Rig {
 }
 
 /** Options that every run of a guest here shares: emulation on a busy machine takes its time. */
-export const PATIENTLY = ['--accel', 'tcg', '--ssh-timeout', '300', '-m', '512M'];
+export const PATIENTLY = ['--accel', 'tcg', '--ssh-timeout', '180', '-m', '512M'];

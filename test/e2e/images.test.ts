@@ -48,7 +48,7 @@ sha256 = "${sha256}"
 image = "base"
 memory = "512M"
 accel = "tcg"
-ssh-timeout = 300
+ssh-timeout = 180
 ssh-command = "hostname"
 `,
   });

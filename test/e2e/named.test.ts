@@ -75,7 +75,7 @@ test("a store of the Python's starts, takes a config file, and is committed and 
     join(directory, `my%2Dvm-0-${image}`),
   ]);
   rig.write({
-    'vm.toml': 'ssh_command = "echo mark > mark; nproc"\ncpus = 1\naccel = "tcg"\nssh-timeout = 300\n',
+    'vm.toml': 'ssh_command = "echo mark > mark; nproc"\ncpus = 1\naccel = "tcg"\nssh-timeout = 180\n',
   });
   const started = await rig.run(['start', 'my-vm', '--config', 'vm.toml']);
   expect([started.exitCode, started.stdout.text]).toEqual([0, '1\n']);
@@ -91,7 +91,7 @@ test('persistent VMs of a Transientfile keep what they write, the others nothing
   const [, path = ''] = tiny.split(',');
   const vm = (name: string, more: string): string =>
     `[vms.${name}]\nimage = "tiny"\nssh-command = "echo ${name} $(cat mark); echo kept > mark"\n${more}\n`;
-  const defaults = `[project]\nname = "shop"\n[defaults]\naccel = "tcg"\nmemory = "512M"\nssh-timeout = 300\n`;
+  const defaults = `[project]\nname = "shop"\n[defaults]\naccel = "tcg"\nmemory = "512M"\nssh-timeout = 180\n`;
   rig.write({
     'Transientfile.toml': `${defaults}[images.tiny]\nsource = "${path}"\n${vm('db', 'persistent = true')}${vm('web', '')}`,
   });

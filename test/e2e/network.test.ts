@@ -14,7 +14,7 @@ name = "net"
 memory = "256M"
 cpus = 1
 accel = "tcg"
-ssh-timeout = 300
+ssh-timeout = 180
 [images.tiny]
 source = "${sourceOf('tiny')}"
 [networks.lan]
@@ -91,7 +91,7 @@ perl -MSocket -e 'socket(S, PF_INET, SOCK_DGRAM, 0); bind(S, sockaddr_in(7000, I
 });
 
 async function inside(rig: Rig, vm: string, command: string): Promise<string> {
-  return succeeded(rig, ['ssh', `net-${vm}`, '--ssh-timeout', '300', '--cmd', command]);
+  return succeeded(rig, ['ssh', `net-${vm}`, '--ssh-timeout', '180', '--cmd', command]);
 }
 
 /** A connection is taken before the guest listens, and dropped then: the same is said until there is an answer. */

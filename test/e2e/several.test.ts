@@ -16,7 +16,7 @@ name = "pair"
 [defaults]
 memory = "512M"
 accel = "tcg"
-ssh-timeout = 300
+ssh-timeout = 180
 [images.tiny]
 source = "${source}"
 [vms.first]
@@ -51,7 +51,7 @@ test('a service is up while the VM that depends on it runs its command', async (
 [defaults]
 memory = "512M"
 accel = "tcg"
-ssh-timeout = 300
+ssh-timeout = 180
 [images.tiny]
 source = "${source}"
 [vms.db]

@@ -29,6 +29,9 @@ export class Output {
 
 type Stream = 'stdout' | 'stderr';
 
+/** What we say of a guest whose kernel stood still while it booted: that is a fault of the emulation, not of ours. */
+const HUNG = /serial console, which has said nothing for (\d{3,}|[6-9]\d) s/;
+
 /** A program that was started, in a process group of its own. */
 export class Program {
   readonly stdout = new Output();
@@ -49,6 +52,8 @@ export class Program {
     this.#child.stdin?.on('error', () => undefined);
     this.#exited = once(this.#child, 'exit');
     this.ended = once(this.#child, 'close').then(() => this.#end());
+    // where nobody waits for it
+    this.ended.catch(() => undefined);
   }
 
   get pid(): number {
@@ -114,6 +119,7 @@ export class Program {
 
   #end(): Ended {
     const { exitCode, signalCode } = this.#child;
+    if (HUNG.test(this.stderr.text)) throw new Error(`the guest hung\n${this.told()}`);
     return { exitCode, signal: signalCode, stdout: this.stdout, stderr: this.stderr };
   }
 }

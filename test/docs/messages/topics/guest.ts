@@ -6,7 +6,7 @@ export const guest: Topic = {
   scenarios: [
     {
       form: 'the guest did not offer ssh within SECONDS s',
-      when: 'Nothing greeted on port 22 of the guest. The last lines of its serial console often tell why.',
+      when: 'Nothing greeted on port 22 of the guest. The last lines of its serial console often tell why; where it has said nothing for long, that is told with them, and the guest hangs rather than being slow.',
       prepare: base,
       faults: {
         noSsh: true,

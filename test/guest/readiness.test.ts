@@ -1,0 +1,47 @@
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { once } from 'node:events';
+import { expect, test } from 'vitest';
+import { awaitReady } from '../../src/guest/readiness.ts';
+import type { Machine, SerialTail } from '../../src/plan/contract.ts';
+import { TransientError } from '../../src/problem.ts';
+
+const SSH = { user: 'vagrant', timeout: 0.2, program: 'ssh', options: [], netDriver: 'virtio-net-pci' };
+
+/** The details of the failure of a guest that does not greet, and whose console said this. */
+async function detailsFor(tail: SerialTail): Promise<readonly string[]> {
+  // it accepts and says nothing, as slirp does for a guest that does not listen
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const machine: Machine = {
+    pid: 0,
+    sshPort: (server.address() as AddressInfo).port,
+    directory: '/nowhere',
+    ended: new Promise(() => undefined),
+    serialTail: () => Promise.resolve(tail),
+    hideSerial: () => undefined,
+  };
+  const login = (): Promise<undefined> => Promise.reject(new Error('nobody greeted'));
+  const failure: unknown = await awaitReady(machine, SSH, login, new AbortController().signal).then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  server.close();
+  if (!(failure instanceof TransientError)) throw new Error(`failed otherwise: ${String(failure)}`);
+  return failure.problem.details ?? [];
+}
+
+test('a guest that says nothing for long is told from one that is slow', async () => {
+  expect(await detailsFor({ lines: ['clocksource: hpet'], silence: 3 })).toEqual([
+    'the last lines of its serial console:',
+    '  clocksource: hpet',
+  ]);
+  expect(await detailsFor({ lines: ['clocksource: hpet'], silence: 299.4 })).toEqual([
+    'the last lines of its serial console, which has said nothing for 299 s:',
+    '  clocksource: hpet',
+  ]);
+});
+
+test('a guest without a console is told', async () => {
+  expect(await detailsFor({ lines: [], silence: 0 })).toEqual(['its serial console said nothing']);
+});
