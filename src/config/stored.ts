@@ -4,7 +4,7 @@ import * as z from 'zod';
 import { dotted, problemsOf } from '../options/issues.ts';
 import type { Layer } from '../options/layer.ts';
 import { imageSpec } from '../options/option.ts';
-import { optionShape, optionValues } from '../options/schema.ts';
+import { optionValues, shapeOf } from '../options/schema.ts';
 import type { OptionName, OptionValues } from '../options/table.ts';
 import { OPTION_NAMES, OPTION_TABLE, optionsIn } from '../options/table.ts';
 import type { Problem, Result } from '../problem.ts';
@@ -113,7 +113,9 @@ function isDefault(option: OptionName, value: unknown): boolean {
 }
 
 /** The Python stores copies, too; ours are said anew for each session. */
-const storedShape = optionShapeOf([...STORED, 'copy-in-before', 'copy-out-after']);
+function storedShape(): ReturnType<typeof shapeOf> {
+  return shapeOf([...STORED, 'copy-in-before', 'copy-out-after']);
+}
 
 /**
  * A VM's stored configuration, the Python's or ours; `shown` names the file in messages. Paths that we wrote are
@@ -128,7 +130,7 @@ export async function readStoredVm(
   if (!document.ok) return document;
   if (!('primary-image' in document.value.data)) return failed(noImage(shown));
   const { 'primary-image': primaryImage, ...values } = withoutForeign(document.value.data);
-  const schema = z.strictObject({ 'primary-image': imageSpec, ...storedShape });
+  const schema = z.strictObject({ 'primary-image': imageSpec, ...storedShape() });
   const checked = schema.safeParse({ 'primary-image': primaryImage, ...values }, { reportInput: true });
   if (!checked.success) {
     const problems = problemsOf(checked.error, subjectIn(document.value));
@@ -156,16 +158,12 @@ function readOurs(
   config: string,
 ): { said: Partial<OptionValues>; typed: Partial<OptionValues> | undefined } {
   const document = parseDocument(text, 'ours');
-  const schema = z.object({ [OF]: z.string(), ...storedShape, typed: z.object(storedShape).optional() });
+  const shape = storedShape();
+  const schema = z.object({ [OF]: z.string(), ...shape, typed: z.object(shape).optional() });
   const checked = document.ok ? schema.safeParse(document.value.data) : undefined;
   if (checked?.success !== true || checked.data[OF] !== sumOf(config)) return { said: {}, typed: undefined };
   const { typed, ...said } = checked.data;
   return { said: optionValues(said), typed: typed && optionValues(typed) };
-}
-
-function optionShapeOf(names: readonly OptionName[]): ReturnType<typeof optionShape> {
-  const shape = { ...optionShape('create'), ...optionShape('file') };
-  return Object.fromEntries(Object.entries(shape).filter(([name]) => names.includes(name as OptionName)));
 }
 
 /** Without the keys that say nothing of the VM. */
@@ -187,6 +185,6 @@ function subjectIn(document: Document): Parameters<typeof problemsOf>[1] {
   return {
     name: dotted,
     where: (path, on) => inFile(document, path, on),
-    keys: () => ['primary-image', ...Object.keys(storedShape)],
+    keys: () => ['primary-image', ...Object.keys(storedShape())],
   };
 }

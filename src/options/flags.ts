@@ -6,7 +6,7 @@ import { failed, ok } from '../problem.ts';
 import { problemsOf } from './issues.ts';
 import type { Layer } from './layer.ts';
 import type { OptionDef, Scope } from './option.ts';
-import { optionShape, optionValues } from './schema.ts';
+import { optionValues, shapeOf } from './schema.ts';
 import type { OptionName } from './table.ts';
 import { OPTION_TABLE, optionsIn } from './table.ts';
 
@@ -63,7 +63,7 @@ export function flagLayer(
   qemuArgs: readonly string[],
   base: string,
 ): Result<Layer> {
-  const schema = z.strictObject(optionShape(scope));
+  const schema = z.strictObject(shapeOf(optionsIn(scope).filter((name) => name in raw)));
   const values = Object.fromEntries(
     Object.entries(raw).map(([name, value]) => [name, fromText(OPTION_TABLE[name as OptionName], value)]),
   );

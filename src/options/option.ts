@@ -1,5 +1,8 @@
 import * as z from 'zod';
 
+// code for a schema is made in more time than it saves one that checks a single file
+z.config({ jitless: true });
+
 /** The commands and tables in which an option can be said. */
 export type Scope = 'everywhere' | 'run' | 'create' | 'start' | 'ssh' | 'cp' | 'up' | 'plan' | 'file';
 

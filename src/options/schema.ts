@@ -10,7 +10,12 @@ type OptionShape = Record<string, z.ZodOptional>;
  * what was said from what was not.
  */
 export function optionShape(scope: Scope): OptionShape {
-  return Object.fromEntries(optionsIn(scope).map((name) => [name, valueSchema(name).optional()]));
+  return shapeOf(optionsIn(scope));
+}
+
+/** The same for these keys alone; schemas take their time to be made. */
+export function shapeOf(names: readonly OptionName[]): OptionShape {
+  return Object.fromEntries(names.map((name) => [name, valueSchema(name).optional()]));
 }
 
 /** The schema of an option's whole value: its type, or a list of it. */

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
@@ -26,7 +26,6 @@ export default async function setup({ provide }: TestProject): Promise<() => voi
 function buildProgram(directory: string): string {
   execFileSync(process.execPath, ['scripts/build.mjs'], { stdio: ['ignore', 'inherit', 'inherit'] });
   cpSync('dist', directory, { recursive: true });
-  writeFileSync(join(directory, 'package.json'), '{ "type": "module" }');
   return join(directory, 'transient.js');
 }
 
