@@ -27,7 +27,7 @@ export default defineConfig({
           sequence: { groupOrder: 1 },
           testTimeout: 10 * MINUTE,
           hookTimeout: 10 * MINUTE,
-          // a kernel stands still under emulation once in many hundred boots: test/rig/program.ts knows by what we say of it
+          // of those with several processors one stands still in some hundred boots: test/rig/program.ts knows by what we say
           retry: { count: 1, condition: /the guest hung/ },
         },
       },

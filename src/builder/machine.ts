@@ -27,7 +27,7 @@ export interface BuilderLaunch {
   readonly directory: string;
 }
 
-/** How long the init of the builder may take to answer, in milliseconds; more than a slow host needs. */
+/** How long the builder may take to boot and to mount the disk, in milliseconds; more than a slow host needs. */
 const BOOT_PATIENCE = 120_000;
 
 /** How long a copy that was broken off may take to notice that, before the builder is ended in its midst, in milliseconds. */
@@ -81,10 +81,13 @@ export class Builder implements Far {
 
   async #mount(readOnly: boolean, signal: AbortSignal): Promise<void> {
     const patience = AbortSignal.any([signal, AbortSignal.timeout(BOOT_PATIENCE)]);
-    await this.#link.ready(patience).catch((error: unknown) => {
+    const mounted = async (): Promise<Answer> => {
+      await this.#link.ready(patience);
+      return this.#link.request(['mount', readOnly ? 'ro' : 'rw'], patience);
+    };
+    const { code, stderr } = await mounted().catch((error: unknown) => {
       throw signal.aborted || !patience.aborted ? error : silent();
     });
-    const { code, stderr } = await this.#link.request(['mount', readOnly ? 'ro' : 'rw'], signal);
     if (code !== 0) throw notMounted(stderr);
   }
 

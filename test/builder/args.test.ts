@@ -57,6 +57,11 @@ describe('ports', () => {
 });
 
 describe('the machine', () => {
+  test('has one processor where QEMU translates code, which two would change under each other', () => {
+    expect(valuesOf(builderArguments(facts({ accel: 'tcg' })), '-smp')).toEqual(['1']);
+    expect(valuesOf(builderArguments(facts({ accel: 'kvm' })), '-smp')).toEqual(['2']);
+  });
+
   test('has no network, and nothing that listens', () => {
     const said = builderArguments(facts());
     expect(said).toContain('-nodefaults');

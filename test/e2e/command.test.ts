@@ -32,10 +32,10 @@ test('an ssh console without a terminal takes its commands from stdin', async ()
 test('other cards and disk interfaces boot the guest, and a second disk is there', async () => {
   await using rig = realRig();
   const disk = `data,file=${rig.image('data.raw', 'raw')}`;
-  const hardware = ['--no-virtio-scsi', '--ssh-net-driver', 'e1000', '--extra-image', disk, '-c', '1'];
+  const hardware = ['--no-virtio-scsi', '--ssh-net-driver', 'e1000', '--extra-image', disk, '-c', '2'];
   const command = 'ls /sys/bus/pci/drivers/e1000 | grep -c 0000:; ls /dev/sdb; nproc';
   const { exitCode, stdout } = await rig.run(['run', tiny, ...PATIENTLY, ...hardware, '--cmd', command]);
-  expect(stdout.text).toBe('1\n/dev/sdb\n1\n');
+  expect(stdout.text).toBe('1\n/dev/sdb\n2\n');
   expect(exitCode).toBe(0);
 });
 

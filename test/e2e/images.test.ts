@@ -48,6 +48,7 @@ sha256 = "${sha256}"
 image = "base"
 memory = "512M"
 accel = "tcg"
+cpus = 1
 ssh-timeout = 180
 ssh-command = "hostname"
 `,

@@ -19,9 +19,9 @@ test('create and start: what a guest writes stays, and the backend is as it was'
   expect(created.stdout.text).toBe("Created VM 'bar'\n");
   const backend = sums(rig.backend);
   const write = 'echo "first" > mark; nproc';
-  expect((await rig.run(['start', 'bar', '--cmd', write, '-c', '1'])).stdout.text).toBe('1\n');
+  expect((await rig.run(['start', 'bar', '--cmd', write, '-c', '2'])).stdout.text).toBe('2\n');
   const again = await rig.run(['start', 'bar'], { stdin: 'cat mark; nproc; exit 3\n' });
-  expect([again.exitCode, again.stdout.text]).toEqual([3, 'first\n2\n']);
+  expect([again.exitCode, again.stdout.text]).toEqual([3, 'first\n1\n']);
   expect(sums(rig.backend)).toEqual(backend);
 
   const committed = await rig.run(['commit', 'bar', 'marked']);
@@ -91,7 +91,7 @@ test('persistent VMs of a Transientfile keep what they write, the others nothing
   const [, path = ''] = tiny.split(',');
   const vm = (name: string, more: string): string =>
     `[vms.${name}]\nimage = "tiny"\nssh-command = "echo ${name} $(cat mark); echo kept > mark"\n${more}\n`;
-  const defaults = `[project]\nname = "shop"\n[defaults]\naccel = "tcg"\nmemory = "512M"\nssh-timeout = 180\n`;
+  const defaults = `[project]\nname = "shop"\n[defaults]\naccel = "tcg"\nmemory = "512M"\ncpus = 1\nssh-timeout = 180\n`;
   rig.write({
     'Transientfile.toml': `${defaults}[images.tiny]\nsource = "${path}"\n${vm('db', 'persistent = true')}${vm('web', '')}`,
   });

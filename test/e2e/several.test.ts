@@ -16,6 +16,7 @@ name = "pair"
 [defaults]
 memory = "512M"
 accel = "tcg"
+cpus = 1
 ssh-timeout = 180
 [images.tiny]
 source = "${source}"
@@ -51,6 +52,7 @@ test('a service is up while the VM that depends on it runs its command', async (
 [defaults]
 memory = "512M"
 accel = "tcg"
+cpus = 1
 ssh-timeout = 180
 [images.tiny]
 source = "${source}"

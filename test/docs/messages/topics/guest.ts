@@ -14,7 +14,7 @@ export const guest: Topic = {
       },
       typed: ['transient run base --ssh-timeout 0.5 --cmd true'],
       advice:
-        'A guest with a network card of another kind than it has drivers for may want `--ssh-net-driver e1000`, one without virtio disks `--no-virtio-scsi`.',
+        'A guest with a network card of another kind than it has drivers for may want `--ssh-net-driver e1000`, one without virtio disks `--no-virtio-scsi`. Under software emulation QEMU 7.2 lets a guest with several processors hang once in some hundred boots, while its kernel patches its own code: `--cpus 1` is safe from that.',
     },
     {
       form: 'the guest offers ssh, but did not let user "USER" in within SECONDS s: REASON',
