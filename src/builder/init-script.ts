@@ -55,9 +55,12 @@ find_port() { # sets port: its device; the kernel hears of their names one after
   done
 }
 
-code_file() { # sets coded: base64 of the beginning of a file, or - where it is empty
+code_file() { # sets coded: base64 of the beginning of a file, on one line, or - where it is empty
   coded=-
-  [ ! -s "$1" ] || coded=$(head -c 65536 "$1" | base64 | tr -d '\n')
+  [ -s "$1" ] || return 0
+  set -- $(head -c 65536 "$1" | base64)
+  local IFS=
+  coded="$*"
 }
 
 for module in virtio_pci virtio_blk virtio_console; do load "$module"; done
@@ -68,13 +71,13 @@ say() { printf '%s\n' "$*" >&8; }
 
 # --- the guest's root
 
-devices() { # disks, partitions and logical volumes
-  local entry name
-  for entry in /sys/class/block/*; do
-    name=$(basename "$entry")
+devices() { # disks, partitions and logical volumes; in a subshell
+  local name
+  cd /sys/class/block
+  for name in *; do
     case $name in
       vd*) echo "/dev/$name" ;;
-      dm-*) echo "/dev/mapper/$(cat "$entry/dm/name")" ;;
+      dm-*) echo "/dev/mapper/$(cat "$name/dm/name")" ;;
     esac
   done
 }
@@ -123,13 +126,13 @@ activate_volumes() {
 find_root() { # sets root, root_type, root_options, and seen: what there is, for a message
   local device type subvolume candidates=
   root= seen=
-  for device in $(devices); do
-    type=$(type_of "$device")
-    [ -n "$type" ] || continue
-    seen="$seen, $(basename "$device") ($type)"
+  while read -r device type; do
+    seen="$seen, $device ($type)"
     mountable "$type" || continue
-    mount_at "$device" "$type" /probe ro || continue
+    # no system lies on it, and its modules are loaded when they are wanted
+    [ "$type" = vfat ] || mount_at "$device" "$type" /probe ro || continue
     candidates="$candidates $device"
+    [ "$type" != vfat ] || continue
     if is_root /probe; then
       root=$device root_type=$type root_options=
     elif [ "$type" = btrfs ]; then
@@ -142,7 +145,7 @@ find_root() { # sets root, root_type, root_options, and seen: what there is, for
     # it stays where it is until it is known what for
     [ -z "$root" ] || return 0
     umount /probe
-  done
+  done </run/types
   # one filesystem without a system on it: a disk of data
   set -- $candidates
   [ $# = 1 ] || return 1
@@ -192,14 +195,18 @@ mount_below() { # access
   done < /mnt/etc/fstab
 }
 
+shown() { # what was seen, for a message
+  printf %s "$seen" | sed 's,^\, ,,; s,/dev/\(mapper/\)\?,,g'
+}
+
 mount_guest() { # rw|ro
   probe
   activate_volumes
   if ! find_root; then
     case $seen in
-      *crypto_LUKS*) echo "the disk is encrypted: $(printf %s "$seen" | cut -c3-)" >&2 ;;
+      *crypto_LUKS*) echo "the disk is encrypted: $(shown)" >&2 ;;
       '') echo 'there is no filesystem on its disks' >&2 ;;
-      *) echo "none of its filesystems can be mounted and has a system (/etc/fstab) on it: $(printf %s "$seen" | cut -c3-)" >&2 ;;
+      *) echo "none of its filesystems can be mounted and has a system (/etc/fstab) on it: $(shown)" >&2 ;;
     esac
     return 1
   fi
