@@ -2,12 +2,13 @@
  * The first and only program of the builder VM, in busybox's shell. It says `ready` on the control port and then answers
  * lines there:
  *
- *   ask - SCRIPT        runs a script in the guest's root       → done CODE 0 STDOUT STDERR
- *   take PORT SCRIPT    the same, its stdin and stdout a port   → done CODE 0 - STDERR
- *   give PORT SCRIPT    only its stdout, which ends             → done CODE BYTES-WRITTEN - STDERR
+ *   ask - SCRIPT        runs a script in the guest's root       → done CODE STDOUT STDERR
+ *   take PORT SCRIPT    the same, its stdin and stdout a port   → done CODE - STDERR
+ *   give PORT SCRIPT    only its stdout                         → done CODE - STDERR
  *   join PORT SCRIPT    both, through pipes, for a program that minds what its stdin is
- *   mount rw|ro         finds and mounts the guest's root       → done CODE 0 STDOUT STDERR
- *   off                 unmounts all                            → done CODE 0 - STDERR, and powers off
+ *   mark TEXT           writes a text on the port of the last give or join, as the end of what that wrote
+ *   mount rw|ro         finds and mounts the guest's root       → done CODE STDOUT STDERR
+ *   off                 unmounts all                            → done CODE - STDERR, and powers off
  *
  * Scripts are as `printf %b` takes them, texts of answers base64 (`-` where empty). Scripts run with `/mnt` as their root,
  * in which our tools lie over `/proc`: a link in the guest leads where it leads in the guest. Under software emulation each
@@ -247,38 +248,32 @@ in_guest() { # in a subshell: becomes the script, which lies where the guest's r
   exec /tools/bin/busybox chroot /mnt /proc/bin/busybox sh /proc/script
 }
 
-give() { # what the script writes goes to descriptor 7; sets code, written
-  # not what dd says of it: a busybox may be made without that
-  [ -p /run/measure ] || mkfifo /run/measure
-  wc -c </run/measure >/run/count &
-  { (in_guest) 2>/run/err; echo $? >/run/code; } | tee /run/measure | dd bs=64k >&7 2>/dev/null
-  wait $!
+give() { # what the script writes goes to descriptor 7, in large pieces; sets code
+  { (in_guest) 2>/run/err; echo $? >/run/code; } | dd bs=64k >&7 2>/dev/null
   read -r code </run/code
-  read -r written </run/count
 }
 
-finish() { # code, bytes
+finish() { # code
   local out
   code_file /run/out
   out=$coded
   code_file /run/err
-  say "done $1 $2 $out $coded"
+  say "done $1 $out $coded"
 }
 
 say ready
 while read -r what first second <&8; do
   : >/run/out
   : >/run/err
-  written=0
   case $what in
     mount)
       mount_guest "$first" >/run/out 2>/run/err
-      finish $? 0
+      finish $?
       ;;
     ask)
       take_script "$second"
       (in_guest) </dev/null >/run/out 2>/run/err
-      finish $? 0
+      finish $?
       ;;
     take)
       take_script "$second"
@@ -287,15 +282,14 @@ while read -r what first second <&8; do
       (in_guest) <&7 >&7 2>/run/err
       code=$?
       exec 7>&-
-      finish $code 0
+      finish $code
       ;;
     give)
       take_script "$second"
       find_port "$first"
       exec 7>"$port"
       give </dev/null
-      exec 7>&-
-      finish "$code" "$written"
+      finish "$code"
       ;;
     join)
       take_script "$second"
@@ -306,12 +300,16 @@ while read -r what first second <&8; do
       feeder=$!
       give </run/in
       kill $feeder 2>/dev/null
+      finish "$code"
+      ;;
+    mark)
+      printf %s "$first" >&7
       exec 7>&-
-      finish "$code" "$written"
+      finish 0
       ;;
     off)
       unmount_guest 2>/run/err
-      finish $? 0
+      finish $?
       break
       ;;
   esac

@@ -5,11 +5,6 @@ import { unlessAborted } from '../host/abort.ts';
 import { trace } from '../host/trace.ts';
 import type { Answer } from '../transfer/far.ts';
 
-/** What the builder answers: an answer to a script, and how many bytes it wrote on its port. */
-export interface Done extends Answer {
-  readonly written: number;
-}
-
 /**
  * The conversation with the builder's init (init-script.ts) on its control port: one request at a time, each answered by
  * a line. Rejects what waits when the machine ends.
@@ -41,17 +36,15 @@ export class Link {
   }
 
   /** Sends a request and returns the answer; when it is aborted, the builder may still be at it. */
-  async request(words: readonly string[], signal: AbortSignal): Promise<Done> {
+  async request(words: readonly string[], signal: AbortSignal): Promise<Answer> {
     signal.throwIfAborted();
     const line = words.join(' ');
     trace('debug', () => `builder > ${line.slice(0, 200)}`);
     this.#port.write(`${line}\n`);
     const answer = this.#line();
     this.#last = answer;
-    const [, code = '', written = '', stdout = '', stderr = ''] = (await unlessAborted(answer, signal)).split(
-      ' ',
-    );
-    return { code: Number(code), written: Number(written), stdout: decoded(stdout), stderr: decoded(stderr) };
+    const [, code = '', stdout = '', stderr = ''] = (await unlessAborted(answer, signal)).split(' ');
+    return { code: Number(code), stdout: decoded(stdout), stderr: decoded(stderr) };
   }
 
   /** Whether the builder has answered all that it was asked, or does so within so many milliseconds. */

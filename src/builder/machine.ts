@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -14,6 +15,8 @@ import { untilNul } from '../transfer/far.ts';
 import type { Appliance } from './appliance.ts';
 import { builderArguments, builderProgram } from './args.ts';
 import { Link, coded } from './link.ts';
+import type { Mark } from './port.ts';
+import { bytesOf } from './port.ts';
 import { BUILDER_TAR } from './programs.ts';
 
 /** How the builder is booted. */
@@ -125,22 +128,16 @@ export class Builder implements Far {
     const [name, port] = this.#nextPort();
     const answer = this.#link.request(['give', name, coded(script)], signal);
     answer.catch(() => undefined);
-    return {
-      bytes: bytesOf(
-        port,
-        answer.then(({ written }) => written),
-      ),
-      answer,
-    };
+    return { bytes: bytesOf(port, this.#markAfter(answer, signal)), answer };
   }
 
   async join(script: string, socket: Duplex, signal: AbortSignal): Promise<Answer> {
     const [name, port] = this.#nextPort();
     const answer = this.#link.request(['join', name, coded(script)], signal);
     socket.pipe(port, { end: false });
-    const written = answer.then((done) => done.written);
+    const bytes = bytesOf(port, this.#markAfter(answer, signal));
     // whoever has gone away reads no more, and the script must be able to end all the same
-    await pipeline(bytesOf(port, written), socket).catch(() => undefined);
+    await pipeline(bytes, socket).catch(() => undefined);
     socket.unpipe(port);
     port.resume();
     return answer;
@@ -168,51 +165,25 @@ export class Builder implements Far {
     await this.#child.exited;
   }
 
+  /** Has the end of what a script wrote on its port marked, which may come later than its answer by another port. */
+  async #markAfter(answer: Promise<Answer>, signal: AbortSignal): Promise<Mark> {
+    const marked = answer.then(() => {
+      const mark = randomBytes(16).toString('hex');
+      const asked = this.#link.request(['mark', mark], signal);
+      asked.catch(() => undefined);
+      return { bytes: Buffer.from(mark), asked };
+    });
+    // nobody need read
+    marked.catch(() => undefined);
+    return marked;
+  }
+
   #nextPort(): [string, Duplex] {
     const index = this.#used++;
     const port = this.#ports[index];
     if (port === undefined) throw new Error('the builder was booted for fewer copies');
     return [`copy${index}`, port];
   }
-}
-
-/** How many pieces are taken from a port before it has to wait for us. */
-const MOST_AHEAD = 64;
-
-/** What is written on a port: so many bytes as are counted once its writer has ended, since a port does not end. */
-async function* bytesOf(port: Duplex, count: Promise<number>): AsyncGenerator<Buffer> {
-  const chunks: Buffer[] = [];
-  let total = Number.POSITIVE_INFINITY;
-  let wake = (): void => undefined;
-  const settled = count.then(
-    (value) => void (total = value),
-    () => void (total = 0),
-  );
-  port.on('data', (chunk: Buffer) => {
-    chunks.push(chunk);
-    if (chunks.length > MOST_AHEAD) port.pause();
-    wake();
-  });
-  void settled.then(() => wake());
-  try {
-    for (let received = 0; received < total;) {
-      const chunk = chunks.shift();
-      if (chunk === undefined) {
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-          port.resume();
-        });
-      } else {
-        received += chunk.length;
-        yield chunk;
-      }
-    }
-  } finally {
-    // whoever reads no more must not hold up the writer, and with it the next copy
-    port.removeAllListeners('data').resume();
-  }
-  // a count that never came is told by whoever asked for the answer
-  await count.catch(() => undefined);
 }
 
 function silent(): TransientError {

@@ -29,22 +29,22 @@ test('a request is a line, and its answer is decoded', async () => {
   const { link, builder } = linked();
   const answer = link.request(['ask', '-', coded('ls "$HOME"\n')], PATIENT);
   expect(await builder.heard()).toBe('ask - ls "$HOME"\n');
-  builder.says(`done 3 17 ${encoded('two\nlines')} ${encoded('and an error')}\n`);
-  expect(await answer).toEqual({ code: 3, written: 17, stdout: 'two\nlines', stderr: 'and an error' });
+  builder.says(`done 3 ${encoded('two\nlines')} ${encoded('and an error')}\n`);
+  expect(await answer).toEqual({ code: 3, stdout: 'two\nlines', stderr: 'and an error' });
 });
 
 test('what was not said is empty', async () => {
   const { link, builder } = linked();
   const answer = link.request(['off'], PATIENT);
-  builder.says('done 0 0 - -\n');
-  expect(await answer).toEqual({ code: 0, written: 0, stdout: '', stderr: '' });
+  builder.says('done 0 - -\n');
+  expect(await answer).toEqual({ code: 0, stdout: '', stderr: '' });
 });
 
 describe('lines come in any pieces', () => {
   test('an answer byte by byte', async () => {
     const { link, builder } = linked();
     const answer = link.request(['ask', '-'], PATIENT);
-    for (const byte of `done 0 0 ${encoded('ünï')} -\n`) {
+    for (const byte of `done 0 ${encoded('ünï')} -\n`) {
       builder.says(byte);
       await turns(1);
     }
@@ -53,17 +53,17 @@ describe('lines come in any pieces', () => {
 
   test('two lines at once, before anybody asks', async () => {
     const { link, builder } = linked();
-    builder.says('ready\ndone 0 1 - -\n');
+    builder.says('ready\ndone 4 - -\n');
     await turns(3);
     await link.ready(PATIENT);
-    expect((await link.request(['ask', '-'], PATIENT)).written).toBe(1);
+    expect((await link.request(['ask', '-'], PATIENT)).code).toBe(4);
   });
 
   test('an answer that is longer than a pipe holds', async () => {
     const { link, builder } = linked();
     const answer = link.request(['ask', '-'], PATIENT);
     const text = 'x'.repeat(1_000_000);
-    builder.says(`done 0 0 ${encoded(text)} -\n`);
+    builder.says(`done 0 ${encoded(text)} -\n`);
     expect((await answer).stdout).toBe(text);
   });
 });
@@ -101,7 +101,7 @@ describe('a request that is aborted', () => {
     abort.abort(new Error('enough'));
     await expect(answer).rejects.toThrow('enough');
     expect(await link.isIdle(0)).toBe(false);
-    builder.says('done 0 0 - -\n');
+    builder.says('done 0 - -\n');
     expect(await link.isIdle(10_000)).toBe(true);
   });
 
@@ -112,9 +112,9 @@ describe('a request that is aborted', () => {
     abort.abort(new Error('enough'));
     await expect(first).rejects.toThrow('enough');
     const second = link.request(['ask', '-', coded('second')], PATIENT);
-    builder.says(`done 1 0 ${encoded('first')} -\n`);
+    builder.says(`done 1 ${encoded('first')} -\n`);
     await turns(3);
-    builder.says(`done 0 0 ${encoded('second')} -\n`);
+    builder.says(`done 0 ${encoded('second')} -\n`);
     expect((await second).stdout).toBe('second');
   });
 
@@ -125,7 +125,7 @@ describe('a request that is aborted', () => {
     );
     const next = link.request(['off'], PATIENT);
     expect(await builder.heard()).toBe('off\n');
-    builder.says('done 0 0 - -\n');
+    builder.says('done 0 - -\n');
     await next;
   });
 });

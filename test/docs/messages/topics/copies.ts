@@ -166,8 +166,7 @@ export const copies: Topic = {
     {
       form: 'the disk of the VM cannot be mounted: REASON',
       when: 'The builder finds no system on the disk that it could copy into.',
-      prepare: (scene) =>
-        builder(scene, answering({ mount: 'the disk is encrypted: /dev/vda2 (crypto_LUKS)' })),
+      prepare: (scene) => builder(scene, answering({ mount: 'the disk is encrypted: vda2 (crypto_LUKS)' })),
       typed: [CREATED, BUILDER],
     },
     {
@@ -218,5 +217,5 @@ done`;
 
 function done(code: number, stdout: string, stderr: string): string {
   const [said, complained] = [stdout, stderr].map((text) => Buffer.from(text).toString('base64') || '-');
-  return `echo done ${code} 0 ${said} ${complained} >&3`;
+  return `echo done ${code} ${said} ${complained} >&3`;
 }

@@ -1,0 +1,64 @@
+import type { Duplex } from 'node:stream';
+
+/** The end of what is written on a port: bytes that nobody else writes, and the request for them. */
+export interface Mark {
+  readonly bytes: Buffer;
+  readonly asked: Promise<unknown>;
+}
+
+/** How many pieces are taken from a port before it has to wait for us. */
+const MOST_AHEAD = 64;
+
+/**
+ * What is written on a port, which does not end itself: up to the mark that the builder is asked for once the writer has
+ * ended. Until then everything is passed on at once, since the writer may wait for an answer to it. Ends early where it
+ * is not known how the writer ended, for whoever waits for that to tell; rejects where the mark does not come.
+ */
+export async function* bytesOf(port: Duplex, marked: Promise<Mark>): AsyncGenerator<Buffer> {
+  const chunks: Buffer[] = [];
+  const end: { mark?: Buffer; lost: boolean; fault?: unknown } = { lost: false };
+  let wake = (): void => undefined;
+  const lose = (error?: unknown): void => {
+    end.lost = true;
+    end.fault = error;
+    wake();
+  };
+  marked.then(
+    ({ bytes, asked }) => {
+      end.mark = bytes;
+      asked.catch(lose);
+    },
+    () => lose(),
+  );
+  port.on('data', (chunk: Buffer) => {
+    chunks.push(chunk);
+    if (chunks.length > MOST_AHEAD) port.pause();
+    wake();
+  });
+  try {
+    let held: Buffer = Buffer.alloc(0);
+    while (!end.lost) {
+      const { mark } = end;
+      const chunk = chunks.shift();
+      if (chunk === undefined) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+          port.resume();
+        });
+      } else if (mark === undefined) {
+        yield chunk;
+      } else {
+        held = Buffer.concat([held, chunk]);
+        const ends = held.subarray(-mark.length).equals(mark);
+        const known = held.length - (ends ? mark.length : mark.length - 1);
+        if (known > 0) yield held.subarray(0, known);
+        if (ends) return;
+        held = held.subarray(Math.max(known, 0));
+      }
+    }
+    if (end.fault !== undefined) throw end.fault as Error;
+  } finally {
+    // whoever reads no more must not hold up the writer, and with it the next copy
+    port.removeAllListeners('data').resume();
+  }
+}
