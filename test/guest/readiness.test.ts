@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import { awaitReady } from '../../src/guest/readiness.ts';
 import type { Machine, SerialTail } from '../../src/plan/contract.ts';
 import { TransientError } from '../../src/problem.ts';
+import { HUNG } from '../rig/program.ts';
 
 const SSH = { user: 'vagrant', timeout: 0.2, program: 'ssh', options: [], netDriver: 'virtio-net-pci' };
 
@@ -40,6 +41,13 @@ test('a guest that says nothing for long is told from one that is slow', async (
     'the last lines of its serial console, which has said nothing for 299 s:',
     '  clocksource: hpet',
   ]);
+});
+
+test('the end-to-end tests know a guest that hangs by what is said of it, and no other', async () => {
+  const said = async (silence: number): Promise<string> =>
+    (await detailsFor({ lines: ['clocksource: hpet'], silence })).join('\n');
+  expect(await said(161)).toMatch(HUNG);
+  expect(await said(20)).not.toMatch(HUNG);
 });
 
 test('a guest without a console is told', async () => {
