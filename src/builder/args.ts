@@ -26,10 +26,15 @@ export function builderProgram(): string {
 }
 
 /**
- * A machine with nothing but disks and serial ports: no network, and nothing that listens. Under emulation it has a single
- * processor. With two, QEMU 7.2 now and then goes on with its translation of an int3 that the kernel has put into its own
- * code while patching that and has taken out again: both processors take the trap for ever.
+ * Under emulation a single one. With two, QEMU 7.2 now and then goes on with its translation of an int3 that the kernel has
+ * put into its own code while patching that and has taken out again: both processors take the trap for ever.
  */
+const PROCESSORS = {
+  kvm: ['-accel', 'kvm', '-cpu', 'host', '-smp', '2'],
+  tcg: ['-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '1'],
+} as const;
+
+/** A machine with nothing but disks and serial ports: no network, and nothing that listens. */
 export function builderArguments(facts: BuilderFacts): string[] {
   const { appliance, accel, disks, readOnly, ports, serialLog } = facts;
   const arm = arch() === 'arm64';
@@ -37,8 +42,8 @@ export function builderArguments(facts: BuilderFacts): string[] {
   return [
     ...['-name', 'transient-builder', '-no-user-config', '-nodefaults', '-display', 'none', '-no-reboot'],
     ...['-machine', arm ? 'virt' : 'q35,usb=off,vmport=off'],
-    ...['-accel', accel === 'tcg' ? 'tcg,thread=multi' : 'kvm', '-cpu', accel === 'tcg' ? 'max' : 'host'],
-    ...['-m', '768M', '-smp', accel === 'tcg' ? '1' : '2'],
+    ...PROCESSORS[accel],
+    ...['-m', '768M'],
     ...['-kernel', appliance.kernel, '-initrd', appliance.initrd],
     ...['-append', `console=${console} quiet panic=-1 mitigations=off nokaslr random.trust_cpu=on`],
     ...['-chardev', `file,id=console,path=${escaped(serialLog)}`, '-serial', 'chardev:console'],

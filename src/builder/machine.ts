@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { whyNoKvm } from '../host/kvm.ts';
 import type { Child } from '../host/child.ts';
 import { startChild } from '../host/child.ts';
+import { whyNoKvm } from '../host/kvm.ts';
 import { findProgram } from '../host/program.ts';
 import { guestArchitecture } from '../qemu/args.ts';
 import { serialTail } from '../qemu/serial.ts';
@@ -167,15 +167,9 @@ export class Builder implements Far {
 
   /** Has the end of what a script wrote on its port marked, which may come later than its answer by another port. */
   async #markAfter(answer: Promise<Answer>, signal: AbortSignal): Promise<Mark> {
-    const marked = answer.then(() => {
-      const mark = randomBytes(16).toString('hex');
-      const asked = this.#link.request(['mark', mark], signal);
-      asked.catch(() => undefined);
-      return { bytes: Buffer.from(mark), asked };
-    });
-    // nobody need read
-    marked.catch(() => undefined);
-    return marked;
+    await answer;
+    const mark = randomBytes(16).toString('hex');
+    return { bytes: Buffer.from(mark), asked: this.#link.request(['mark', mark], signal) };
   }
 
   #nextPort(): [string, Duplex] {

@@ -6,6 +6,14 @@ export interface Mark {
   readonly asked: Promise<unknown>;
 }
 
+/** What is known of the end of a port, and how its reader is told of news. */
+interface End {
+  mark?: Buffer;
+  lost: boolean;
+  fault?: unknown;
+  wake: () => void;
+}
+
 /** How many pieces are taken from a port before it has to wait for us. */
 const MOST_AHEAD = 64;
 
@@ -14,15 +22,13 @@ const MOST_AHEAD = 64;
  * ended. Until then everything is passed on at once, since the writer may wait for an answer to it. Ends early where it
  * is not known how the writer ended, for whoever waits for that to tell; rejects where the mark does not come.
  */
-export async function* bytesOf(port: Duplex, marked: Promise<Mark>): AsyncGenerator<Buffer> {
-  const chunks: Buffer[] = [];
-  const end: { mark?: Buffer; lost: boolean; fault?: unknown } = { lost: false };
-  let wake = (): void => undefined;
-  const lose = (error?: unknown): void => {
-    end.lost = true;
-    end.fault = error;
-    wake();
+export function bytesOf(port: Duplex, marked: Promise<Mark>): AsyncGenerator<Buffer> {
+  const end: End = { lost: false, wake: () => undefined };
+  const lose = (fault?: unknown): void => {
+    Object.assign(end, { lost: true, fault });
+    end.wake();
   };
+  // listened to at once: it may come before anybody reads, and nobody need read
   marked.then(
     ({ bytes, asked }) => {
       end.mark = bytes;
@@ -30,10 +36,15 @@ export async function* bytesOf(port: Duplex, marked: Promise<Mark>): AsyncGenera
     },
     () => lose(),
   );
+  return upTo(end, port);
+}
+
+async function* upTo(end: End, port: Duplex): AsyncGenerator<Buffer> {
+  const chunks: Buffer[] = [];
   port.on('data', (chunk: Buffer) => {
     chunks.push(chunk);
     if (chunks.length > MOST_AHEAD) port.pause();
-    wake();
+    end.wake();
   });
   try {
     let held: Buffer = Buffer.alloc(0);
@@ -42,7 +53,7 @@ export async function* bytesOf(port: Duplex, marked: Promise<Mark>): AsyncGenera
       const chunk = chunks.shift();
       if (chunk === undefined) {
         await new Promise<void>((resolve) => {
-          wake = resolve;
+          end.wake = resolve;
           port.resume();
         });
       } else if (mark === undefined) {

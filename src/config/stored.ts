@@ -114,8 +114,10 @@ function isDefault(option: OptionName, value: unknown): boolean {
 
 /** The Python stores copies, too; ours are said anew for each session. */
 function storedShape(): ReturnType<typeof shapeOf> {
-  return shapeOf([...STORED, 'copy-in-before', 'copy-out-after']);
+  return (madeShape ??= shapeOf([...STORED, 'copy-in-before', 'copy-out-after']));
 }
+
+let madeShape: ReturnType<typeof shapeOf> | undefined;
 
 /**
  * A VM's stored configuration, the Python's or ours; `shown` names the file in messages. Paths that we wrote are

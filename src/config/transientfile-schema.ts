@@ -70,6 +70,11 @@ function makeTables() {
   };
 }
 
+function makeSchemas() {
+  const tables = makeTables();
+  return { tables, schema: makeSchema(tables) };
+}
+
 function makeSchema({ project, defaults, image, vm }: Tables) {
   return z.strictObject({
     project: project.optional().describe('the project'),
@@ -80,15 +85,11 @@ function makeSchema({ project, defaults, image, vm }: Tables) {
   });
 }
 
-let made: { readonly tables: Tables; readonly schema: ReturnType<typeof makeSchema> } | undefined;
+let made: ReturnType<typeof makeSchemas> | undefined;
 
 /** Made when it is first asked for: most commands read no file, and making it takes them some milliseconds. */
 function schemas(): NonNullable<typeof made> {
-  if (made === undefined) {
-    const tables = makeTables();
-    made = { tables, schema: makeSchema(tables) };
-  }
-  return made;
+  return (made ??= makeSchemas());
 }
 
 /** The whole file; its JSON Schema is published for editors. */

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import type { SshSpec } from '../config/vm-spec.ts';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Exit } from '../host/exit.ts';
 import { startChild } from '../host/child.ts';
+import type { Exit } from '../host/exit.ts';
 import { shellExitCode } from '../host/exit.ts';
 import { findProgram } from '../host/program.ts';
 import { runInForeground } from '../host/run.ts';

@@ -1,8 +1,8 @@
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Child } from '../host/child.ts';
-import type { Exit } from '../host/exit.ts';
 import { startChild } from '../host/child.ts';
+import type { Exit } from '../host/exit.ts';
 import { trace } from '../host/trace.ts';
 import type { ForwardSpec } from '../config/vm-spec.ts';
 import type { MachineEnd } from '../plan/contract.ts';

@@ -29,9 +29,8 @@ export class ReportFiles {
   static async begin(files: readonly ReportFile[], report: RunReport): Promise<ReportFiles> {
     const begun: Begun[] = [];
     for (const one of files) {
-      const file = (await isStream(one.path)) ? undefined : await opened(one.path);
+      const file = (await isStream(one.path)) ? undefined : await opened(one.path, textOf(one, report));
       begun.push({ ...one, file });
-      await file?.writeFile(textOf(one, report));
     }
     return new ReportFiles(begun);
   }
@@ -53,11 +52,13 @@ function textOf({ form }: ReportFile, report: RunReport): string {
   return form === 'junit' ? junitXml(report) : `${JSON.stringify(report, undefined, 2)}\n`;
 }
 
-async function opened(path: string): Promise<FileHandle> {
+async function opened(path: string, text: string): Promise<FileHandle> {
   const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants;
   try {
     await mkdir(dirname(path), { recursive: true });
-    return await open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o644);
+    const file = await open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o644);
+    await file.writeFile(text);
+    return file;
   } catch (error) {
     throw unwritable(path, error);
   }

@@ -191,6 +191,15 @@ describe('where reports go', () => {
     expect(rig.entries('start')).toEqual([]);
   });
 
+  test('and so is one that can be made, but not be written', async () => {
+    await using rig = project({ a: 'ssh-command = "true"' });
+    const line = 'ulimit -f 0; exec "$0" "$1" up --report json=out.json';
+    const { exitCode, stderr } = await rig.command(['sh', '-c', line, process.execPath, inject('binary')]);
+    expect(exitCode).toBe(1);
+    expect(stderr.text).toContain(`error: cannot write the report ${rig.work}/out.json: `);
+    expect(rig.entries('start')).toEqual([]);
+  });
+
   test('a link that comes in its place leads nowhere', async () => {
     await using rig = project({
       a: `ssh-command = "rm ${HERE}/out.json; ln -s ${HERE}/victim ${HERE}/out.json"`,
