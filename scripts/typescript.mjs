@@ -3,7 +3,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { build } from 'esbuild';
+import { build } from 'rolldown';
 
 const [script = ''] = process.argv.splice(2, 1);
 
@@ -12,13 +12,13 @@ const directory = mkdtempSync(join('node_modules', '.typescript-'));
 try {
   const outfile = join(directory, `${basename(script, '.ts')}.mjs`);
   await build({
-    entryPoints: [script],
-    outfile,
-    bundle: true,
-    format: 'esm',
+    input: script,
     platform: 'node',
-    target: 'node20.19',
-    packages: 'external',
+    // packages, but for the helpers of the compiler, which it brings itself
+    external: /^(?!@oxc-project\/runtime)[@a-z]/,
+    transform: { target: 'node20.19' },
+    output: { file: outfile, format: 'esm', codeSplitting: false },
+    logLevel: 'warn',
   });
   await import(pathToFileURL(outfile).href);
 } finally {

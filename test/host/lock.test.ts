@@ -1,6 +1,6 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { build } from 'esbuild';
+import { build } from 'rolldown';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { lockFile, type Lock } from '../../src/host/lock.ts';
 import { Program } from '../rig/program.ts';
@@ -13,14 +13,9 @@ beforeAll(async () => {
   directory = mkdtempSync('/tmp/tr-lock-');
   holder = join(directory, 'holder.mjs');
   await build({
-    entryPoints: ['test/host/lock-holder.ts'],
-    outfile: holder,
-    bundle: true,
+    input: 'test/host/lock-holder.ts',
     platform: 'node',
-    format: 'esm',
-    banner: {
-      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
-    },
+    output: { file: holder, format: 'esm', codeSplitting: false },
   });
 });
 

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { build } from 'esbuild';
+import { build } from 'rolldown';
 import type { TestProject } from 'vitest/node';
 
 declare module 'vitest' {
@@ -33,15 +33,12 @@ async function buildFakes(directory: string): Promise<string> {
   mkdirSync(directory);
   const outfile = join(directory, 'qemu-system-x86_64');
   await build({
-    entryPoints: ['test/fakes/qemu/main.ts'],
-    outfile,
-    bundle: true,
+    input: 'test/fakes/qemu/main.ts',
     platform: 'node',
-    format: 'cjs',
-    target: 'node20',
-    external: ['cpu-features', './crypto/build/Release/sshcrypto.node'],
-    banner: { js: `#!${process.execPath}` },
-    logLevel: 'warning',
+    external: ['cpu-features', /sshcrypto\.node$/],
+    transform: { target: 'node20.19' },
+    output: { file: outfile, format: 'cjs', codeSplitting: false, banner: `#!${process.execPath}` },
+    logLevel: 'warn',
   });
   chmodSync(outfile, 0o755);
   return directory;
