@@ -38,8 +38,22 @@ async function exit(code: number): Promise<never> {
 async function flushed(stream: NodeJS.WriteStream): Promise<void> {
   if (stream.writableLength === 0) return;
   // called back once all before it is gone, or nobody reads any more
-  await new Promise<void>((resolve) => stream.write('', () => resolve()));
+  const written = new Promise<void>((resolve) => stream.write('', () => resolve()));
+  await Promise.race([written, stalledAfterSignal(stream)]);
 }
+
+/** Once a signal has told us to end, a reader that takes nothing for a while is not waited for. */
+async function stalledAfterSignal(stream: NodeJS.WriteStream): Promise<void> {
+  const { patience } = await import('./host/deadline.ts');
+  // set by a signal (entry/signals.ts), which may also come only now
+  for (let before = Infinity; process.exitCode === undefined || stream.writableLength < before;) {
+    before = stream.writableLength;
+    await new Promise((resolve) => setTimeout(resolve, patience('reader')));
+  }
+}
+
+// a wait on a timer that does not keep Node running is none that we may end in the middle of, with 0
+setInterval(() => undefined, 2 ** 30);
 
 main(process.argv.slice(2)).then(exit, async (error: unknown) => {
   const { confess } = await import('./entry/saying.ts');

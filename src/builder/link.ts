@@ -1,9 +1,14 @@
-import { createInterface } from 'node:readline';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { unlessAborted } from '../host/abort.ts';
+import { eachLine } from '../host/lines.ts';
+import { TransientError } from '../problem.ts';
 import { trace } from '../host/trace.ts';
 import type { Answer } from '../transfer/far.ts';
+
+/** A longer answer is none of our init's, which sends 64 KiB of each stream at most, in bytes. */
+const LONGEST = 1024 * 1024;
+const MOST_EARLY = 16;
 
 /**
  * The conversation with the builder's init (init-script.ts) on its control port: one request at a time, each answered by
@@ -19,15 +24,25 @@ export class Link {
 
   constructor(port: Duplex, lost: Promise<never>) {
     this.#port = port;
-    this.#lost = lost;
-    lost.catch(() => undefined);
     port.on('error', () => undefined);
-    createInterface({ input: port }).on('line', (line) => {
-      trace('debug', () => `builder < ${line.slice(0, 200)}`);
-      const next = this.#waiting.shift();
-      if (next) next(line);
-      else this.#early.push(line);
+    const endless = new Promise<never>((_resolve, reject) => {
+      eachLine(
+        port,
+        LONGEST,
+        (line) => this.#take(line),
+        () => reject(endlessLine()),
+      );
     });
+    this.#lost = Promise.race([lost, endless]);
+    this.#lost.catch(() => undefined);
+  }
+
+  #take(line: string): void {
+    trace('debug', () => `builder < ${line.slice(0, 200)}`);
+    const next = this.#waiting.shift();
+    if (next) next(line);
+    // more than a few that nobody has asked for are none of our init's
+    else if (this.#early.length < MOST_EARLY) this.#early.push(line);
   }
 
   /** Waits until the builder's init answers. */
@@ -71,4 +86,12 @@ function decoded(text: string): string {
 /** A script as the last words of a request, as `printf %b` reads it: all on one line. */
 export function coded(script: string): string {
   return script.trim().replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
+}
+
+function endlessLine(): TransientError {
+  return new TransientError({
+    reason: 'machine',
+    message: `the builder VM sent more than ${LONGEST / 1024} KiB in one line on its control port`,
+    hint: 'the disk or the builder kernel may be to blame: try --direct-copy',
+  });
 }

@@ -2,13 +2,17 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { unlessAborted } from '../host/abort.ts';
 import type { Child } from '../host/child.ts';
 import { startChild } from '../host/child.ts';
+import { limited, linked, patience } from '../host/deadline.ts';
+import { tailOf } from '../host/tail.ts';
 import { whyNoKvm } from '../host/kvm.ts';
 import { findProgram } from '../host/program.ts';
 import { guestArchitecture } from '../qemu/args.ts';
 import { serialTail } from '../qemu/serial.ts';
 import { snapshotDirectory } from '../qemu/snapshot.ts';
+import type { Problem } from '../problem.ts';
 import { TransientError } from '../problem.ts';
 import type { Answer, Far, Flow, Reply } from '../transfer/far.ts';
 import { untilNul } from '../transfer/far.ts';
@@ -29,12 +33,6 @@ export interface BuilderLaunch {
   /** A private directory. */
   readonly directory: string;
 }
-
-/** How long the builder may take to boot and to mount the disk, in milliseconds; more than a slow host needs. */
-const BOOT_PATIENCE = 120_000;
-
-/** How long a copy that was broken off may take to notice that, before the builder is ended in its midst, in milliseconds. */
-const IDLE_PATIENCE = 10_000;
 
 /** A builder VM that runs, with the guest's root mounted. */
 export class Builder implements Far {
@@ -83,13 +81,9 @@ export class Builder implements Far {
   }
 
   async #mount(readOnly: boolean, signal: AbortSignal): Promise<void> {
-    const patience = AbortSignal.any([signal, AbortSignal.timeout(BOOT_PATIENCE)]);
-    const mounted = async (): Promise<Answer> => {
-      await this.#link.ready(patience);
-      return this.#link.request(['mount', readOnly ? 'ro' : 'rw'], patience);
-    };
-    const { code, stderr } = await mounted().catch((error: unknown) => {
-      throw signal.aborted || !patience.aborted ? error : silent();
+    const { code, stderr } = await limited(signal, patience('builder-boot'), silent, async (until) => {
+      await this.#link.ready(until);
+      return this.#link.request(['mount', readOnly ? 'ro' : 'rw'], until);
     });
     if (code !== 0) throw notMounted(stderr);
   }
@@ -101,8 +95,8 @@ export class Builder implements Far {
   async feed(script: string, reply: Reply, signal: AbortSignal): Promise<Answer> {
     const [name, port] = this.#nextPort();
     const answered = this.#link.request(['take', name, coded(script)], signal);
-    const over = new AbortController();
-    const fed = this.#replyOn(port, answered, reply, AbortSignal.any([signal, over.signal]));
+    using over = linked(signal);
+    const fed = this.#replyOn(port, answered, reply, over.signal);
     try {
       // a script that has failed reads no more: its answer is what counts
       return await Promise.race([answered, fed.then(() => answered)]);
@@ -146,18 +140,19 @@ export class Builder implements Far {
   /** Unmounts what was mounted and powers off; what could not be written is told. */
   async stop(signal: AbortSignal): Promise<void> {
     // one that only reads loses nothing
-    if (!(await this.#link.isIdle(this.#readOnly ? 0 : IDLE_PATIENCE))) return this.kill();
-    const { code, stderr } = await this.#link.request(['off'], signal);
-    await this.#child.exited;
-    if (code !== 0) {
-      const details = stderr.split('\n').filter(Boolean);
-      throw new TransientError({
-        reason: 'guest',
-        message: 'the disk could not be unmounted',
-        details,
-        hint: 'what was copied onto it may not be whole: copy it again',
-      });
-    }
+    if (!(await this.#link.isIdle(this.#readOnly ? 0 : patience('builder-idle')))) return this.kill();
+    const { code, stderr } = await limited(
+      signal,
+      patience('builder-stop'),
+      () => notUnmounted(`it was not unmounted within ${patience('builder-stop') / 1000} s`),
+      async (until) => {
+        const answer = await this.#link.request(['off'], until);
+        await unlessAborted(this.#child.exited, until);
+        return answer;
+      },
+    );
+    // one that only reads loses nothing
+    if (code !== 0 && !this.#readOnly) throw new TransientError(notUnmounted(stderr.trim()));
   }
 
   async kill(): Promise<void> {
@@ -180,12 +175,22 @@ export class Builder implements Far {
   }
 }
 
-function silent(): TransientError {
-  return new TransientError({
+function silent(): Problem {
+  return {
     reason: 'machine',
-    message: `the builder VM did not come up within ${BOOT_PATIENCE / 1000} s`,
+    message: `the builder VM did not come up within ${patience('builder-boot') / 1000} s`,
     hint: 'copy into the running guest instead: --direct-copy; --builder-kernel names another kernel for it',
-  });
+  };
+}
+
+function notUnmounted(why: string): Problem {
+  const [first = '', ...details] = why.split('\n').filter(Boolean);
+  return {
+    reason: 'guest',
+    message: `the disk could not be unmounted${first === '' ? '' : `: ${first}`}`,
+    hint: 'what was copied onto it may be incomplete: copy it again',
+    ...(details.length > 0 ? { details } : {}),
+  };
 }
 
 function notMounted(stderr: string): TransientError {
@@ -200,13 +205,12 @@ function notMounted(stderr: string): TransientError {
 
 /** Rejects when the builder's QEMU ends, with its own words and the end of its serial console. */
 async function endOf(child: Child, serialLog: string): Promise<never> {
-  const said: string[] = [];
-  child.stderr?.on('data', (chunk: Buffer) => said.push(chunk.toString()));
+  const words = tailOf(child.stderr);
   const { code, signal } = await child.exited;
   const { lines } = await serialTail(serialLog);
   throw new TransientError({
     reason: 'machine',
     message: `the builder VM ended ${signal === undefined ? `with exit code ${code ?? 'unknown'}` : `by ${signal}`}`,
-    details: [...said.join('').split('\n').filter(Boolean), ...lines],
+    details: [...words.lines, ...lines],
   });
 }

@@ -49,6 +49,10 @@ export interface OrderIntent {
   readonly project: string;
   /** Nothing of the project runs afterwards: the end of that process is waited for. */
   readonly isLast: boolean;
+  /** The VMs that the plan ends are killed first, and a process that does not answer too. */
+  readonly kill?: boolean;
+  /** Lines that are told first. */
+  readonly notes?: readonly string[];
   readonly keeping?: Keeping;
 }
 

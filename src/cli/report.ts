@@ -57,7 +57,7 @@ export function imagesText(images: readonly ImageFacts[], json: boolean): string
 interface VmFacts {
   readonly name: string;
   readonly images: readonly string[];
-  readonly status: 'running' | 'in-use' | 'offline' | 'broken';
+  readonly status: 'running' | 'in-use' | 'offline' | 'broken' | 'ended';
   readonly started?: string;
   readonly pid?: number;
   readonly ssh?: { readonly port: number; readonly user: string };
@@ -110,6 +110,7 @@ const VM_STATUS: Readonly<Record<VmFacts['status'], string>> = {
   'in-use': 'In use',
   offline: 'Offline',
   broken: 'Broken (transient rm removes it)',
+  ended: 'Ended by itself',
 };
 
 /** A span of milliseconds in its two largest units. */

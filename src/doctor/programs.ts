@@ -1,10 +1,8 @@
+import { patience, within } from '../host/deadline.ts';
 import { findProgram } from '../host/program.ts';
 import { run } from '../host/run.ts';
 import { problemOf } from '../problem.ts';
 import type { Seen } from './finding.ts';
-
-/** How long a program may take to say its version, in milliseconds. */
-const PATIENCE = 10_000;
 
 /** Looks for a program on PATH; with `version`, the arguments that make it say its version, also whether it runs. */
 export function program(name: string, ...version: readonly string[]): () => Promise<Seen> {
@@ -20,7 +18,8 @@ export async function programAt(
   if (path === undefined) return { state: 'missing', found: 'not found' };
   if (version.length === 0) return { state: 'ok', found: path };
   try {
-    const { stdout, stderr } = await run(path, version, { signal: AbortSignal.timeout(PATIENCE) });
+    using late = within(undefined, patience('program-version'));
+    const { stdout, stderr } = await run(path, version, { signal: late.signal });
     const said = /\d+(\.\d+)+\w*/.exec(stdout || stderr)?.[0];
     return { state: 'ok', found: said === undefined ? path : `${said}, ${path}` };
   } catch (error) {

@@ -1,15 +1,18 @@
 import { closeSync, writeSync } from 'node:fs';
-import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { OrderIntent, WatchIntent } from '../cli/command.ts';
 import { reportProblems, reportWarning, type Looks } from '../cli/report.ts';
+import { beforeLate, patience, within } from '../host/deadline.ts';
 import type { Lock } from '../host/lock.ts';
-import type { ProjectEvent } from '../host/projects.ts';
+import type { ProjectEvent, ProjectRecord } from '../host/projects.ts';
+import type { Plan } from '../plan/step.ts';
 import type { Problem } from '../problem.ts';
+import { TransientError, problemOf } from '../problem.ts';
 import { prepareLogDirectory } from './log-directory.ts';
 import { outletOf } from './outlets.ts';
 import { SUPERVISE } from './supervise-argument.ts';
+import { listenForSignals } from './signals.ts';
 import type { RunSignals } from '../run/runner.ts';
 import type { SupervisedProject } from '../run/supervise.ts';
 
@@ -21,89 +24,172 @@ const LOOK = 20;
 
 /** Has the process that runs a project detached do something; it is started where there is none. */
 export async function order(
-  { order: what, record, file, project, isLast, keeping }: OrderIntent,
+  { order: what, record, file, project, isLast, keeping, kill, notes = [] }: OrderIntent,
   signals: RunSignals,
 ): Promise<number> {
-  const [{ askProject }, { startDetached }, { isAlive }] = await Promise.all([
-    import('../host/projects.ts'),
-    import('../host/child.ts'),
-    import('../host/process-mark.ts'),
-  ]);
+  const { askProject } = await import('../host/projects.ts');
   if (keeping?.logDirectory !== undefined) await prepareLogDirectory(keeping.logDirectory, what.plan);
-  const script = process.argv[1] ?? '';
-  const run =
-    record?.run ??
-    (await startDetached(process.execPath, [script, SUPERVISE, JSON.stringify({ file, project })]));
-  if (run === undefined) throw new Error('the process that is to run the project has not started');
+  for (const note of notes) process.stderr.write(`${note}\n`);
+  const supervisor = record ?? { run: await startSupervisor({ file, project }) };
   const hear = (event: ProjectEvent): void => {
     if ('line' in event) process.stderr.write(`${event.line}\n`);
     if ('output' in event) process.stdout.write(Buffer.from(event.output, 'base64'));
   };
   try {
-    const exit = await askProject({ run }, what, hear, signals.abort);
-    while (isLast && !signals.abort.aborted && record !== undefined && isAlive(record.owner))
-      await delay(LOOK);
+    if (kill === true && record !== undefined) await killVms(record, what.plan);
+    const exit = await askProject(supervisor, what, hear, signals.abort);
+    if (isLast && record !== undefined) await endOfSupervisor(record.owner, signals.abort);
     return exit;
   } catch (error) {
     const exit = signals.exitCode();
-    if (exit === undefined) throw error;
-    return exit;
+    if (exit !== undefined) return exit;
+    if (kill !== true || record === undefined) throw error;
+    return killSupervisor(record, error);
   }
+}
+
+/** Starts a process that runs a project, and returns its run directory, or that of another that is quicker. */
+async function startSupervisor(project: SupervisedProject): Promise<string> {
+  const [{ startDetached }, { forgetEnded }] = await Promise.all([
+    import('../host/child.ts'),
+    import('../host/projects.ts'),
+  ]);
+  await forgetEnded(process.env, project.file);
+  const script = process.argv[1] ?? '';
+  const started = startDetached(process.execPath, [script, SUPERVISE, JSON.stringify(project)]);
+  // it gives up by itself before that
+  const line = await beforeLate(
+    started,
+    2 * patience('supervisor-start'),
+    () => new TransientError(NOT_STARTED),
+  );
+  const answer = line === undefined ? { problem: NOT_STARTED } : (JSON.parse(line) as SupervisorStart);
+  if ('run' in answer) return answer.run;
+  throw new TransientError(answer.problem);
+}
+
+/** What a supervisor says of itself as it starts: its run directory, or why it cannot. */
+type SupervisorStart = { readonly run: string } | { readonly problem: Problem };
+
+const NOT_STARTED: Problem = {
+  reason: 'host',
+  message: 'the process that is to run the project has not started',
+  hint: 'run the same command again; without --detach it shows what is wrong',
+};
+
+/** Ends the QEMUs of VMs that a plan ends, before it is asked for: nothing of it has to wait for a guest then. */
+async function killVms({ owner, vms }: ProjectRecord, { steps }: Plan): Promise<void> {
+  const { allRunningVms } = await import('../host/running.ts');
+  const ending = vms
+    .filter(({ name }) => steps.some(({ vm }) => vm === name))
+    .map(({ instance }) => instance);
+  for (const { name, owner: other, qemu } of await allRunningVms(process.env))
+    if (other.pid === owner.pid && ending.includes(name)) process.kill(qemu.pid, 'SIGKILL');
+}
+
+/** Ends a supervisor that does not do what it is asked for; its VMs end with it. */
+async function killSupervisor({ owner }: ProjectRecord, error: unknown): Promise<number> {
+  const [{ SupervisorDeaf }, { sweepRunDirectories }] = await Promise.all([
+    import('../host/projects.ts'),
+    import('../host/run-directory.ts'),
+  ]);
+  if (!(error instanceof SupervisorDeaf)) throw error;
+  process.stderr.write(`Killing process ${owner.pid}, which runs the project and does not answer\n`);
+  process.kill(owner.pid, 'SIGKILL');
+  await endOfSupervisor(owner);
+  await sweepRunDirectories(process.env);
+  return 0;
+}
+
+async function endOfSupervisor(owner: ProjectRecord['owner'], signal?: AbortSignal): Promise<void> {
+  const { isAlive } = await import('../host/process-mark.ts');
+  using late = within(signal, patience('supervisor-end'));
+  while (isAlive(owner) && !late.signal.aborted) await delay(LOOK);
+  if (!late.expired) return;
+  throw new TransientError({
+    reason: 'host',
+    message: `process ${owner.pid}, which ran the project, has not ended within ${patience('supervisor-end') / 1000} s`,
+    hint: 'end it at once: transient down --kill',
+  });
 }
 
 /** Runs a project for as long as anything of it is wanted. */
 export async function beSupervisor(project: SupervisedProject): Promise<number> {
-  const [{ supervise }, { openRunDirectory }, { wireExecutors }] = await Promise.all([
+  const [{ supervise }, { openRunDirectory }, { wireExecutors }, { endedName }] = await Promise.all([
     import('../run/supervise.ts'),
     import('../host/run-directory.ts'),
     import('./wiring.ts'),
+    import('../host/projects.ts'),
   ]);
+  // a terminal that is closed is nothing to us
+  const signals = listenForSignals({ ignored: ['SIGHUP'] });
   const directory = await openRunDirectory(process.env);
-  const lock = await lockProject(directory.path, project.file);
+  let hasNews = false;
+  let lock: Lock | undefined;
   try {
     // two commands at the same time each start one: the second leaves it to the first
-    if (lock === undefined) {
-      tellReady(await runOfOther(project.file));
+    const place = await lockProject(directory.path, project.file);
+    if ('run' in place) {
+      tellStart(place);
       return 0;
     }
-    await supervise(
+    lock = place.lock;
+    hasNews = await supervise(
       project,
       directory,
       (outputOf, warn) => wireExecutors({ runDirectory: directory.path, outputOf, warn }),
-      (end) => {
-        for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, end);
-        // a terminal that is closed is nothing to us
-        process.on('SIGHUP', () => undefined);
-      },
-      tellReady,
+      (end) => [signals.abort, signals.kill].forEach((signal) => signal.addEventListener('abort', end)),
+      (run) => tellStart({ run }),
     );
     return 0;
+  } catch (error) {
+    tellStart({ problem: problemOf(error) });
+    throw error;
   } finally {
     await lock?.release();
-    await directory.remove();
+    if (hasNews && !signals.abort.aborted) await directory.leaveAs(endedName(project.file));
+    else await directory.remove();
   }
 }
 
-function tellReady(run: string): void {
-  writeSync(READY, `${run}\n`);
-  closeSync(READY);
+/** Tells whoever started us, who hears one thing only. */
+function tellStart(start: SupervisorStart): void {
+  try {
+    writeSync(READY, `${JSON.stringify(start)}\n`);
+    closeSync(READY);
+  } catch {
+    // it was told before, or nobody listens
+  }
 }
 
-/** One supervisor for each Transientfile: a lock beside our run directories. */
-async function lockProject(runDirectory: string, file: string): Promise<Lock | undefined> {
-  const { lockFile } = await import('../host/lock.ts');
-  const sum = createHash('sha256').update(file).digest('hex').slice(0, 16);
-  return lockFile(join(dirname(runDirectory), `project-${sum}`), { wait: false });
-}
-
-/** The run directory of the supervisor that was quicker, which may still be about to tell of itself. */
-async function runOfOther(file: string): Promise<string> {
-  const { findProject } = await import('../host/projects.ts');
+/** One supervisor for each Transientfile: takes its lock, or finds the supervisor that was quicker. */
+async function lockProject(
+  runDirectory: string,
+  file: string,
+): Promise<{ readonly lock: Lock } | { readonly run: string }> {
+  const [{ lockFile }, { findProject, projectLockName }] = await Promise.all([
+    import('../host/lock.ts'),
+    import('../host/projects.ts'),
+  ]);
+  const path = join(dirname(runDirectory), projectLockName(file));
+  using late = within(undefined, patience('supervisor-start'));
   for (;;) {
+    const lock = await lockFile(path, { wait: false });
+    if (lock !== undefined) return { lock };
+    // it may still be about to tell of itself
     const record = await findProject(process.env, file);
-    if (record !== undefined) return record.run;
+    if (record !== undefined) return { run: record.run };
+    if (late.signal.aborted) throw new TransientError(await lockedByOther(path, file));
     await delay(LOOK);
   }
+}
+
+async function lockedByOther(path: string, file: string): Promise<Problem> {
+  return Promise.resolve({
+    reason: 'conflict',
+    message: `another process has had the lock of the project ${file} for more than ${patience('supervisor-start') / 1000} s`,
+    hint: `"fuser ${path}" may tell which; try again when it has ended`,
+  });
 }
 
 /** Runs a project here for as long as the user watches it. */

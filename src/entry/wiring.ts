@@ -1,9 +1,11 @@
 import { builderRoom } from '../builder/executor.ts';
 import { guestRoom } from '../guest/executor.ts';
+import { GuestGone, whileAlive } from '../guest/fate.ts';
 import { imageExecutors } from '../image/executor.ts';
 import { joinExecutor } from '../network/join.ts';
 import { networkRoom } from '../network/executor.ts';
-import type { Executors, Machine, OutputOf } from '../plan/contract.ts';
+import type { Executor, Executors, Machine, OutputOf } from '../plan/contract.ts';
+import type { StepKind } from '../plan/step.ts';
 import type { Problem } from '../problem.ts';
 import { qemuRoom } from '../qemu/executor.ts';
 import { shareRoom } from '../share/executor.ts';
@@ -30,7 +32,13 @@ export function wireExecutors({
   const shares = shareRoom({ runDirectory, find, shell: (...where) => guests.shell(...where), warn });
   const networks = networkRoom();
   const { plugIn } = networks;
-  const qemu = qemuRoom(runDirectory, { disksOf: vms.disks, socketsOf: shares.socketsOf, plugIn, outputOf });
+  const qemu = qemuRoom(runDirectory, {
+    disksOf: vms.disks,
+    socketsOf: shares.socketsOf,
+    plugIn,
+    outputOf,
+    warn,
+  });
   const guests = guestRoom(find, outputOf);
   const builders = builderRoom(runDirectory, vms.disks);
   return {
@@ -41,12 +49,41 @@ export function wireExecutors({
     ...shares.executors,
     ...builders.executors,
     ...networks.executors,
-    ...copyExecutors(async ({ vm, through }, context) =>
-      through.kind === 'ssh' ? guests.far(vm, through.ssh, context) : builders.find(vm),
-    ),
-    ...joinExecutor(async ({ vm, ssh }, context) =>
-      // what copies may not do is nothing to be told of here
-      guests.far(vm, ssh, { ...context, note: () => undefined }),
-    ),
+    ...inLiveGuests(find, {
+      'guest.settle': guests.executors['guest.settle'],
+      'share.mount': shares.executors['share.mount'],
+      ...copyExecutors(async ({ vm, through }, context) =>
+        through.kind === 'ssh' ? guests.far(vm, through.ssh, context) : builders.find(vm),
+      ),
+      ...joinExecutor(async ({ vm, ssh }, context) =>
+        // what copies may not do is nothing to be told of here
+        guests.far(vm, ssh, { ...context, note: () => undefined }),
+      ),
+    }),
   };
+}
+
+/** The same executors, of which those that work in a running guest end with it; the rest is not theirs to say. */
+function inLiveGuests<K extends StepKind>(
+  find: (vm: string) => Machine,
+  executors: Pick<Executors, K>,
+): Pick<Executors, K> {
+  const wrapped = Object.entries(executors).map(([kind, executor]) => {
+    const execute = executor as Executor<StepKind>;
+    const live: Executor<StepKind> = async (step, context) => {
+      const isOffline = 'through' in step && step.through.kind === 'builder';
+      if (isOffline || step.vm === undefined) return execute(step, context);
+      try {
+        return await whileAlive(find(step.vm), `during "${step.title}"`, context, async (signal) =>
+          execute(step, { ...context, signal }),
+        );
+      } catch (error) {
+        // ended in order from outside: nothing has failed, and what needs it has nothing to do
+        if (error instanceof GuestGone && error.how === 'was switched off') return { ended: true };
+        throw error;
+      }
+    };
+    return [kind, live];
+  });
+  return Object.fromEntries(wrapped) as Pick<Executors, K>;
 }

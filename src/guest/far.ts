@@ -4,10 +4,17 @@ import type { Child } from '../host/child.ts';
 import { startChild } from '../host/child.ts';
 import { shellExitCode } from '../host/exit.ts';
 import { noticing } from '../host/noticing.ts';
+import { tailOf } from '../host/tail.ts';
 import type { Answer, Far, Flow, Reply } from '../transfer/far.ts';
 import { quoted, untilNul } from '../transfer/far.ts';
 import type { Target } from './ssh-program.ts';
 import { sshArguments } from './ssh-program.ts';
+
+/** More than this of what a script answers is not kept: it is for us to read, in bytes. */
+const MOST_SAID = 4 * 1024 * 1024;
+
+/** ssh's own exit code for a connection that broke (ssh(1)). */
+export const BROKEN = 255;
 
 /** The inside of a running guest, over the user's ssh program. */
 export class SshFar implements Far {
@@ -48,13 +55,13 @@ export class SshFar implements Far {
   async ask(script: string, signal: AbortSignal): Promise<Answer> {
     const child = await this.#start(script, signal);
     child.stdin?.end();
-    return answerOf(child, signal);
+    return this.#answerOf(child, signal);
   }
 
   async feed(script: string, reply: Reply, signal: AbortSignal): Promise<Answer> {
     const child = await this.#start(script, signal);
     const stdin = stdinOf(child);
-    const answer = endOf(child, signal);
+    const answer = this.#endOf(child, signal);
     // until somebody waits for it
     answer.catch(() => undefined);
     const said = child.stdout === null ? undefined : await untilNul(child.stdout);
@@ -76,7 +83,7 @@ export class SshFar implements Far {
     const started = this.#start(script, signal);
     const answer = started.then(async (child) => {
       child.stdin?.end();
-      return endOf(child, signal);
+      return this.#endOf(child, signal);
     });
     answer.catch(() => undefined);
     return { bytes: bytesOf(started), answer };
@@ -87,7 +94,7 @@ export class SshFar implements Far {
     const stdin = stdinOf(child);
     socket.pipe(stdin);
     child.stdout?.pipe(socket);
-    return endOf(child, signal);
+    return this.#endOf(child, signal);
   }
 
   /** Starts a script that stays; whoever starts it ends it. */
@@ -95,6 +102,27 @@ export class SshFar implements Far {
     const child = await this.#start(script);
     stdinOf(child);
     return child;
+  }
+
+  async #answerOf(child: Child, signal: AbortSignal): Promise<Answer> {
+    const answer: Buffer[] = [];
+    let size = 0;
+    child.stdout?.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size <= MOST_SAID) answer.push(chunk);
+    });
+    const end = await this.#endOf(child, signal);
+    return { ...end, stdout: Buffer.concat(answer).toString() };
+  }
+
+  /** None of our scripts exits with ssh's own code for a connection that broke. */
+  async #endOf(child: Child, signal: AbortSignal): Promise<Answer> {
+    const complaints = tailOf(child.stderr);
+    const code = shellExitCode(await child.exited);
+    signal.throwIfAborted();
+    const loss = code === BROKEN ? await this.#target.master?.loss() : undefined;
+    if (loss) throw loss;
+    return { code, stdout: '', stderr: complaints.text };
   }
 
   async #start(script: string, signal?: AbortSignal): Promise<Child> {
@@ -117,30 +145,4 @@ function stdinOf({ stdin }: Child): Writable {
 async function* bytesOf(started: Promise<Child>): AsyncGenerator<Buffer> {
   const { stdout } = await started;
   for await (const chunk of stdout ?? []) yield chunk as Buffer;
-}
-
-/** More than this of what a script answers is not kept: it is for us to read, in bytes. */
-const MOST_SAID = 4 * 1024 * 1024;
-
-async function answerOf(child: Child, signal: AbortSignal): Promise<Answer> {
-  const said: Buffer[] = [];
-  let size = 0;
-  child.stdout?.on('data', (chunk: Buffer) => {
-    size += chunk.length;
-    if (size <= MOST_SAID) said.push(chunk);
-  });
-  const end = await endOf(child, signal);
-  return { ...end, stdout: Buffer.concat(said).toString() };
-}
-
-async function endOf(child: Child, signal: AbortSignal): Promise<Answer> {
-  const complaints: Buffer[] = [];
-  let size = 0;
-  child.stderr?.on('data', (chunk: Buffer) => {
-    size += chunk.length;
-    if (size <= MOST_SAID) complaints.push(chunk);
-  });
-  const code = shellExitCode(await child.exited);
-  signal.throwIfAborted();
-  return { code, stdout: '', stderr: Buffer.concat(complaints).toString() };
 }

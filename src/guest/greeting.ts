@@ -1,72 +1,91 @@
 import type { Socket } from 'node:net';
 import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { unlessAborted } from '../host/abort.ts';
+import { patience } from '../host/deadline.ts';
+import type { SshConnections } from '../plan/contract.ts';
+
+/** Time between the end of one connection and the next, in milliseconds. */
+const INTERVAL = 100;
+
+/** After a connection that the server itself has turned away, in milliseconds: it counts those that come too often. */
+const TURNED_AWAY_INTERVAL = 5000;
 
 /**
- * A guest that has not greeted for so long is slow at everything, in milliseconds: tries take their time from then on,
- * each of which is a process more in it.
+ * How long the guest's network may leave the beginning of a connection unanswered until another one is begun, in
+ * milliseconds: slirp repeats it only after seconds, and a guest that boots never sees the first.
  */
-const SLOW = 20_000;
-const MOST_SLOWNESS = 6;
+const UNANSWERED = 300;
+const LOOK = 50;
 
-/** A new try begins this often, in milliseconds. */
-const INTERVAL = 200;
-
-/** How long an ordinary try may take, in milliseconds. */
-const SHORT = 800;
-
-/** Every so many tries one is given more time: a guest under emulation can be slow to greet. */
-const PATIENT_EVERY = 10;
-const PATIENCE = 4000;
+type Attempt =
+  | { readonly kind: 'greeted'; readonly socket: Socket }
+  | { readonly kind: 'unanswered' | 'closed' | 'silent' | 'turned-away' };
 
 /**
- * Waits until an ssh server greets (`SSH-`, RFC 4253 section 4.2) on a port of 127.0.0.1 and returns that
- * connection with the greeting still to be read. QEMU's user network accepts a connection before the guest listens,
- * and one made too early can stay dead for seconds; so tries are many and overlap. The one that was greeted is to be
- * used: OpenSSH 9.8 and newer hold it against a client when it leaves without trying to log in (sshd_config,
- * PerSourcePenalties), which also bounds how many may be open at a time.
+ * Waits until an ssh server greets (`SSH-`, RFC 4253 section 4.2) on a port of 127.0.0.1 and returns that connection with
+ * the greeting still to be read: the caller is to log in on it. There is one connection at a time, and one that the guest
+ * has answered is left to greet: servers hold it against a client when it leaves without trying to log in (sshd_config(5),
+ * PerSourcePenalties), and bound how many may do so at a time (MaxStartups). All clients of slirp are one to them.
  */
-export async function awaitGreeting(port: number, signal: AbortSignal): Promise<Socket> {
-  const tries = new Set<Socket>();
-  const over = new AbortController();
-  const until = AbortSignal.any([signal, over.signal]);
-  let greeted: Socket | undefined;
-  const begun = performance.now();
-  for (let count = 1; !until.aborted; count++) {
-    const slowness = Math.min(1 + (performance.now() - begun) / SLOW, MOST_SLOWNESS);
-    const patience = count % PATIENT_EVERY === 0 ? PATIENCE : SHORT;
-    tryOnce(port, patience * slowness, tries, (socket) => {
-      greeted ??= socket;
-      over.abort();
-    });
-    await delay(INTERVAL * slowness, undefined, { signal: until }).catch(() => undefined);
+export async function awaitGreeting(
+  port: number,
+  signal: AbortSignal,
+  connections: () => Promise<SshConnections>,
+): Promise<Socket> {
+  for (;;) {
+    const attempt = await attemptOnce(port, signal, connections);
+    if (attempt.kind === 'greeted') return attempt.socket;
+    const pause = attempt.kind === 'turned-away' ? TURNED_AWAY_INTERVAL : INTERVAL;
+    if (attempt.kind !== 'unanswered') await delay(pause, undefined, { signal });
   }
-  if (greeted) tries.delete(greeted);
-  for (const socket of tries) socket.destroy();
-  if (greeted === undefined || signal.aborted) throw signal.reason as Error;
-  return greeted;
 }
 
-function tryOnce(
+async function attemptOnce(
   port: number,
-  patience: number,
-  tries: Set<Socket>,
-  onGreeting: (socket: Socket) => void,
-): void {
+  signal: AbortSignal,
+  connections: () => Promise<SshConnections>,
+): Promise<Attempt> {
   const socket = connect({ port, host: '127.0.0.1', noDelay: true });
-  tries.add(socket);
-  const timer = setTimeout(() => socket.destroy(), patience);
-  socket.on('error', () => socket.destroy());
-  socket.on('close', () => {
-    clearTimeout(timer);
-    tries.delete(socket);
+  const over = new AbortController();
+  const greeting = greetingOf(socket);
+  try {
+    const attempt = await unlessAborted(Promise.race([greeting, givenUp(connections, over.signal)]), signal);
+    if (attempt.kind !== 'greeted') socket.destroy();
+    return attempt;
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  } finally {
+    over.abort();
+  }
+}
+
+async function greetingOf(socket: Socket): Promise<Attempt> {
+  return new Promise((resolve) => {
+    socket.on('error', () => socket.destroy());
+    socket.once('close', () => resolve({ kind: 'closed' }));
+    socket.once('readable', () => {
+      const data = socket.read() as Buffer | null;
+      if (data === null) return;
+      const isGreeting = data.toString('latin1', 0, 4) === 'SSH-';
+      if (isGreeting) socket.unshift(data);
+      resolve(isGreeting ? { kind: 'greeted', socket } : { kind: 'turned-away' });
+    });
   });
-  socket.once('readable', () => {
-    const data = socket.read() as Buffer | null;
-    if (data?.toString('latin1', 0, 4) === 'SSH-') {
-      clearTimeout(timer);
-      socket.unshift(data);
-      onGreeting(socket);
-    } else socket.destroy();
-  });
+}
+
+/** Comes when a connection has shown that it leads nowhere; never once `over` is aborted. */
+async function givenUp(connections: () => Promise<SshConnections>, over: AbortSignal): Promise<Attempt> {
+  const begun = performance.now();
+  let answered: number | undefined;
+  for (;;) {
+    await delay(LOOK);
+    if (over.aborted) return { kind: 'closed' };
+    const state = await connections();
+    const now = performance.now();
+    if (state !== 'unanswered') answered ??= now;
+    if (answered === undefined && now - begun > UNANSWERED) return { kind: 'unanswered' };
+    if (answered !== undefined && now - answered > patience('ssh-banner')) return { kind: 'silent' };
+  }
 }

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Socket } from 'node:net';
 import type { SshSpec } from '../config/vm-spec.ts';
+import { linked, within } from '../host/deadline.ts';
 import type { Machine, MachineEnd, SerialTail } from '../plan/contract.ts';
 import { TransientError } from '../problem.ts';
 import { awaitGreeting } from './greeting.ts';
@@ -11,8 +12,12 @@ import { awaitGreeting } from './greeting.ts';
  */
 export type LoginTry = (signal: AbortSignal, greeted?: Socket) => Promise<string | undefined>;
 
-/** Time between two logins while a guest answers and still refuses them, in milliseconds. */
-const LOGIN_INTERVAL = 300;
+/**
+ * Times between logins while a guest answers and still refuses them, in milliseconds, of which the last is repeated.
+ * OpenSSH holds a refused login against all clients for 5 s and turns them away once more than 15 s have come together
+ * (sshd_config(5), PerSourcePenalties).
+ */
+const LOGIN_INTERVALS = [300, 2000, 5000] as const;
 
 /** From here on it tells a guest that hangs from one that is slow that its console says nothing, in seconds. */
 const LONG_SILENCE = 10;
@@ -24,13 +29,12 @@ export async function awaitReady(
   tryLogin: LoginTry,
   signal: AbortSignal,
 ): Promise<MachineEnd | undefined> {
-  const over = new AbortController();
-  const until = AbortSignal.any([signal, over.signal]);
+  using until = linked(signal);
   try {
-    const ready = awaitLogin(machine, ssh, tryLogin, until).then(() => undefined);
+    const ready = awaitLogin(machine, ssh, tryLogin, until.signal).then(() => undefined);
     return await Promise.race([machine.ended, ready]);
   } finally {
-    over.abort();
+    until.abort();
   }
 }
 
@@ -40,18 +44,18 @@ async function awaitLogin(
   tryLogin: LoginTry,
   signal: AbortSignal,
 ): Promise<void> {
-  const late = AbortSignal.timeout(ssh.timeout * 1000);
-  const until = AbortSignal.any([signal, late]);
+  using late = within(signal, ssh.timeout * 1000);
+  const until = late.signal;
   let refused: string | undefined;
   try {
-    const greeted = await awaitGreeting(sshPortOf(machine), until);
+    const greeted = await awaitGreeting(sshPortOf(machine), until, machine.sshConnections);
     refused = await tryLogin(until, greeted);
-    while (refused !== undefined) {
-      await delay(LOGIN_INTERVAL, undefined, { signal: until });
+    for (let tries = 0; refused !== undefined; tries += 1) {
+      await delay(LOGIN_INTERVALS[tries] ?? LOGIN_INTERVALS.at(-1), undefined, { signal: until });
       refused = await tryLogin(until);
     }
   } catch (error) {
-    if (!late.aborted || signal.aborted) throw error;
+    if (!late.expired) throw error;
     throw noLogin(ssh, refused, await machine.serialTail());
   }
 }

@@ -1,9 +1,9 @@
 import { createInterface } from 'node:readline';
 import type { Duplex, Readable, Writable } from 'node:stream';
 import { PassThrough } from 'node:stream';
+import { ChildEnd } from './child-end.ts';
 import type { Exit } from './exit.ts';
-import { exitOf } from './exit.ts';
-import { cancelledBy, commandLine, loadExeca } from './spawn.ts';
+import { commandLine, loadExeca } from './spawn.ts';
 
 /** How a long-lived child is started. */
 interface ChildOptions {
@@ -13,7 +13,7 @@ interface ChildOptions {
   readonly channels?: number;
   /** We write to its stdin, which is otherwise ours or nothing. */
   readonly fed?: boolean;
-  /** A process group of its own, out of reach of the terminal's ^C. */
+  /** A process group of its own, out of reach of the terminal's ^C; it is ended as a whole. */
   readonly ownGroup?: boolean;
   readonly environment?: Readonly<Record<string, string>>;
   /** Terminates the child when it is aborted. */
@@ -27,7 +27,7 @@ export interface Child {
   readonly stdout: Readable | null;
   readonly stderr: Readable | null;
   readonly channels: readonly Duplex[];
-  /** Never rejects. */
+  /** Comes with the end of its output, or shortly after that of its process once we have ended it. Never rejects. */
   readonly exited: Promise<Exit>;
   kill: (signal: 'SIGTERM' | 'SIGKILL') => void;
 }
@@ -60,17 +60,22 @@ export async function startChild(
     ],
     detached: ownGroup,
     env: environment,
-    ...cancelledBy(signal),
+  });
+  // execa lets go by what nobody reads at once; here it waits for its reader
+  const stdout = child.stdout?.pipe(new PassThrough()) ?? null;
+  const end = new ChildEnd(child, {
+    reach: ownGroup ? 'group' : 'process',
+    signal,
+    pipes: stdout === null ? [] : [stdout],
   });
   return {
     pid: child.pid ?? 0,
     stdin: child.stdin,
-    // execa lets go by what nobody reads at once; here it waits for its reader
-    stdout: child.stdout?.pipe(new PassThrough()) ?? null,
+    stdout,
     stderr: child.stderr,
     channels: child.stdio.slice(3) as unknown as readonly Duplex[],
-    exited: child.then((result) => exitOf(result)),
-    kill: (name) => child.kill(name),
+    exited: end.exited,
+    kill: (name) => end.kill(name),
   };
 }
 

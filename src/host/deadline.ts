@@ -14,6 +14,121 @@ export const DEADLINES = {
     wait: 'the last output of a program that was ended',
     after: 'the rest is dropped',
   },
+  'program-version': {
+    seconds: 10,
+    wait: 'a program that doctor asks for its version',
+    after: 'it is listed as not usable',
+  },
+  'step-end': {
+    seconds: 5,
+    wait: 'a step that was told to end',
+    after: 'the run goes on without it',
+  },
+  ending: {
+    seconds: 30,
+    wait: 'the whole run after its first signal',
+    after: 'it is ended at once, as by a second signal',
+  },
+  exit: {
+    seconds: 5,
+    wait: 'the end of the run after its second signal',
+    after: 'the process exits; programs that it started are killed and its run directory is removed',
+  },
+  reader: {
+    seconds: 1,
+    wait: 'the reader of our stdout or stderr, after a signal',
+    after: 'what it has not read is dropped',
+  },
+  'guest-probe': {
+    seconds: 30,
+    wait: 'the first answer of a guest that has been logged in to',
+    after: 'the step fails, and the VM is ended without asking it',
+  },
+  join: {
+    seconds: 60,
+    wait: 'a guest that joins its networks',
+    after: 'the step fails',
+  },
+  mount: {
+    seconds: 60,
+    wait: 'the mounting of shared folders',
+    after: 'the step fails, and the VM is ended without asking it',
+  },
+  unmount: {
+    seconds: 15,
+    wait: 'the unmounting of shared folders',
+    after: 'the guest is taken not to answer and ended at once',
+  },
+  'folder-end': {
+    seconds: 3,
+    wait: 'what a guest still writes to a folder that was unmounted, and the end of its server',
+    after: 'the server is killed',
+  },
+  virtiofsd: {
+    seconds: 10,
+    wait: 'the socket of virtiofsd',
+    after: 'the step fails',
+  },
+  'builder-boot': {
+    seconds: 120,
+    wait: 'the builder VM, until it has booted and mounted the disk',
+    after: 'the step fails',
+  },
+  'builder-idle': {
+    seconds: 10,
+    wait: 'the builder VM, to notice that a copy was broken off',
+    after: 'it is killed',
+  },
+  'builder-stop': {
+    seconds: 120,
+    wait: 'the builder VM, to write and unmount the disk',
+    after: 'it is killed, and the step fails: what was copied may be incomplete',
+  },
+  'copy-complaint': {
+    seconds: 1,
+    wait: "a guest's reason for having sent no archive",
+    after: 'the copy fails without it',
+  },
+  'supervisor-start': {
+    seconds: 10,
+    wait: 'the process that is to run a detached project, or another one that is starting it',
+    after: 'the command fails and names the process',
+  },
+  'supervisor-order': {
+    seconds: 30,
+    wait: 'the first request to a process that is to run a detached project',
+    after: 'it ends',
+  },
+  'supervisor-answer': {
+    seconds: 10,
+    wait: 'the process that runs a detached project, to take a request',
+    after: 'the command fails; "transient down --kill" ends that process',
+  },
+  'supervisor-end': {
+    seconds: 60,
+    wait: 'the end of the process that ran a detached project',
+    after: 'the command fails and names the process',
+  },
+  'ssh-banner': {
+    seconds: 10,
+    wait: 'the banner of an ssh server that has accepted a connection',
+    after: 'the connection is made anew',
+  },
+  'ssh-master': {
+    seconds: 1,
+    wait: 'the end of a connection, after a session on it has broken',
+    after: 'the session is taken to have ended by itself',
+  },
+  'guest-last-words': {
+    seconds: 1,
+    wait: 'what runs in a guest that has rebooted, powered off or panicked',
+    after: 'it is ended, and the run with it',
+  },
+  'guest-going-down': {
+    seconds: 10,
+    wait: 'a guest that has closed its connections, to reboot or to power off',
+    after: 'the run ends without knowing why',
+  },
 } as const satisfies Readonly<Record<string, DeadlineRow>>;
 
 interface DeadlineRow {
@@ -109,5 +224,18 @@ export async function limited<T>(
   } catch (error) {
     if (!deadline.expired) throw error;
     throw new TransientError(await late(), { cause: error });
+  }
+}
+
+/** The same for work that no signal ends: it goes on, and nobody waits for it any more. */
+export async function beforeLate<T>(work: Promise<T>, milliseconds: number, late: () => Error): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const over = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(late()), milliseconds);
+  });
+  try {
+    return await Promise.race([work, over]);
+  } finally {
+    clearTimeout(timer);
   }
 }

@@ -2,6 +2,7 @@ import type { Writable } from 'node:stream';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { errorCode } from '../problem.ts';
+import { ChildEnd } from './child-end.ts';
 import { exitOf, programFailed } from './exit.ts';
 import { commandLine, loadExeca } from './spawn.ts';
 
@@ -34,11 +35,12 @@ export async function filterInto(
   const [file, ...rest] = await commandLine(program, args);
   // any descriptor of ours will do, though the types know only those of the terminal
   const { execa } = await loadExeca();
-  const child = execa(file, rest, { ...FILTER, stdout: descriptor as 1, cancelSignal: signal });
+  const child = execa(file, rest, { ...FILTER, stdout: descriptor as 1 });
+  const end = new ChildEnd(child, { reach: 'process', signal });
   const feeding = feed(child.stdin, bytes);
-  const result = await child;
+  await end.exited;
   signal.throwIfAborted();
-  expectSuccess(program, result, await feeding);
+  expectSuccess(program, await child, await feeding);
 }
 
 const FILTER = {

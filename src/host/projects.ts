@@ -1,12 +1,15 @@
+import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { createConnection, createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import * as z from 'zod';
 import { TransientError, problemOf } from '../problem.ts';
+import { patience, within } from './deadline.ts';
+import { eachLine } from './lines.ts';
 import { isAlive, markOf } from './process-mark.ts';
-import { processMark, readRecord, runDirectories, writeRecord } from './records.ts';
+import { namesIn, processMark, readRecord, runDirectories, writeRecord } from './records.ts';
+import { runtimeBases } from './run-directory.ts';
 
 const RECORD = 'project.json';
 const SOCKET = 'control';
@@ -22,8 +25,7 @@ const supervisedVm = z.object({
   digest: z.string(),
   /** VMs that are ended after it. */
   dependsOn: z.array(z.string()).readonly(),
-  /** `done`: its command ended with 0, or it has ended by itself; it is gone. */
-  state: z.enum(['starting', 'running', 'done', 'failed']),
+  state: z.enum(['starting', 'running', 'done', 'failed', 'ended']),
 });
 
 export type SupervisedVm = z.infer<typeof supervisedVm>;
@@ -57,6 +59,59 @@ export async function findProject(
   return (await allProjects(environment)).find((project) => project.file === file);
 }
 
+/** Name of the directory beside the run directories that has what is left of a project whose VMs ended by themselves. */
+export function endedName(file: string): string {
+  return `ended-${keyOf(file)}`;
+}
+
+/** Name of the lock beside the run directories that the supervisor of a project has. */
+export function projectLockName(file: string): string {
+  return `project-${keyOf(file)}`;
+}
+
+function keyOf(file: string): string {
+  return createHash('sha256').update(file).digest('hex').slice(0, 16);
+}
+
+/** What is left of a project whose VMs ended by themselves, until somebody has heard of it. */
+export async function endedProject(
+  environment: NodeJS.ProcessEnv,
+  file: string,
+): Promise<ProjectRecord | undefined> {
+  const bases = await runtimeBases(environment);
+  const found = await Promise.all(bases.map((base) => readEnded(join(base, endedName(file)))));
+  return found.find((project) => project !== undefined);
+}
+
+/** All of those. */
+async function endedProjects(environment: NodeJS.ProcessEnv): Promise<ProjectRecord[]> {
+  const bases = await runtimeBases(environment);
+  const names = await Promise.all(
+    bases.map(async (base) =>
+      (await namesIn(base)).filter((name) => name.startsWith('ended-')).map((name) => join(base, name)),
+    ),
+  );
+  const found = await Promise.all(names.flat().map(readEnded));
+  return found.filter((project) => project !== undefined);
+}
+
+async function readEnded(directory: string): Promise<ProjectRecord | undefined> {
+  const record = await readRecord(join(directory, RECORD), projectRecord);
+  return record && { ...record, run: directory };
+}
+
+/** Forgets what is left of it. */
+export async function forgetEnded(environment: NodeJS.ProcessEnv, file: string): Promise<void> {
+  const ended = await endedProject(environment, file);
+  if (ended) await rm(ended.run, { recursive: true, force: true });
+}
+
+/** The VMs of all projects, of those too that have ended, which were up and ended by themselves. */
+export async function endedVms(environment: NodeJS.ProcessEnv): Promise<SupervisedVm[]> {
+  const projects = [...(await allProjects(environment)), ...(await endedProjects(environment))];
+  return projects.flatMap(({ vms }) => vms.filter(({ state }) => state === 'ended'));
+}
+
 /** The supervisor that a process is, if it is one. */
 export async function projectOf(
   environment: NodeJS.ProcessEnv,
@@ -72,13 +127,17 @@ async function allProjects(environment: NodeJS.ProcessEnv): Promise<ProjectRecor
 }
 
 const event = z.union([
+  z.object({ accepted: z.literal(true) }),
   z.object({ line: z.string() }),
   z.object({ output: z.string() }),
   z.object({ exit: z.int() }),
 ]);
 
-/** What a supervisor tells whoever asked it: a line for people, bytes of a guest's stdout (base64), and the end. */
+/** What a supervisor tells whoever asked it: that it heard, a line for people, bytes of a guest's stdout (base64), the end. */
 export type ProjectEvent = z.infer<typeof event>;
+
+/** A request is a plan; a longer one is none of ours, in bytes. */
+const LONGEST = 64 * 1024 * 1024;
 
 /** Answers one request; whoever asked may leave, which aborts the signal. */
 export type AnswerProject = (
@@ -86,6 +145,17 @@ export type AnswerProject = (
   tell: (event: ProjectEvent) => void,
   gone: AbortSignal,
 ) => Promise<number>;
+
+/** A supervisor that does not take a request. */
+export class SupervisorDeaf extends TransientError {
+  constructor(pid: number | undefined) {
+    super({
+      reason: 'host',
+      message: `${pid === undefined ? 'the process that runs the project' : `process ${pid}, which runs the project,`} did not answer within ${patience('supervisor-answer') / 1000} s`,
+      hint: 'it may be stopped (^Z) or hang; "transient down --kill" ends it and its VMs at once',
+    });
+  }
+}
 
 /** Takes requests, a JSON text in a line each, on a socket that only this user can reach. */
 export async function serveProject(run: string, answer: AnswerProject): Promise<Server> {
@@ -106,10 +176,9 @@ async function serve(socket: Socket, answer: AnswerProject): Promise<void> {
   for (const leaving of ['end', 'close']) socket.on(leaving, () => gone.abort());
   const tell = (said: ProjectEvent): void => void socket.write(`${JSON.stringify(said)}\n`);
   try {
-    const { value: line } = (await createInterface({ input: socket })[Symbol.asyncIterator]().next()) as {
-      value?: string;
-    };
-    tell({ exit: await answer(JSON.parse(line ?? ''), tell, gone.signal) });
+    const request: unknown = JSON.parse(await firstLine(socket));
+    tell({ accepted: true });
+    tell({ exit: await answer(request, tell, gone.signal) });
   } catch (error) {
     const { message, hint } = problemOf(error);
     tell({ line: `error: ${message}` });
@@ -120,9 +189,16 @@ async function serve(socket: Socket, answer: AnswerProject): Promise<void> {
   }
 }
 
+async function firstLine(socket: Socket): Promise<string> {
+  return new Promise((resolve, reject) => {
+    eachLine(socket, LONGEST, resolve, () => reject(new Error('the request is too long')));
+    socket.once('close', () => reject(new Error('nothing was asked')));
+  });
+}
+
 /** Asks a supervisor for something and returns its exit code; leaving in the middle breaks off what was asked for. */
 export async function askProject(
-  { run }: Pick<ProjectRecord, 'run'>,
+  { run, owner }: Pick<ProjectRecord, 'run'> & Partial<Pick<ProjectRecord, 'owner'>>,
   request: unknown,
   hear: (event: ProjectEvent) => void,
   signal?: AbortSignal,
@@ -135,15 +211,20 @@ export async function askProject(
   socket.on('error', (error) => (lost = error));
   socket.write(`${JSON.stringify(request)}\n`);
   let exit: number | undefined;
-  createInterface({ input: socket }).on('line', (line) => {
-    const said = event.parse(JSON.parse(line));
-    if ('exit' in said) exit = said.exit;
-    else hear(said);
-  });
+  using hearing = within(undefined, patience('supervisor-answer'));
+  hearing.signal.addEventListener('abort', leave, { once: true });
+  const take = (line: string): void => {
+    hearing[Symbol.dispose]();
+    const news = event.parse(JSON.parse(line));
+    if ('exit' in news) exit = news.exit;
+    else hear(news);
+  };
+  eachLine(socket, LONGEST, take, leave);
   await new Promise<void>((resolve) => socket.once('close', resolve));
   signal?.removeEventListener('abort', leave);
   signal?.throwIfAborted();
   if (exit !== undefined) return exit;
+  if (hearing.expired) throw new SupervisorDeaf(owner?.pid);
   throw new TransientError(
     {
       reason: 'host',

@@ -1,8 +1,9 @@
-import { constants } from 'node:fs';
+import { constants, rmSync } from 'node:fs';
 import { chmod, lstat, mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { TransientError, systemMessage } from '../problem.ts';
+import { onEarlyExit } from './last-resort.ts';
 import type { Lock } from './lock.ts';
 import { lockFile } from './lock.ts';
 
@@ -10,6 +11,8 @@ import { lockFile } from './lock.ts';
 export interface RunDirectory {
   readonly path: string;
   remove: () => Promise<void>;
+  /** Leaves it, under another name beside the run directories, in place of what had that name. */
+  leaveAs: (name: string) => Promise<void>;
 }
 
 /** A directory that was not yet locked when its maker died is swept after this time, in milliseconds. */
@@ -31,7 +34,21 @@ export async function openRunDirectory(environment: NodeJS.ProcessEnv): Promise<
   });
   const path = join(base, basename(newborn).replace('new-', `run-${process.pid}-`));
   await rename(newborn, path);
-  return { path, remove: () => remove(path, lock) };
+  const forget = onEarlyExit(() => rmSync(path, { recursive: true, force: true }));
+  return {
+    path,
+    remove: async () => {
+      await remove(path, lock);
+      forget();
+    },
+    leaveAs: async (name) => {
+      await rm(join(base, name), { recursive: true, force: true });
+      await rm(join(path, LOCK), { force: true });
+      await rename(path, join(base, name));
+      await lock?.release();
+      forget();
+    },
+  };
 }
 
 /** Out of the sight of other processes first: one that sweeps would make the lock file anew while we remove it. */

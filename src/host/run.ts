@@ -1,8 +1,9 @@
 import type { Readable, Writable } from 'node:stream';
+import { ChildEnd } from './child-end.ts';
 import type { Exit } from './exit.ts';
 import { exitOf, programFailed } from './exit.ts';
 import { findProgram } from './program.ts';
-import { cancelledBy, commandLine, loadExeca } from './spawn.ts';
+import { commandLine, loadExeca } from './spawn.ts';
 
 /** Output of a program that ended with 0. */
 export interface Output {
@@ -31,11 +32,11 @@ export async function run(
     reject: false,
     stripFinalNewline: false,
     stdin: ownStdin ? 'inherit' : 'ignore',
-    ...cancelledBy(signal),
   });
   if (onOutput) child.stdout.on('data', (chunk: Buffer) => onOutput(chunk.toString()));
-  const result = await child;
+  await new ChildEnd(child, { reach: 'process', signal }).exited;
   signal?.throwIfAborted();
+  const result = await child;
   if (result.exitCode === 0) return { stdout: result.stdout, stderr: result.stderr };
   throw programFailed(program, exitOf(result), result.stderr);
 }
@@ -48,7 +49,8 @@ export async function runSilently(
 ): Promise<Exit> {
   const [file, ...rest] = await commandLine(program, args);
   const { execa } = await loadExeca();
-  const exit = exitOf(await execa(file, rest, { reject: false, stdio: 'ignore', ...cancelledBy(signal) }));
+  const child = execa(file, rest, { reject: false, stdio: 'ignore' });
+  const exit = await new ChildEnd(child, { reach: 'process', signal }).exited;
   signal.throwIfAborted();
   return exit;
 }
@@ -62,14 +64,14 @@ export async function runOnFile(
 ): Promise<Exit> {
   const file = await findProgram(program, 'it is part of util-linux');
   const { execa } = await loadExeca();
-  const result = await execa(file, args, {
+  const child = execa(file, args, {
     reject: false,
     // any descriptor of ours will do, though the types know only those of the terminal
     stdio: [descriptor as 0, 'ignore', 'ignore'],
-    ...cancelledBy(signal),
   });
+  const exit = await new ChildEnd(child, { reach: 'process', signal }).exited;
   signal?.throwIfAborted();
-  return exitOf(result);
+  return exit;
 }
 
 /**
@@ -89,8 +91,9 @@ export async function runInForeground(
     reject: false,
     buffer: false,
     stdio: ['inherit', output, output],
-    ...cancelledBy(signal),
   });
+  // not in a process group of its own: it has to be the one of the terminal
+  const end = new ChildEnd(child, { reach: 'tree', signal });
   for (const stream of ['stdout', 'stderr'] as const) {
     const source = child[stream];
     source?.on('data', (bytes: Buffer) => {
@@ -98,7 +101,7 @@ export async function runInForeground(
       passOn(bytes, source, process[stream]);
     });
   }
-  const exit = exitOf(await child);
+  const exit = await end.exited;
   signal.throwIfAborted();
   return exit;
 }

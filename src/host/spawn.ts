@@ -2,9 +2,6 @@ import type { execa as execaType } from 'execa';
 import { findProgram } from './program.ts';
 import { trace } from './trace.ts';
 
-/** How long a child may take to end after SIGTERM before it is killed, in milliseconds. */
-const KILL_DELAY = 2000;
-
 /** Most of our own start-up would be its loading, and what only reads and shows starts nothing. */
 export async function loadExeca(): Promise<{ readonly execa: typeof execaType }> {
   return import('execa');
@@ -17,14 +14,6 @@ export async function commandLine(program: string, args: readonly string[]): Pro
   if (process.platform !== 'linux') return [path, ...args];
   await findProgram('setpriv', 'it is part of util-linux');
   return dyingWithUs([path, ...args]);
-}
-
-/** What execa is told of a child that an abort ends. */
-export function cancelledBy(signal: AbortSignal | undefined): {
-  cancelSignal?: AbortSignal;
-  forceKillAfterDelay: number;
-} {
-  return { forceKillAfterDelay: KILL_DELAY, ...(signal ? { cancelSignal: signal } : {}) };
 }
 
 /**

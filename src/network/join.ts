@@ -1,4 +1,5 @@
 import type { NetworkCard } from '../config/vm-spec.ts';
+import { PATIENCE_VARIABLE, limited, patience } from '../host/deadline.ts';
 import type { Executors, StepContext } from '../plan/contract.ts';
 import type { JoinNetworks } from '../plan/step.ts';
 import { TransientError, type Problem } from '../problem.ts';
@@ -12,9 +13,15 @@ export type FindGuest = (step: JoinNetworks, context: StepContext) => Promise<Fa
 export function joinExecutor(find: FindGuest): Pick<Executors, 'network.join'> {
   return {
     'network.join': async (step, context) => {
-      const far = await find(step, context);
-      const script = `exec ${far.sudo} sh -c ${quoted(joinScript(step.networks))}`;
-      const answer = await far.ask(script, context.signal);
+      const answer = await limited(
+        context.signal,
+        patience('join'),
+        () => tooSlow(step),
+        async (signal) => {
+          const far = await find(step, { ...context, signal });
+          return far.ask(`exec ${far.sudo} sh -c ${quoted(joinScript(step.networks))}`, signal);
+        },
+      );
       if (answer.code !== 0) throw new TransientError(problemOf(step, answer));
       return undefined;
     },
@@ -79,12 +86,24 @@ $block" ] || printf '%s\\n%s\\n' "$rest" "$block" >${places.hosts} || exit ${NO_
 `;
 }
 
+function tooSlow({ networks }: JoinNetworks): Problem {
+  return {
+    reason: 'guest',
+    message: `the guest did not join ${networkNames(networks)} within ${patience('join') / 1000} s`,
+    hint: `look at its serial console (--log-dir), or try by hand: transient ssh; ${PATIENCE_VARIABLE}=3 waits three times as long`,
+  };
+}
+
+function networkNames(networks: readonly NetworkCard[]): string {
+  return networks.map(({ name }) => `"${name}"`).join(' and ');
+}
+
 function problemOf({ ssh: { user }, networks }: JoinNetworks, { code, stderr }: Answer): Problem {
   const said = stderr.trim();
   const details = said === '' ? {} : { details: said.split('\n') };
   const problem = (message: string, hint?: string): Problem => ({
     reason: 'guest',
-    message: `cannot join ${networks.map(({ name }) => `"${name}"`).join(' and ')}: ${message}`,
+    message: `cannot join ${networkNames(networks)}: ${message}`,
     ...(hint === undefined ? {} : { hint }),
   });
   switch (code) {

@@ -52,6 +52,12 @@ export interface SerialTail {
   readonly silence: number;
 }
 
+/** What a guest does that ends whatever was being done in it. */
+export type GuestFate = 'panicked' | 'rebooted' | 'powered off';
+
+/** Whether the guest's network has answered a connection to its ssh port; only the owner of its QEMU can tell. */
+export type SshConnections = 'unanswered' | 'answered' | 'unknown';
+
 /** One live QEMU. */
 export interface Machine {
   readonly pid: number;
@@ -64,6 +70,14 @@ export interface Machine {
   readonly serialTail: () => Promise<SerialTail>;
   /** Stops showing the serial output to the user. */
   readonly hideSerial: () => void;
+  /** Whether the guest runs under software emulation, where everything takes its time. */
+  readonly isEmulated: boolean;
+  readonly sshConnections: () => Promise<SshConnections>;
+  /** Calls back with what the guest does from now on, and with a panic that has been; returns how that is ended. */
+  readonly onFate: (listener: (fate: GuestFate) => void) => () => void;
+  /** The guest does not answer: it is asked nothing more, and is not waited for when it is stopped. */
+  readonly giveUp: () => void;
+  readonly isGivenUp: () => boolean;
 }
 
 /** Where the output of a guest goes; it never blocks the guest. */

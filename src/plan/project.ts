@@ -9,7 +9,8 @@ export interface Supervised {
   readonly name: string;
   readonly digest: string;
   readonly dependsOn: readonly string[];
-  readonly state: 'starting' | 'running' | 'done' | 'failed';
+  /** `done`: its command ended with 0. `ended`: it was up, and ended by itself. */
+  readonly state: 'starting' | 'running' | 'done' | 'failed' | 'ended';
 }
 
 /** A VM as a file has it, and what changes when that does. */
@@ -38,7 +39,7 @@ export function changeProject(
   const now = new Map(there.map((vm) => [vm.name, vm]));
   const isAsWanted = ({ spec, digest }: Wanted): boolean => {
     const vm = now.get(spec.name);
-    return vm !== undefined && vm.state !== 'failed' && vm.digest === digest && !again(spec);
+    return vm !== undefined && (isUp(vm) || vm.state === 'done') && vm.digest === digest && !again(spec);
   };
   const changed = wanted.filter((one) => !isAsWanted(one)).map(({ spec }) => spec.name);
   // a VM outlasts those that depend on it: they go with the one that is replaced, and come again

@@ -93,9 +93,14 @@ function leaveOf(vm: string, ready: StepId, work: readonly Step[]): Step {
 }
 
 function titleOf(what: string, command: string): string {
+  return `${what} ${shortCommand(command)}`;
+}
+
+/** A command as it is named in a line. */
+export function shortCommand(command: string): string {
   const [line = ''] = command.trim().split('\n');
   const shown = line.slice(0, 60).trimEnd();
-  return `${what} ${shown}${shown.length < command.trim().length ? ' …' : ''}`;
+  return `${shown}${shown.length < command.trim().length ? ' …' : ''}`;
 }
 
 /** Whether the step is what the user asked the VM for; its exit code is theirs. */

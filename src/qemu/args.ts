@@ -21,6 +21,8 @@ export interface QemuFacts {
   readonly cards?: readonly string[];
   readonly shares?: ShareFacts;
   readonly serial: SerialFacts;
+  /** A device by which the guest's kernel tells of its panic, where the machine can have it. */
+  readonly panicDevice: boolean;
 }
 
 /** Shared folders that the machine has as devices. */
@@ -54,6 +56,7 @@ export function qemuArguments(facts: QemuFacts): string[] {
     ...cardArguments(facts),
     ...shareArguments(facts),
     ...serialArguments(facts, own),
+    ...(facts.panicDevice && takesPanicDevice(machine) ? PANIC_DEVICE : []),
     ...['-chardev', `socket,id=qmp,fd=${QMP_DESCRIPTOR}`, '-mon', 'chardev=qmp,mode=control'],
     ...machine.qemuArgs,
   ];
@@ -85,6 +88,19 @@ function userSays(args: readonly string[]): (subject: Subject) => boolean {
   });
   return (subject) =>
     (subject === 'accel' && machineAccel) || flags.some((flag) => SUBJECTS[subject].test(flag));
+}
+
+const PANIC_DEVICE = ['-device', 'pvpanic'];
+
+/** It is on the ISA bus of the PC machines (QEMU, docs/specs/pvpanic). */
+function takesPanicDevice({ program, qemuArgs }: MachineSpec): boolean {
+  const machines = qemuArgs.filter((_value, index) => /^--?(machine|M)$/.test(qemuArgs[index - 1] ?? ''));
+  const types = machines.flatMap((value) => /^(?:type=)?([^,=]+)(?:,|$)/.exec(value)?.[1] ?? []);
+  return (
+    ['x86_64', 'i386'].includes(guestArchitecture(program)) &&
+    types.every((type) => /^(pc|q35)\b/.test(type)) &&
+    !qemuArgs.some((value) => value.includes('pvpanic'))
+  );
 }
 
 /** Guests of today (x86-64-v2 and up) do not start on QEMU's default processor. */

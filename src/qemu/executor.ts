@@ -3,7 +3,7 @@ import { mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ForwardSpec } from '../config/vm-spec.ts';
+import type { Ending, ForwardSpec } from '../config/vm-spec.ts';
 import { unlessAborted } from '../host/abort.ts';
 import { imagePath } from '../host/paths.ts';
 import { isAlive } from '../host/process-mark.ts';
@@ -19,10 +19,14 @@ import type {
   MachineEnd,
   OutputOf,
   PlugIn,
+  SerialTail,
+  StepContext,
 } from '../plan/contract.ts';
 import type { BootMachine, ProcessFacts } from '../plan/step.ts';
 import type { Problem } from '../problem.ts';
 import { TransientError } from '../problem.ts';
+import { GuestWatch } from './guest-watch.ts';
+import { watchKernel } from './kernel-messages.ts';
 import { launchOf } from './launch-facts.ts';
 import type { QemuExit } from './machine.ts';
 import { Qemu, answerOrEnd, endOf, launch } from './machine.ts';
@@ -43,8 +47,11 @@ interface Running {
   readonly directory: string;
   machine?: Machine;
   qemu?: Qemu;
+  watch?: GuestWatch;
   /** Stops showing the serial output. */
   endLogs?: () => void;
+  /** Stops listening to the guest's kernel. */
+  endWatch?: () => void;
   /** The serial log that the user keeps. */
   keptLog?: FileHandle;
 }
@@ -69,12 +76,14 @@ export interface MachineParts {
   readonly plugIn: PlugIn;
   /** Where the serial output goes that is shown all the time. */
   readonly outputOf: OutputOf;
+  /** Tells the user of something that no step is about. */
+  readonly warn: (problem: Problem) => void;
 }
 
 /** `runDirectory` is the private directory of this process. */
 export function qemuRoom(
   runDirectory: string,
-  { disksOf, socketsOf, plugIn, outputOf }: MachineParts,
+  { disksOf, socketsOf, plugIn, outputOf, warn }: MachineParts,
 ): QemuRoom {
   const running = new Map<string, Running>();
   let count = 0;
@@ -114,17 +123,23 @@ export function qemuRoom(
         (channel: Duplex) =>
           plugIn(name, step.vm, channel),
     );
-    const launched = launchOf(step, files, socketsOf(step.vm), log, context);
-    const started = await launch({ ...launched, cards }, context.signal);
+    const { isEmulated, ...launched } = launchOf(step, files, socketsOf(step.vm), log, context);
+    const watch = new GuestWatch();
+    entry.watch = watch;
+    const started = await launch({ ...launched, cards, watch }, context.signal);
     const toEnd = async (exit: QemuExit): Promise<MachineEnd> =>
       withVm(await endOf(step.machine.program, exit, log), step.vm);
     if (!(started instanceof Qemu)) return afterEnd(await toEnd(started));
     entry.qemu = started;
     const ended = started.exited.then(toEnd);
-    const made = await answerOrEnd(forwardsIn(started, step), ended);
+    const made = await unlessAborted(answerOrEnd(forwardsIn(started, step), ended), context.signal);
     if ('problem' in made) return afterEnd(made);
     const { sshPort, forwards } = made;
     if (step.showSerial === 'always') entry.endLogs = showLogs(log, outputOf(step.vm));
+    entry.endWatch = watchKernel(log, {
+      panicked: () => watch.tell('panicked'),
+      reported: (bug) => warn(kernelBug(step.vm, bug)),
+    });
     entry.machine = {
       pid: started.pid,
       sshPort,
@@ -135,6 +150,9 @@ export function qemuRoom(
         step.showSerial === 'boot'
           ? followSerial(log, (bytes) => void process.stderr.write(bytes))
           : () => undefined,
+      isEmulated,
+      sshConnections: async () => (sshPort === undefined ? 'unknown' : await started.sshConnections(sshPort)),
+      ...following(watch),
     };
     await publish(directory, started.pid, publicFacts(step, files, step.serialLog ?? log, made));
     for (const forward of forwards) context.note(`VM ${step.vm}: ${shown(forward)}`);
@@ -154,6 +172,9 @@ export function qemuRoom(
       ended: endOfOther(qemu),
       serialTail: () => Promise.resolve({ lines: [], silence: 0 }),
       hideSerial: () => undefined,
+      isEmulated: true,
+      sshConnections: () => Promise.resolve('unknown'),
+      ...following(new GuestWatch()),
     };
     running.set(vm, { directory, machine });
     return undefined;
@@ -165,11 +186,7 @@ export function qemuRoom(
 
   const hold: Executor<'machine.hold'> = async ({ vm, vms }, { signal, note }) => {
     if (vm === undefined) note('All services are ready; ^C ends them');
-    const ends = vms.map(async (vm) => {
-      const { problem } = await find(vm).ended;
-      if (problem) throw new TransientError(problem);
-    });
-    await unlessAborted(Promise.all(ends), signal);
+    await unlessAborted(Promise.all(vms.map(async (one) => serviceEnd(one, find(one), note))), signal);
     return undefined;
   };
 
@@ -179,10 +196,9 @@ export function qemuRoom(
     running.delete(vm);
     entry.machine?.hideSerial();
     entry.endLogs?.();
+    entry.endWatch?.();
     const ended = await endedBefore(entry);
-    if (ending.kind === 'at-once') await entry.qemu?.quit();
-    else if (!((await entry.qemu?.powerDown(ending.timeout, context.signal)) ?? true))
-      context.warn(tooSlow(vm, ending.timeout));
+    await endMachine(entry, vm, ending, context);
     await rm(entry.directory, { recursive: true, force: true });
     await entry.keptLog?.close();
     // whoever waited for it has told of it already, and the same problem is told once; nobody waits for a service
@@ -206,6 +222,67 @@ export function qemuRoom(
 /** Whoever tells of an end, it is the same problem. */
 function withVm({ problem }: MachineEnd, vm: string): MachineEnd {
   return { problem: problem && { ...problem, where: { kind: 'vm', vm } } };
+}
+
+/** How the rest of us follows what a guest does. */
+function following(watch: GuestWatch): Pick<Machine, 'onFate' | 'giveUp' | 'isGivenUp'> {
+  return {
+    onFate: (listener) => watch.onFate(listener),
+    giveUp: () => watch.giveUp(),
+    isGivenUp: () => watch.isGivenUp,
+  };
+}
+
+/** Waits until a service ends by itself; one that panicked is of no use to anybody. */
+async function serviceEnd(vm: string, machine: Machine, note: StepContext['note']): Promise<void> {
+  let forget = (): void => undefined;
+  const panicked = new Promise<'panicked'>((resolve) => {
+    forget = machine.onFate((fate) => {
+      if (fate === 'panicked') resolve(fate);
+      if (fate === 'rebooted') note(`VM ${vm} has rebooted`);
+    });
+  });
+  const end = await Promise.race([machine.ended, panicked]);
+  forget();
+  if (end === 'panicked') throw new TransientError(servicePanicked(vm, await machine.serialTail()));
+  if (end.problem) throw new TransientError(end.problem);
+  note(`VM ${vm} has ended by itself`);
+}
+
+function servicePanicked(vm: string, { lines }: SerialTail): Problem {
+  return {
+    reason: 'guest',
+    message: 'the guest panicked',
+    where: { kind: 'vm', vm },
+    details: ['the last lines of its serial console:', ...lines.map((line) => `  ${line}`)],
+  };
+}
+
+function kernelBug(vm: string, bug: string): Problem {
+  return {
+    reason: 'guest',
+    message: `the guest's kernel reported "${bug}"`,
+    where: { kind: 'vm', vm },
+    hint: 'its serial console has the rest: keep it with --log-dir',
+  };
+}
+
+/** Ends QEMU, in order where that makes a difference and the guest still answers. */
+async function endMachine(
+  { qemu, watch }: Running,
+  vm: string,
+  ending: Ending,
+  { signal, note, warn }: StepContext,
+): Promise<void> {
+  if (qemu === undefined) return;
+  if (ending.kind === 'at-once') return qemu.quit();
+  if (watch?.isGivenUp === true) {
+    if (!watch.hasPanicked && !qemu.isOver) note(`VM ${vm} does not answer; ending it at once`);
+    return qemu.terminate();
+  }
+  const outcome = await qemu.powerDown(ending.timeout, signal);
+  if (outcome === 'too-slow') warn(tooSlow(vm, ending.timeout));
+  if (outcome === 'no-answer') note(`VM ${vm} does not answer; it was ended at once`);
 }
 
 function tooSlow(vm: string, timeout: number): Problem {

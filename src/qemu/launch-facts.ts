@@ -6,7 +6,7 @@ import type { StepContext } from '../plan/contract.ts';
 import { shareTag } from '../plan/shares.ts';
 import type { BootMachine } from '../plan/step.ts';
 import type { Problem } from '../problem.ts';
-import type { ShareFacts } from './args.ts';
+import type { QemuFacts, ShareFacts } from './args.ts';
 import { guestArchitecture, qemuArguments } from './args.ts';
 import type { Launch } from './machine.ts';
 import { forwardsOf } from './ports.ts';
@@ -19,24 +19,28 @@ export function launchOf(
   sockets: readonly string[],
   log: string,
   context: StepContext,
-): Omit<Launch, 'cards'> {
+): Omit<Launch, 'cards' | 'watch'> & { readonly isEmulated: boolean } {
   const { machine, ssh } = step;
   const snapshot = step.disks === 'snapshot';
   const temporary = snapshot ? snapshotDirectory(process.env) : tmpdir();
-  const args = qemuArguments({
+  const accel = chooseAccel(step, context);
+  const facts: QemuFacts = {
     name: step.instance,
     machine,
-    accel: chooseAccel(step, context),
+    accel,
     disks: files.map((path) => ({ path })),
     snapshot,
     ...(ssh ? { network: { driver: ssh.netDriver, forwards: forwardsOf(step) } } : {}),
     cards: step.networks.map(({ mac }) => mac),
     ...(step.shares ? { shares: sharesOf(step.shares, sockets) } : {}),
     serial: { log, onTerminal: step.console, display: hasDisplay() },
-  });
+    panicDevice: true,
+  };
   return {
     program: machine.program,
-    args,
+    args: qemuArguments(facts),
+    plainArgs: qemuArguments({ ...facts, panicDevice: false }),
+    isEmulated: accel === 'tcg' && !machine.qemuArgs.some((argument) => argument.includes('kvm')),
     onTerminal: step.console,
     temporary,
     whenFull: snapshot ? snapshotFull(temporary) : storeFull(dirname(files[0] ?? '')),

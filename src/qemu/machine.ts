@@ -4,12 +4,15 @@ import type { Child } from '../host/child.ts';
 import { startChild } from '../host/child.ts';
 import type { Exit } from '../host/exit.ts';
 import { trace } from '../host/trace.ts';
+import { linked } from '../host/deadline.ts';
+import { tailOf } from '../host/tail.ts';
 import type { ForwardSpec } from '../config/vm-spec.ts';
-import type { MachineEnd } from '../plan/contract.ts';
+import type { MachineEnd, SshConnections } from '../plan/contract.ts';
 import type { Problem } from '../problem.ts';
+import type { GuestWatch } from './guest-watch.ts';
 import type { Qmp, QmpEvent } from './qmp.ts';
-import { openQmp } from './qmp.ts';
-import { readForwards } from './ports.ts';
+import { NoAnswer, openQmp } from './qmp.ts';
+import { readConnections, readForwards } from './ports.ts';
 import { serialTail } from './serial.ts';
 
 /** How long QEMU may take to end after SIGTERM before it is killed, in milliseconds. */
@@ -19,6 +22,8 @@ const TERMINATE_DELAY = 3000;
 export interface Launch {
   readonly program: string;
   readonly args: readonly string[];
+  /** The same for a QEMU that was built without the device by which a guest tells of a panic. */
+  readonly plainArgs: readonly string[];
   /** QEMU reads and writes our terminal. */
   readonly onTerminal: boolean;
   /** Where `-snapshot` writes. */
@@ -27,13 +32,17 @@ export interface Launch {
   readonly whenFull: Problem;
   /** What takes the other end of the socket of each network card, in their order. */
   readonly cards: readonly ((channel: Duplex) => void)[];
-  /** Seconds to wait for the control connection. */
+  /** Seconds to wait for the control connection, and for each answer on it. */
   readonly qmpTimeout: number;
+  /** Hears of what the guest does. */
+  readonly watch: GuestWatch;
 }
 
 /** How the process of QEMU came to its end, with its own last words on stderr. */
 export interface QemuExit extends Exit {
   readonly message: string;
+  /** They were on the terminal already. */
+  readonly isShown: boolean;
   /** Why we ended it, where the machine could not go on. */
   readonly fault?: Problem;
 }
@@ -60,17 +69,35 @@ export class Qemu {
   }
 
   /**
-   * Asks the guest to power off and waits, then terminates QEMU. Returns whether the guest did it in time.
-   * An aborted signal ends the wait.
+   * Asks the guest to power off and waits, then terminates QEMU. Returns how that came out: a QEMU that does not even
+   * answer is not waited for. An aborted signal ends the wait.
    */
-  async powerDown(seconds: number, signal: AbortSignal): Promise<boolean> {
-    if (this.#over) return true;
+  async powerDown(seconds: number, signal: AbortSignal): Promise<'ended' | 'too-slow' | 'no-answer'> {
+    if (this.#over) return 'ended';
+    const unanswered = new AbortController();
+    using waiting = linked(signal, unanswered.signal);
     // the guest's end is the answer that counts
-    void this.#qmp.execute('system_powerdown').catch(() => undefined);
-    const inTime = await this.#endsWithin(seconds * 1000, signal);
-    if (signal.aborted) await this.quit();
-    else if (!inTime) await this.terminate();
-    return inTime || signal.aborted;
+    void this.#qmp.execute('system_powerdown').catch((error: unknown) => {
+      if (error instanceof NoAnswer) unanswered.abort();
+    });
+    const inTime = await this.#endsWithin(seconds * 1000, waiting.signal);
+    if (inTime) return 'ended';
+    if (waiting.signal.aborted) await this.quit();
+    else await this.terminate();
+    if (signal.aborted) return 'ended';
+    return unanswered.signal.aborted ? 'no-answer' : 'too-slow';
+  }
+
+  /** Whether the guest's network has answered what was sent to its ssh port from this host. */
+  async sshConnections(port: number): Promise<SshConnections> {
+    return this.#qmp.human('info usernet').then(
+      (usernet) => readConnections(usernet, port),
+      () => 'unknown',
+    );
+  }
+
+  get isOver(): boolean {
+    return this.#over;
   }
 
   /** Ends QEMU without asking the guest: nothing that it wrote is of use to anyone. */
@@ -89,17 +116,24 @@ export class Qemu {
   }
 
   async #endsWithin(milliseconds: number, signal?: AbortSignal): Promise<boolean> {
-    const timer = new AbortController();
-    const waits = signal ? AbortSignal.any([signal, timer.signal]) : timer.signal;
-    const late = delay(milliseconds, false, { signal: waits }).catch(() => false);
+    using waiting = linked(...(signal ? [signal] : []));
+    const late = delay(milliseconds, false, { signal: waiting.signal }).catch(() => false);
     const ended = await Promise.race([this.exited.then(() => true), late]);
-    timer.abort();
+    waiting.abort();
     return ended || this.#over;
   }
 }
 
 /** Starts QEMU and connects to it; when it ends before that, its own message is the error. */
 export async function launch(how: Launch, signal: AbortSignal): Promise<Qemu | QemuExit> {
+  const started = await launchOnce(how, signal);
+  if (started instanceof Qemu || !started.message.includes(NO_PANIC_DEVICE)) return started;
+  return launchOnce({ ...how, args: how.plainArgs }, signal);
+}
+
+const NO_PANIC_DEVICE = "'pvpanic' is not a valid device model name";
+
+async function launchOnce(how: Launch, signal: AbortSignal): Promise<Qemu | QemuExit> {
   const { onTerminal, temporary } = how;
   const child = await startChild(how.program, how.args, {
     onTerminal,
@@ -118,6 +152,7 @@ export async function launch(how: Launch, signal: AbortSignal): Promise<Qemu | Q
   signal.addEventListener('abort', abort);
   try {
     const opened = openQmp(channelOf(control), how.qmpTimeout, (event) => {
+      how.watch.takeEvent(event);
       fault ??= faultOf(event, how.whenFull);
       // QEMU has stopped the guest, which would hang for ever
       if (fault) child.kill('SIGTERM');
@@ -129,6 +164,8 @@ export async function launch(how: Launch, signal: AbortSignal): Promise<Qemu | Q
       return qmp;
     }
     output.runs();
+    // what the kernel prints after its panic is of use, and so is a reboot that it makes; QEMU before 6.0 cannot be told
+    void qmp.execute('set-action', { panic: 'none' }).catch(() => undefined);
     return new Qemu(child, exited, qmp);
   } catch (error) {
     child.kill('SIGKILL');
@@ -166,19 +203,11 @@ export async function answerOrEnd<T, E>(answer: Promise<T>, ended: Promise<E>): 
   return Promise.race([lost, ended]);
 }
 
-/** How much of QEMU's own words is kept for a message, in pieces as they came. */
-const MOST_SAID = 200;
-
 async function watchExit(child: Child, onTerminal: boolean): Promise<QemuExit> {
-  const said: string[] = [];
-  child.stderr?.on('data', (chunk: Buffer) => {
-    said.push(chunk.toString());
-    if (said.length > MOST_SAID) said.shift();
-    if (onTerminal) process.stderr.write(chunk);
-  });
+  const words = tailOf(child.stderr);
+  if (onTerminal) child.stderr?.on('data', (chunk: Buffer) => process.stderr.write(chunk));
   const exit = await child.exited;
-  // what the terminal showed already is not said again
-  return { ...exit, message: onTerminal ? '' : said.join('').trim() };
+  return { ...exit, message: words.text.trim(), isShown: onTerminal };
 }
 
 /**
@@ -208,7 +237,7 @@ export async function endOf(program: string, exit: QemuExit, serialLog: string):
   const how = exit.signal === undefined ? `with exit code ${exit.code ?? 'unknown'}` : `by ${exit.signal}`;
   const { lines } = await serialTail(serialLog);
   const details = [
-    ...exit.message.split('\n').filter(Boolean),
+    ...(exit.isShown ? [] : exit.message.split('\n').filter(Boolean)),
     ...(lines.length > 0
       ? ['the last lines of its serial console:', ...lines.map((line) => `  ${line}`)]
       : []),

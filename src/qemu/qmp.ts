@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
-import { createInterface } from 'node:readline';
 import * as z from 'zod';
+import { beforeLate } from '../host/deadline.ts';
+import { eachLine } from '../host/lines.ts';
 import { trace } from '../host/trace.ts';
 import { TransientError } from '../problem.ts';
 
@@ -34,25 +35,30 @@ export interface QmpEvent {
 
 /** QEMU's control connection, past the greeting and ready for commands. */
 export interface Qmp {
-  /** Sends a command and returns its answer; rejects when QEMU refuses it or closes the connection. */
+  /** Sends a command and returns its answer; rejects when QEMU refuses it, closes the connection, or does not answer in time. */
   execute: (command: string, args?: Readonly<Record<string, unknown>>) => Promise<unknown>;
   /** A command of the human monitor, for what has no other form; returns its text. */
   human: (line: string) => Promise<string>;
 }
 
-/** Speaks QMP on a connected socket. `timeout` in seconds bounds the wait for QEMU's greeting. */
+/** A longer message is none of QEMU's, in bytes. */
+const LONGEST = 16 * 1024 * 1024;
+
+/** Speaks QMP on a connected socket. `timeout` in seconds bounds the wait for QEMU's greeting and for each answer. */
 export async function openQmp(
   socket: Duplex,
   timeout: number,
   onEvent: (event: QmpEvent) => void = () => undefined,
 ): Promise<Qmp> {
   const connection = new Connection(socket, onEvent);
-  await withinSeconds(timeout, connection.greeted);
-  await withinSeconds(timeout, connection.execute('qmp_capabilities'));
+  const inTime = async <T>(answer: Promise<T>): Promise<T> =>
+    beforeLate(answer, timeout * 1000, () => new NoAnswer(timeout));
+  const execute: Qmp['execute'] = async (command, args) => inTime(connection.execute(command, args));
+  await inTime(connection.greeted);
+  await execute('qmp_capabilities');
   return {
-    execute: (command, args) => connection.execute(command, args),
-    human: async (line) =>
-      String(await connection.execute('human-monitor-command', { 'command-line': line })),
+    execute,
+    human: async (line) => String(await execute('human-monitor-command', { 'command-line': line })),
   };
 }
 
@@ -63,7 +69,7 @@ class Connection {
   readonly #onEvent: (event: QmpEvent) => void;
   readonly #pending = new Map<number, Pending>();
   #greet: Pending = { resolve: () => undefined, reject: () => undefined };
-  #lost = false;
+  #lost: TransientError | undefined;
   #next = 0;
 
   constructor(socket: Duplex, onEvent: (event: QmpEvent) => void) {
@@ -73,19 +79,19 @@ class Connection {
       this.#greet = { resolve: () => resolve(), reject };
     });
     this.greeted.catch(() => undefined);
-    const lines = createInterface({ input: socket });
-    lines.on('line', (line) => {
+    const take = (line: string): void => {
       trace('debug', () => `qmp < ${line}`);
       this.#take(read(line));
+    };
+    eachLine(socket, LONGEST, take, () => {
+      this.#lose(endlessMessage());
+      socket.destroy();
     });
-    for (const source of [lines, socket]) {
-      source.on('error', () => this.#lose());
-      source.on('close', () => this.#lose());
-    }
+    for (const news of ['error', 'end', 'close']) socket.on(news, () => this.#lose(closed()));
   }
 
   execute(command: string, args?: Readonly<Record<string, unknown>>): Promise<unknown> {
-    if (this.#lost) return Promise.reject(lost());
+    if (this.#lost) return Promise.reject(this.#lost);
     const id = ++this.#next;
     const text = JSON.stringify({ execute: command, ...(args ? { arguments: args } : {}), id });
     trace('debug', () => `qmp > ${text}`);
@@ -106,9 +112,9 @@ class Connection {
     else command?.reject(refused(said.text));
   }
 
-  #lose(): void {
-    this.#lost = true;
-    for (const waiting of [this.#greet, ...this.#pending.values()]) waiting.reject(lost());
+  #lose(why: TransientError): void {
+    this.#lost ??= why;
+    for (const waiting of [this.#greet, ...this.#pending.values()]) waiting.reject(this.#lost);
     this.#pending.clear();
   }
 }
@@ -127,7 +133,7 @@ function refused(text: string): TransientError {
   return new TransientError({ reason: 'machine', message: `QEMU refused a command: ${text}`, hint: LOOK });
 }
 
-function lost(): TransientError {
+function closed(): TransientError {
   return new TransientError({
     reason: 'machine',
     message: 'QEMU closed its control connection',
@@ -135,22 +141,21 @@ function lost(): TransientError {
   });
 }
 
-async function withinSeconds<T>(seconds: number, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(noQmp(seconds)), seconds * 1000);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-function noQmp(seconds: number): TransientError {
+function endlessMessage(): TransientError {
   return new TransientError({
     reason: 'machine',
-    message: `QEMU did not answer on its control connection within ${seconds} s`,
-    hint: 'give it more time with --qmp-timeout',
+    message: `QEMU sent more than ${LONGEST / 1024 ** 2} MiB in one line on its control connection`,
+    hint: 'check that the program named by --qemu-bin-name is QEMU',
   });
+}
+
+/** A QEMU that lets a command wait for longer than it may. */
+export class NoAnswer extends TransientError {
+  constructor(seconds: number) {
+    super({
+      reason: 'machine',
+      message: `QEMU did not answer on its control connection within ${seconds} s`,
+      hint: 'give it more time with --qmp-timeout',
+    });
+  }
 }

@@ -159,7 +159,8 @@ function lineTask(
       const progress = new ProgressText();
       let begun: number | undefined;
       const tell = (): void => {
-        const parts = [`${prefix}${step.title} …`, progress.text({ bar: false })];
+        const spent = begun === undefined ? '' : duration(Date.now() - begun);
+        const parts = [`${prefix}${step.title} … ${spent}`, progress.text({ bar: false })];
         write(parts.filter(Boolean).join('  '));
       };
       let clock: NodeJS.Timeout | undefined;

@@ -1,6 +1,9 @@
 import type { Executors, StepContext, StepResult } from '../plan/contract.ts';
 import { acts, waitsFor, type Act } from '../plan/graph.ts';
 import type { Plan, Step, StepId } from '../plan/step.ts';
+import { linked, patience, type Scope } from '../host/deadline.ts';
+import { trace } from '../host/trace.ts';
+import { endingTime } from './ending-time.ts';
 import { Starts } from './starts.ts';
 import type { Problem } from '../problem.ts';
 import { problemOf } from '../problem.ts';
@@ -32,6 +35,8 @@ export interface RunSignals {
   readonly kill: AbortSignal;
   /** The exit code that the signal asks for; undefined while there was none. */
   readonly exitCode: () => number | undefined;
+  /** How a person sends the second one, as the beginning of a sentence about what it does. */
+  readonly again?: string;
 }
 
 /** What a view hears of a step while it runs. */
@@ -53,7 +58,7 @@ export async function runPlan(
   signals: RunSignals,
   view: View,
 ): Promise<RunResult> {
-  const run = new Run(plan, executors, signals);
+  using run = new Run(plan, executors, signals);
   for (const act of acts(plan)) {
     const shown = run.mayDo(act) ? view : unseen;
     await shown(act, (step, listener) => run.perform(step, listener));
@@ -78,7 +83,7 @@ export function fateOf(outcome: Outcome | undefined): string {
   return outcome?.kind === 'interrupted' ? 'was interrupted' : 'failed';
 }
 
-class Run {
+class Run implements Disposable {
   readonly #plan: Plan;
   readonly #executors: Executors;
   readonly #signals: RunSignals;
@@ -89,23 +94,39 @@ class Run {
   readonly #placed = new Map<Problem, Problem>();
   readonly #said: string[] = [];
   readonly #starts: Starts;
-  /** Aborted by the first failure of a step, beside the signals that come from outside. */
-  readonly #failure = new AbortController();
-  readonly #abort: AbortSignal;
+  /** Aborted by the first failure of a step too, beside the signals that come from outside. */
+  readonly #abort: Scope;
+  /** Aborted too when the run does not come to its end in time after the first signal. */
+  readonly #kill: Scope;
+  /** Steps that run now, by what is told of them. */
+  readonly #running = new Map<Step, StepListener>();
+  readonly #onSignal = (): void => this.#beginEnding();
+  #lastCall: NodeJS.Timeout | undefined;
+  #isAnnounced = false;
   #firstBadExit: number | undefined;
 
   constructor(plan: Plan, executors: Executors, signals: RunSignals) {
     this.#plan = plan;
     this.#executors = executors;
     this.#signals = signals;
-    this.#abort = AbortSignal.any([signals.abort, this.#failure.signal]);
+    this.#abort = linked(signals.abort);
+    this.#kill = linked(signals.kill);
+    if (signals.abort.aborted) this.#beginEnding();
+    else signals.abort.addEventListener('abort', this.#onSignal, { once: true });
     this.#starts = new Starts(plan.starts);
     for (const step of plan.steps) this.#settled.set(step.id, settleable());
   }
 
+  [Symbol.dispose](): void {
+    clearTimeout(this.#lastCall);
+    this.#signals.abort.removeEventListener('abort', this.#onSignal);
+    this.#abort[Symbol.dispose]();
+    this.#kill[Symbol.dispose]();
+  }
+
   /** Whether any step of an act can still start: after an abort only what gives something back, or outlasts it. */
   mayDo({ steps }: Act): boolean {
-    return !this.#abort.aborted || steps.some((step) => this.#mayOutlast(step));
+    return !this.#abort.signal.aborted || steps.some((step) => this.#mayOutlast(step));
   }
 
   /** Waits until the step may start, runs or skips it, and settles it. Never rejects. */
@@ -152,15 +173,38 @@ class Run {
     return { kind: 'skipped', ...(cause === undefined ? {} : { cause }) };
   }
 
-  /** What ends a step: a step that outlasts the abort of a run is ended by a second signal only. */
-  #endOf({ undoes, always }: Step): AbortSignal {
-    return undoes !== undefined || always === true ? this.#signals.kill : this.#abort;
+  /** What ends a step: one that outlasts the abort of a run is ended by a second signal only, or by the end of its time. */
+  #endOf(step: Step): AbortSignal {
+    return (outlasts(step) ? this.#kill : this.#abort).signal;
+  }
+
+  /** The first signal has come: what gives something back, and what is done always, has a limited time from now on. */
+  #beginEnding(): void {
+    const time = endingTime(this.#plan);
+    this.#lastCall = setTimeout(() => {
+      const running = [...this.#running].filter(([step]) => outlasts(step));
+      for (const [step, { warn }] of running) warn(this.#withVm(endedAtOnce(step, time), step));
+      this.#kill.abort();
+    }, time);
+    this.#announceEnding();
+  }
+
+  /** Tells once, beside a step that goes on, how it is ended too; what loses nothing and is quick needs no such words. */
+  #announceEnding(): void {
+    const { again } = this.#signals;
+    const [, listener] = [...this.#running].find(([step]) => outlasts(step)) ?? [];
+    const copies = this.#plan.steps.some((step) => step.always === true && !this.#outcomes.has(step.id));
+    if (this.#isAnnounced || again === undefined || listener === undefined || !copies) return;
+    this.#isAnnounced = true;
+    listener.note(`Ending; ${again} to end without copies`);
   }
 
   async #execute(step: Step, listener: StepListener): Promise<Outcome> {
     const signal = this.#endOf(step);
     this.#begun.add(step.id);
+    this.#running.set(step, listener);
     listener.begun();
+    if (this.#signals.abort.aborted) this.#announceEnding();
     try {
       const warn = (problem: Problem): void => listener.warn(this.#withVm(problem, step));
       const result = await execute(this.#executors, step, { ...listener, warn, signal });
@@ -172,6 +216,8 @@ class Run {
       // what failed before is given back all the same, and its failure is told already
       if (step.undoes !== undefined && this.#problems.has(problem)) return { kind: 'done' };
       return { kind: 'failed', problem };
+    } finally {
+      this.#running.delete(step);
     }
   }
 
@@ -188,12 +234,12 @@ class Run {
     if (outcome.kind === 'failed') {
       this.#problems.add(outcome.problem);
       this.#firstBadExit ??= 1;
-      if (this.#plan.keepGoing !== true) this.#failure.abort();
+      if (this.#plan.keepGoing !== true) this.#abort.abort();
     }
     if (outcome.kind === 'done' && outcome.exitCode && this.#plan.exitFrom.includes(step.id)) {
       this.#firstBadExit ??= outcome.exitCode;
       // what somebody typed last before they left a console is nothing to judge a run by
-      if (step.kind === 'guest.run' && this.#plan.keepGoing !== true) this.#failure.abort();
+      if (step.kind === 'guest.run' && this.#plan.keepGoing !== true) this.#abort.abort();
     }
   }
 
@@ -217,7 +263,42 @@ async function execute(
     step: Step,
     context: StepContext,
   ) => Promise<StepResult | undefined>;
-  return executor(step, context);
+  return inTimeAfter(context.signal, step, executor(step, context));
+}
+
+/** A step that does not end although it was told to is left to itself: nothing may hold up the end of a run. */
+async function inTimeAfter<T>(signal: AbortSignal, { id }: Step, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  let begin = (): void => undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    begin = () => {
+      timer = setTimeout(() => {
+        trace('info', () => `step ${id} goes on although it was told to end`);
+        reject(signal.reason as Error);
+      }, patience('step-end'));
+    };
+    if (signal.aborted) begin();
+    else signal.addEventListener('abort', begin, { once: true });
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', begin);
+  }
+}
+
+/** Whether a step goes on after the run was told to end: it gives something back, or is done always. */
+function outlasts({ undoes, always }: Step): boolean {
+  return undoes !== undefined || always === true;
+}
+
+function endedAtOnce({ title }: Step, time: number): Problem {
+  return {
+    reason: 'host',
+    message: `"${title}" did not end within ${Math.round(time / 1000)} s of the signal and is ended at once`,
+    hint: 'a longer copy-timeout or shutdown-timeout gives the end of a run more time',
+  };
 }
 
 function outcomeOf(result: StepResult | undefined): Outcome {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { AnswerProject, ProjectEvent } from '../host/projects.ts';
 import { SUPERVISOR_LOG, publishProject, serveProject } from '../host/projects.ts';
 import type { RunDirectory } from '../host/run-directory.ts';
+import { patience } from '../host/deadline.ts';
 import type { Executors, OutputOf } from '../plan/contract.ts';
 import type { Problem } from '../problem.ts';
 import { TransientError } from '../problem.ts';
@@ -23,15 +24,13 @@ function ended(): TransientError {
   return new TransientError({ reason: 'conflict', message, hint: 'run the same command again' });
 }
 
-/** How long a supervisor waits for its first order, in milliseconds. */
-const PATIENCE = 30_000;
-
 /** Wires executors to the outputs of a supervisor. */
 export type Wire = (outputOf: OutputOf, warn: (problem: Problem) => void) => Omit<Executors, 'session.end'>;
 
 /**
  * Takes orders for the VMs of a project, and returns when none of them runs any more. All that is said goes to a log, and
- * to whoever asked for it while they wait. `onReady` is called when orders can be given.
+ * to whoever asked for it while they wait. `onReady` is called when orders can be given. Returns whether there is
+ * something to be heard of: VMs that ended by themselves.
  */
 export async function supervise(
   { file, project }: SupervisedProject,
@@ -39,7 +38,7 @@ export async function supervise(
   wire: Wire,
   onSignal: (end: () => void) => void,
   onReady: (run: string) => void,
-): Promise<void> {
+): Promise<boolean> {
   const log = createWriteStream(join(directory.path, SUPERVISOR_LOG), { mode: 0o600 });
   log.on('error', () => undefined);
   const listeners = new Set<(event: ProjectEvent) => void>();
@@ -86,11 +85,13 @@ export async function supervise(
   });
   onReady(directory.path);
   // whoever started us may be gone before it has an order
-  setTimeout(() => orders === 0 && !supervisor.isBusy && over.abort(), PATIENCE).unref();
+  setTimeout(() => orders === 0 && !supervisor.isBusy && over.abort(), patience('supervisor-order')).unref();
   await new Promise<void>((resolve) =>
     over.signal.addEventListener('abort', () => resolve(), { once: true }),
   );
   await supervisor.over();
+  await published;
   server.close();
-  log.end();
+  await new Promise<void>((resolve) => log.end(() => resolve()));
+  return supervisor.vms.some(({ state }) => state === 'ended');
 }

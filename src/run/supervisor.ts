@@ -1,3 +1,4 @@
+import { linked } from '../host/deadline.ts';
 import type { Executor, Executors } from '../plan/contract.ts';
 import type { Supervised } from '../plan/project.ts';
 import { isUp } from '../plan/project.ts';
@@ -71,24 +72,27 @@ export class Supervisor {
     this.#refuseOutdated(order);
     this.#endUnfinished(order);
     const progress = new Progress(order.plan);
-    const brokenOff = new AbortController();
-    const leave = (): void => brokenOff.abort();
+    const abort = linked(this.#abort.signal);
+    const leave = (): void => abort.abort();
     gone.addEventListener('abort', leave, { once: true });
     if (gone.aborted) leave();
     const signals = {
-      abort: AbortSignal.any([this.#abort.signal, brokenOff.signal]),
+      abort: abort.signal,
       kill: this.#kill.signal,
       exitCode: () => undefined,
     };
-    this.#register(order, progress);
+    this.#register(order, progress, abort.signal);
     const view = tracked(listrView({ live: false, color: false, write }), progress, write);
-    const run = runPlan(order.plan, this.#executors, signals, view).finally(() => this.#runs.delete(run));
+    const run = runPlan(order.plan, this.#executors, signals, view).finally(() => {
+      this.#runs.delete(run);
+      abort[Symbol.dispose]();
+    });
     this.#runs.add(run);
     await Promise.race([progress.up, run]);
     gone.removeEventListener('abort', leave);
     for (const { name } of order.vms) {
       const session = this.#sessions.get(name);
-      if (session?.state === 'starting') session.state = 'running';
+      if (session?.state === 'starting' && progress.isUp(name)) session.state = 'running';
     }
     this.#onChange(this.vms);
     return progress.exitCode;
@@ -121,7 +125,7 @@ export class Supervisor {
     }
   }
 
-  #register({ vms }: Order, progress: Progress): void {
+  #register({ vms }: Order, progress: Progress, abort: AbortSignal): void {
     for (const vm of vms) {
       const session: Session = {
         ...vm,
@@ -132,7 +136,9 @@ export class Supervisor {
       };
       this.#sessions.set(vm.name, session);
       void session.over.then(() => {
-        session.state = progress.hasDone(vm.name) ? 'done' : 'failed';
+        const wasToEnd = session.end.signal.aborted || abort.aborted;
+        const otherwise = session.state === 'running' && !wasToEnd ? 'ended' : 'failed';
+        session.state = progress.hasDone(vm.name) ? 'done' : otherwise;
         if (this.#sessions.get(vm.name) === session) this.#onChange(this.vms);
       });
     }
@@ -166,8 +172,9 @@ export class Supervisor {
         if (session === undefined || kind === 'session.end' || !isEndable(step))
           return execute(step, context);
         const { signal: end } = session.end;
+        using either = linked(context.signal, end);
         try {
-          return await execute(step, { ...context, signal: AbortSignal.any([context.signal, end]) });
+          return await execute(step, { ...context, signal: either.signal });
         } catch (error) {
           if (end.aborted && !context.signal.aborted) return { ended: true };
           throw error;
@@ -194,6 +201,7 @@ class Progress {
   readonly #whenOver = new Map<string, () => void>();
   readonly #failed = new Set<string>();
   readonly #done = new Set<string>();
+  readonly #up = new Set<string>();
   #whenUp: () => void = () => undefined;
   exitCode = 0;
   /** Comes when each VM of the plan does what it is for, or never will. */
@@ -217,7 +225,13 @@ class Progress {
     return this.#done.has(vm) && !this.#failed.has(vm);
   }
 
-  begun({ id, kind }: Step): void {
+  /** Whether it has come to what it is for. */
+  isUp(vm: string): boolean {
+    return this.#up.has(vm);
+  }
+
+  begun({ id, vm, kind }: Step): void {
+    if (vm !== undefined && UP.includes(kind)) this.#up.add(vm);
     // one that ends another has come to what it is for when it is done
     if (kind !== 'session.end') this.#reach(id);
   }

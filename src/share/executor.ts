@@ -2,7 +2,8 @@ import { mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { allFolders } from '../config/shares.ts';
 import type { SharedFolderSpec, SshSpec } from '../config/vm-spec.ts';
-import type { Executor, Executors, FindMachine, StepContext } from '../plan/contract.ts';
+import { PATIENCE_VARIABLE, limited, patience, within } from '../host/deadline.ts';
+import type { Executor, Executors, FindMachine, Machine, StepContext } from '../plan/contract.ts';
 import { shareTag } from '../plan/shares.ts';
 import type { MountShares } from '../plan/step.ts';
 import type { Problem } from '../problem.ts';
@@ -26,8 +27,8 @@ export interface ShareNeeds {
   /** The private directory of this process. */
   readonly runDirectory: string;
   readonly find: FindMachine;
-  /** The inside of a guest; each number up has a share in the connections to it. */
-  readonly shell: (vm: string, ssh: SshSpec, number: number, context: StepContext) => Promise<Shell>;
+  /** The inside of a guest; with a number on a connection for folders, which each number up has a share in. */
+  readonly shell: (vm: string, ssh: SshSpec, signal: AbortSignal, number?: number) => Promise<Shell>;
   /** Tells the user of something that no step is about. */
   readonly warn: (problem: Problem) => void;
 }
@@ -72,24 +73,39 @@ export function shareRoom({ runDirectory, find, shell, warn }: ShareNeeds): Shar
       folders: allFolders(shares),
     };
     mounted.set(vm, entry);
-    const first = await shell(vm, step.ssh, 0, context);
-    entry.shell = first;
-    if (!first.isRoot) throw noSudo(first.user, entry.folders);
-    await mountDevices(step, first, context.signal);
-    if (shares.sshfs.length === 0) return undefined;
+    await limited(
+      context.signal,
+      patience('mount'),
+      () => mountedTooSlowly(find(vm)),
+      async (signal) => {
+        const first = await shell(vm, step.ssh, signal);
+        entry.shell = first;
+        if (!first.isRoot) throw noSudo(first.user, entry.folders);
+        await mountDevices(step, first, signal);
+        await mountSshfs(step, entry, signal);
+      },
+    );
+    return undefined;
+  };
+
+  const mountSshfs = async (
+    { vm, ssh, shares }: MountShares,
+    entry: Mounted,
+    signal: AbortSignal,
+  ): Promise<void> => {
+    if (shares.sshfs.length === 0) return;
     const server = await findSftpServer(shares.sftpServer);
     // all of them at the same time; what one of them has to say is not to leave the others alone
     const opened = await Promise.allSettled(
       shares.sshfs.map(async (folder, index) => {
-        const inside = await shell(vm, step.ssh, index, context);
-        const one = await SshfsMount.open(folder, inside, server, context.signal);
+        const inside = await shell(vm, ssh, signal, index);
+        const one = await SshfsMount.open(folder, inside, server, signal);
         entry.mounts.push(one);
         void one.lost.then((problem) => problem && tellOfLoss(vm, problem));
       }),
     );
     const failed = opened.find((one) => one.status === 'rejected');
     if (failed) throw failed.reason;
-    return undefined;
   };
 
   /** The end of the machine is the end of its folders, and no news. */
@@ -103,9 +119,10 @@ export function shareRoom({ runDirectory, find, shell, warn }: ShareNeeds): Shar
     mounted.delete(vm);
     if (entry === undefined) return undefined;
     entry.mounts.forEach((one) => one.expectEnd());
+    const machine = find(vm);
     try {
-      if (entry.shell) await takeAway(vm, entry.shell, entry.folders, context);
-      await Promise.all(entry.mounts.map((one) => one.settle()));
+      if (entry.shell && !machine.isGivenUp()) await takeAway(machine, entry.shell, entry.folders, context);
+      if (!machine.isGivenUp()) await Promise.all(entry.mounts.map((one) => one.settle()));
     } finally {
       await Promise.all(entry.mounts.map((one) => one.kill()));
     }
@@ -177,29 +194,37 @@ async function endsSoon({ ended }: ReturnType<FindMachine>): Promise<boolean> {
 
 /** Unmounts what is mounted; a guest that does not answer any more has lost what it did not write. */
 async function takeAway(
-  vm: string,
+  machine: Machine,
   shell: Shell,
   folders: readonly SharedFolderSpec[],
   { signal, warn }: StepContext,
 ): Promise<void> {
-  const deadline = AbortSignal.any([signal, AbortSignal.timeout(DEADLINE)]);
+  using deadline = within(signal, patience('unmount'));
+  // of a guest that has ended nothing more is to be had
+  void machine.ended.then(() => deadline.abort());
   const script = unmountScript(
     folders.map(({ guest }) => guest),
     shell.sudo,
   );
-  const answer = await shell.ask(script, deadline).catch((error: unknown) => {
+  const answer = await shell.ask(script, deadline.signal).catch((error: unknown) => {
     if (signal.aborted) throw error;
+    machine.giveUp();
     return undefined;
   });
   for (const guest of answer?.stdout.split('\n').filter(Boolean) ?? []) {
     warn({
       reason: 'guest',
       message: `the shared folder at ${guest} was still in use in the guest when the session ended`,
-      where: { kind: 'vm', vm },
       hint: 'what is written there from then on does not reach the host',
     });
   }
 }
 
-/** How long unmounting may take, in milliseconds. */
-const DEADLINE = 30_000;
+function mountedTooSlowly(machine: Machine): Problem {
+  machine.giveUp();
+  return {
+    reason: 'guest',
+    message: `the shared folders were not mounted within ${patience('mount') / 1000} s`,
+    hint: `the guest may be overloaded or hang: look at its serial console (--log-dir); ${PATIENCE_VARIABLE}=3 waits three times as long`,
+  };
+}

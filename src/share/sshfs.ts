@@ -4,6 +4,7 @@ import type { SharedFolderSpec } from '../config/vm-spec.ts';
 import { unlessAborted } from '../host/abort.ts';
 import type { Child } from '../host/child.ts';
 import { startChild } from '../host/child.ts';
+import { patience } from '../host/deadline.ts';
 import type { Exit } from '../host/exit.ts';
 import type { Problem } from '../problem.ts';
 import { TransientError } from '../problem.ts';
@@ -18,8 +19,7 @@ interface Ending {
   readonly words: readonly string[];
 }
 
-/** How long a folder that is given up may take to come to its end, in milliseconds. */
-const PATIENCE = 3000;
+/** Time between two looks whether a folder has come to its end, in milliseconds. */
 const INTERVAL = 50;
 
 /** A folder in a guest: its sshfs, and at the other end of an ssh channel an SFTP server of the host. */
@@ -90,13 +90,13 @@ export class SshfsMount {
   /** Waits until all that the guest wrote is on the host; it has been unmounted, or is still used by somebody there. */
   async settle(): Promise<void> {
     const ended = this.#guest.exited.then(() => true);
-    const tries = PATIENCE / INTERVAL;
+    const tries = patience('folder-end') / INTERVAL;
     for (let quiet = 0, count = 0; quiet < 3 && count < tries; count += 1) {
       if (await Promise.race([ended, delay(INTERVAL, false)])) break;
       quiet = this.#gate.isIdle ? quiet + 1 : 0;
     }
     this.#server.stdin?.end();
-    await Promise.race([this.#server.exited, delay(PATIENCE)]);
+    await Promise.race([this.#server.exited, delay(patience('folder-end'))]);
     await this.kill();
   }
 

@@ -3,6 +3,8 @@ import type { SharedFolderSpec } from '../config/vm-spec.ts';
 import { exists } from '../host/exists.ts';
 import type { Child } from '../host/child.ts';
 import { startChild } from '../host/child.ts';
+import { patience } from '../host/deadline.ts';
+import { tailOf } from '../host/tail.ts';
 import { findProgram, hasProgram } from '../host/program.ts';
 import { run } from '../host/run.ts';
 import { TransientError } from '../problem.ts';
@@ -16,8 +18,6 @@ const PLACES = [
   '/usr/libexec/qemu/virtiofsd',
 ];
 
-/** How long a daemon may take to be there, in milliseconds. */
-const PATIENCE = 10_000;
 const INTERVAL = 20;
 
 /** A daemon that serves one folder to one machine, by a socket that only we can reach. */
@@ -37,17 +37,16 @@ export class Virtiofsd {
       ownGroup: true,
       signal,
     });
-    const said: string[] = [];
-    child.stderr?.on('data', (chunk: Buffer) => said.push(chunk.toString()));
+    const words = tailOf(child.stderr);
     const ended = child.exited.then(() => true);
-    for (let waited = 0; waited < PATIENCE && !(await exists(socket)); waited += INTERVAL) {
+    for (let waited = 0; waited < patience('virtiofsd') && !(await exists(socket)); waited += INTERVAL) {
       if (await Promise.race([ended, delay(INTERVAL, false)])) break;
     }
     if (await exists(socket)) return new Virtiofsd(socket, child);
     child.kill('SIGKILL');
     signal.throwIfAborted();
     const message = `${pairOf(folder)}: virtiofsd did not start`;
-    const details = said.join('').split('\n').filter(Boolean).slice(-10);
+    const details = words.lines.slice(-10);
     throw new TransientError({ reason: 'host', message, details, hint: 'share it by sshfs: leave via out' });
   }
 

@@ -1,3 +1,4 @@
+import { within } from '../host/deadline.ts';
 import type { Executors, StepContext } from '../plan/contract.ts';
 import type { CopyIn, CopyOut } from '../plan/step.ts';
 import { TransientError } from '../problem.ts';
@@ -15,12 +16,12 @@ export function copyExecutors(find: FindFar): Pick<Executors, 'copy.in' | 'copy.
     copy: typeof copyIn,
   ): Promise<undefined> => {
     const { timeout } = step;
-    const late = timeout === undefined ? undefined : AbortSignal.timeout(timeout * 1000);
-    const signal = late === undefined ? context.signal : AbortSignal.any([context.signal, late]);
+    using late = within(context.signal, timeout === undefined ? undefined : timeout * 1000);
+    const { signal } = late;
     try {
       await copy(step, await find(step, { ...context, signal }), { signal, progress: context.progress });
     } catch (error) {
-      throw late?.aborted === true && !context.signal.aborted ? tooSlow(step) : named(step, error);
+      throw late.expired ? tooSlow(step) : named(step, error);
     }
     return undefined;
   };

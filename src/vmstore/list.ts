@@ -1,4 +1,6 @@
 import { isLockedFile } from '../host/lock.ts';
+import type { SupervisedVm } from '../host/projects.ts';
+import { endedVms } from '../host/projects.ts';
 import type { RunningVm } from '../host/running.ts';
 import { runningVms } from '../host/running.ts';
 import type { StoredVmFacts } from './store.ts';
@@ -8,8 +10,11 @@ import { listVms } from './store.ts';
 export interface VmRow {
   readonly name: string;
   readonly images: readonly string[];
-  /** `in-use`: somebody has it who does not tell us of it. `broken`: it cannot be started, only removed. */
-  readonly status: 'running' | 'in-use' | 'offline' | 'broken';
+  /**
+   * `in-use`: somebody has it who does not tell us of it. `broken`: it cannot be started, only removed. `ended`: it ran
+   * detached, and ended by itself.
+   */
+  readonly status: 'running' | 'in-use' | 'offline' | 'broken' | 'ended';
   readonly stored: boolean;
   readonly started?: string;
   readonly created?: string;
@@ -27,7 +32,10 @@ export async function vmRows(
   vmstore: string,
   all: boolean,
 ): Promise<VmRow[]> {
-  const running = (await runningVms(environment, vmstore)).map(runningRow);
+  const running = [
+    ...(await runningVms(environment, vmstore)).map(runningRow),
+    ...(await endedVms(environment)).map(endedRow),
+  ];
   if (!all) return running;
   const names = new Set(running.filter((row) => row.stored).map((row) => row.name));
   const others = (await listVms(vmstore)).filter((vm) => !names.has(vm.name)).map(storedRow);
@@ -46,6 +54,10 @@ function runningRow({ name, images, stored, since, qemu, owner, ssh, forwards }:
     ...(ssh ? { ssh: { port: ssh.port, user: ssh.user } } : {}),
     forwards,
   };
+}
+
+function endedRow({ instance }: SupervisedVm): VmRow {
+  return { name: instance, images: [], status: 'ended', stored: false, forwards: [] };
 }
 
 function storedRow({ name, disks, created, config }: StoredVmFacts): VmRow {

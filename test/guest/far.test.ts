@@ -10,7 +10,7 @@ let directory = '';
 beforeEach(() => (directory = mkdtempSync(join(tmpdir(), 'transient-far-'))));
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-const patience = AbortSignal.timeout(20_000);
+const patience = new AbortController().signal;
 
 /** This host passes for a guest, by an ssh program that runs what it is given here. */
 async function hostAsGuest(path = process.env['PATH'] ?? ''): Promise<SshFar> {
@@ -18,7 +18,7 @@ async function hostAsGuest(path = process.env['PATH'] ?? ''): Promise<SshFar> {
   writeFileSync(program, `#!/bin/sh\nfor last; do :; done\nPATH=${path} exec /bin/sh -c "$last"\n`);
   chmodSync(program, 0o755);
   const ssh = { user: 'vagrant', program, timeout: 10, options: [], netDriver: 'virtio-net-pci' };
-  const target = { ssh, port: 1, keyFiles: [], withAgent: false, controlPath: undefined };
+  const target = { ssh, port: 1, keyFiles: [], withAgent: false, controlPath: undefined, isEmulated: false };
   return SshFar.open(target, patience);
 }
 

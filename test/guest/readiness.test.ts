@@ -21,6 +21,11 @@ async function detailsFor(tail: SerialTail): Promise<readonly string[]> {
     ended: new Promise(() => undefined),
     serialTail: () => Promise.resolve(tail),
     hideSerial: () => undefined,
+    isEmulated: false,
+    sshConnections: () => Promise.resolve('unanswered'),
+    onFate: () => () => undefined,
+    giveUp: () => undefined,
+    isGivenUp: () => false,
   };
   const login = (): Promise<undefined> => Promise.reject(new Error('nobody greeted'));
   const failure: unknown = await awaitReady(machine, SSH, login, new AbortController().signal).then(

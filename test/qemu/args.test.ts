@@ -28,23 +28,25 @@ describe('the whole command line', () => {
   test("QEMU's own console, without a network card", () => {
     const { name, machine: spec, disks, snapshot } = facts();
     const serial = { log: '/run/serial.log', onTerminal: true, display: false };
-    expect(lines({ name, machine: spec, disks, snapshot, serial, accel: 'kvm' })).toEqual([
-      '-name guest=test',
-      '-accel kvm',
-      '-cpu host',
-      '-m 1G',
-      '-smp 2',
-      '-snapshot',
-      '-device virtio-scsi-pci,id=scsi',
-      '-drive file=/backend/test,format=qcow2,if=none,id=disk0',
-      '-device scsi-hd,drive=disk0,bus=scsi.0,bootindex=0',
-      '-nographic',
-      '-chardev stdio,id=console,mux=on,signal=off,logfile=/run/serial.log,logappend=off',
-      '-serial chardev:console',
-      '-mon chardev=console,mode=readline',
-      '-chardev socket,id=qmp,fd=3',
-      '-mon chardev=qmp,mode=control',
-    ]);
+    expect(lines({ name, machine: spec, disks, snapshot, serial, accel: 'kvm', panicDevice: false })).toEqual(
+      [
+        '-name guest=test',
+        '-accel kvm',
+        '-cpu host',
+        '-m 1G',
+        '-smp 2',
+        '-snapshot',
+        '-device virtio-scsi-pci,id=scsi',
+        '-drive file=/backend/test,format=qcow2,if=none,id=disk0',
+        '-device scsi-hd,drive=disk0,bus=scsi.0,bootindex=0',
+        '-nographic',
+        '-chardev stdio,id=console,mux=on,signal=off,logfile=/run/serial.log,logappend=off',
+        '-serial chardev:console',
+        '-mon chardev=console,mode=readline',
+        '-chardev socket,id=qmp,fd=3',
+        '-mon chardev=qmp,mode=control',
+      ],
+    );
   });
 });
 
@@ -193,6 +195,7 @@ function machine(qemuArgs: readonly string[] = [], more: Partial<MachineSpec> = 
 function facts(more: Partial<QemuFacts> = {}): QemuFacts {
   return {
     name: 'test',
+    panicDevice: false,
     machine: machine(),
     accel: 'tcg',
     disks: [{ path: '/backend/test' }],

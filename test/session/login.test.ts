@@ -16,7 +16,7 @@ test('a guest that refuses the first logins is asked again', async () => {
 });
 
 test('a guest that never greets is given up, with the end of its serial console', async () => {
-  await using rig = new Rig({ faults: { noSsh: true, serial: 'Kernel panic - not syncing' } });
+  await using rig = new Rig({ faults: { noSsh: true, serial: 'Give root password for maintenance' } });
   const { exitCode, stdout, stderr } = await rig.run([
     'run',
     rig.stored(),
@@ -30,7 +30,7 @@ test('a guest that never greets is given up, with the end of its serial console'
   expect(stderr.text).toContain('the guest did not offer ssh within 0.5 s');
   // without the control sequences of the console
   expect(stderr.text).toMatch(/^ +Linux version 6\.1\.0-fake$/m);
-  expect(stderr.text).toContain('Kernel panic - not syncing');
+  expect(stderr.text).toContain('Give root password for maintenance');
 });
 
 test('a guest that lets nobody in is given up, with its refusal', async () => {

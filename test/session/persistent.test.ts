@@ -114,15 +114,15 @@ describe('what the file says of a VM that exists', () => {
       a: 'persistent = true\nssh-command = "true"\nssh-option = ["Compression=yes"]',
     });
     const { path, calls } = sshProgram(rig);
-    const typed = ['up', '-o', 'ServerAliveInterval=5', '--ssh-bin-name', path];
+    const typed = ['up', '-o', 'TCPKeepAlive=no', '--ssh-bin-name', path];
     await succeeded(rig, typed);
     await succeeded(rig, ['up']);
     await succeeded(rig, typed);
     const options = calls().map((argv) =>
-      valuesOf(argv, '-o').filter((option) => /^(Comp|Server)/.test(option)),
+      valuesOf(argv, '-o').filter((option) => /^(Comp|TCP)/.test(option)),
     );
     expect(new Set(options.map((said) => said.join(' ')))).toEqual(
-      new Set(['Compression=yes ServerAliveInterval=5']),
+      new Set(['Compression=yes TCPKeepAlive=no']),
     );
   });
 

@@ -58,14 +58,16 @@ describe('a command in a VM that runs', () => {
     await end(owner);
   });
 
-  test('it ends with the VM, not with 0', async () => {
+  test('it ends with the VM, with an error that says so', async () => {
     await using rig = new Rig();
     await created(rig, 'x');
     const owner = await running(rig, ['start', 'x']);
     const session = rig.start(['ssh', 'x', '--cmd', STAYS]);
     await session.waitFor(/up/, 'stdout');
     await succeeded(rig, ['stop', 'x']);
-    expect((await session.ended).exitCode).toBe(255);
+    const { exitCode, stderr } = await session.ended;
+    expect(stderr.text).toContain(`the guest was switched off while "${STAYS}" ran`);
+    expect(exitCode).toBe(1);
     await owner.ended;
   });
 
@@ -174,9 +176,9 @@ describe('the ssh program', () => {
   test('is called as the owner of the VM calls it, with what is typed now behind that', async () => {
     await using rig = new Rig();
     const { path, calls } = sshProgram(rig);
-    const stored = ['--ssh-bin-name', path, '--ssh-user', 'me', '-o', 'ServerAliveInterval=5'];
+    const stored = ['--ssh-bin-name', path, '--ssh-user', 'me', '-o', 'TCPKeepAlive=no'];
     await created(rig, 'x', ...stored);
-    const owner = await running(rig, ['start', 'x', '-o', 'ServerAliveCountMax=7']);
+    const owner = await running(rig, ['start', 'x', '-o', 'NumberOfPasswordPrompts=1']);
     const before = calls().length;
     await succeeded(rig, ['ssh', 'x', '--ssh-option', 'Compression=yes', '--cmd', 'echo in']);
     const [first, ...others] = calls().slice(before);
@@ -184,9 +186,9 @@ describe('the ssh program', () => {
     expect(first).toContain('ControlMaster=yes');
     for (const argv of [first, last]) {
       expect(valuesOf(argv, '-l')).toEqual(['me']);
-      expect(valuesOf(argv, '-o').filter((option) => /^(Server|Comp)/.test(option))).toEqual([
-        'ServerAliveInterval=5',
-        'ServerAliveCountMax=7',
+      expect(valuesOf(argv, '-o').filter((option) => /^(TCP|Number|Comp)/.test(option))).toEqual([
+        'TCPKeepAlive=no',
+        'NumberOfPasswordPrompts=1',
         'Compression=yes',
       ]);
     }

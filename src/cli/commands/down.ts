@@ -1,4 +1,5 @@
-import { findProject } from '../../host/projects.ts';
+import type { ProjectRecord } from '../../host/projects.ts';
+import { endedProject, findProject, forgetEnded } from '../../host/projects.ts';
 import { isUp, planDown } from '../../plan/project.ts';
 import { didYouMean } from '../../options/issues.ts';
 import { failed, ok } from '../../problem.ts';
@@ -12,7 +13,11 @@ export const down: CommandDef = {
   completes: ['project'],
   scope: 'everywhere',
   help: 'end the VMs of the Transientfile that run detached, or those named and what depends on them',
-  switches: [FILE_SWITCH, ...PLAN_SWITCHES],
+  switches: [
+    FILE_SWITCH,
+    { flags: '-k, --kill', help: 'at once, without asking the guests' },
+    ...PLAN_SWITCHES,
+  ],
   takesQemuArguments: false,
   intend: async (invocation) => {
     const { operands, switches, environment } = invocation;
@@ -33,12 +38,38 @@ export const down: CommandDef = {
     const plan = planDown(record?.vms ?? [], operands);
     if (switches['plan'] === true) return ok({ kind: 'tree', plan });
     if (record === undefined || plan.steps.length === 0)
-      return ok({ kind: 'say', note: 'Nothing of this project runs detached' });
+      return ok({ kind: 'say', note: await nothingRuns(environment, file, record) });
+    const notes = endedNotes(record);
     const isLast = record.vms.every((vm) => !isUp(vm) || ends(vm.name));
-    return ok({ kind: 'order', order: { plan, vms: [] }, record, file, project: record.project, isLast });
+    const kill = switches['kill'] === true;
+    return ok({
+      kind: 'order',
+      order: { plan, vms: [] },
+      record,
+      file,
+      project: record.project,
+      isLast,
+      kill,
+      notes,
+    });
 
     function ends(name: string): boolean {
       return plan.steps.some(({ vm }) => vm === name);
     }
   },
 };
+
+/** Says, once, which VMs ended before they were told to. */
+async function nothingRuns(
+  environment: NodeJS.ProcessEnv,
+  file: string,
+  record: ProjectRecord | undefined,
+): Promise<string> {
+  const ended = record ?? (await endedProject(environment, file));
+  await forgetEnded(environment, file);
+  return ['Nothing of this project runs detached', ...(ended ? endedNotes(ended) : [])].join('\n');
+}
+
+function endedNotes({ vms }: ProjectRecord): string[] {
+  return vms.flatMap(({ name, state }) => (state === 'ended' ? [`VM ${name} has ended by itself`] : []));
+}

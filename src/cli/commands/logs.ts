@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { notRunning } from '../../config/stored-problems.ts';
-import { SUPERVISOR_LOG, findProject } from '../../host/projects.ts';
+import { SUPERVISOR_LOG, endedProject, findProject } from '../../host/projects.ts';
 import { runningVms } from '../../host/running.ts';
 import type { Result } from '../../problem.ts';
 import { failed, ok } from '../../problem.ts';
@@ -36,7 +36,9 @@ async function ofVm(invocation: Invocation, name: string): Promise<Result<LogsIn
 async function ofProject(invocation: Invocation): Promise<Result<LogsIntent>> {
   const path = pathOf(invocation);
   if (!path.ok) return path;
-  const record = await findProject(invocation.environment, path.value);
+  const { environment } = invocation;
+  const record =
+    (await findProject(environment, path.value)) ?? (await endedProject(environment, path.value));
   if (record === undefined) {
     return failed({
       reason: 'unknown-reference',

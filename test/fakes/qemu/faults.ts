@@ -19,6 +19,14 @@ export interface Faults {
   readonly noFrames?: boolean;
   /** The guest's port accepts connections and never answers, as slirp does for a guest that does not listen. */
   readonly noSsh?: boolean;
+  /** The guest accepts connections to its ssh port, and its server never greets. */
+  readonly silentSsh?: boolean;
+  /** The control connection answers nothing once it is ready. */
+  readonly silentQmp?: boolean;
+  /** The control connection sends one line without an end once it is ready. */
+  readonly endlessQmp?: boolean;
+  /** The guest does this when a command has begun that says `fate`; its sessions hang. */
+  readonly fate?: 'reboot' | 'panic' | 'panic-on-serial' | 'poweroff';
   /** Time that the guest takes to greet, in milliseconds. */
   readonly bannerDelay?: number;
   readonly refuseLogin?: boolean;

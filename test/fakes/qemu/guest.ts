@@ -9,6 +9,8 @@ import type { Life } from './life.ts';
 /** A guest that is nothing but its ssh server; what is run in it runs on the host. */
 export interface Guest {
   readonly port: number;
+  /** How many connections there are, and whether the guest's network answers them. */
+  readonly connections: () => { readonly count: number; readonly answered: boolean };
   readonly powerOff: () => void;
 }
 
@@ -16,6 +18,7 @@ export interface Guest {
 export async function bootGuest(port: number, life: Life): Promise<Guest> {
   const waiting = new Set<Socket>();
   const sockets = new Set<Socket>();
+  let answers = life.faults.silentSsh === true;
   let greet = (socket: Socket): void => void waiting.add(socket);
   const server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket);
@@ -27,9 +30,10 @@ export async function bootGuest(port: number, life: Life): Promise<Guest> {
     greet(socket);
   });
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
-  if (life.faults.noSsh !== true) void openSsh();
+  if (life.faults.noSsh !== true && !answers) void openSsh();
   return {
     port: (server.address() as AddressInfo).port,
+    connections: () => ({ count: sockets.size, answered: answers }),
     powerOff: () => {
       server.close();
       for (const socket of sockets) socket.destroy();
@@ -40,6 +44,7 @@ export async function bootGuest(port: number, life: Life): Promise<Guest> {
     const inject = await sshServer(life);
     setTimeout(() => {
       life.happens('banner');
+      answers = true;
       greet = inject;
       waiting.forEach(inject);
     }, life.faults.bannerDelay ?? 0);
@@ -92,7 +97,7 @@ function serve(session: Session, life: Life): void {
 
 function start(channel: ServerChannel, args: readonly string[], life: Life, command: string): void {
   life.happens('command', { command });
-  if (life.faults.ioError) return;
+  if (life.faults.ioError || (life.faults.fate !== undefined && /\bfate\b/.test(command))) return;
   // in a real guest it would go when the machine goes
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', 'sh', ...args], { env: guestEnvironment() });
   channel.pipe(child.stdin);

@@ -5,7 +5,7 @@ import type { Entry, Faults, Moment } from './faults.ts';
 export class Life {
   readonly faults: Faults;
   readonly #name: string;
-  readonly #listeners = new Map<Moment, () => void>();
+  readonly #listeners = new Map<Moment, (command: string) => void>();
 
   constructor(name: string, faults: Faults) {
     this.#name = name;
@@ -14,14 +14,14 @@ export class Life {
 
   happens(moment: Moment, more: Pick<Entry, 'argv' | 'temporary' | 'signal' | 'command'> = {}): void {
     this.#write({ moment, time: Date.now(), pid: process.pid, name: this.#name, ...more });
-    this.#listeners.get(moment)?.();
+    this.#listeners.get(moment)?.(more.command ?? '');
     if (this.faults.dieAfter === moment) {
       process.stderr.write(`qemu-system-x86_64: the fake dies after ${moment}\n`);
       process.exit(1);
     }
   }
 
-  when(moment: Moment, act: () => void): void {
+  when(moment: Moment, act: (command: string) => void): void {
     this.#listeners.set(moment, act);
   }
 

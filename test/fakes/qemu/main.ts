@@ -4,10 +4,12 @@
  */
 import { existsSync, writeSync } from 'node:fs';
 import { readCommandLine } from './command-line.ts';
+import type { Faults } from './faults.ts';
 import { faultsOf } from './faults.ts';
 import type { Guest } from './guest.ts';
 import { bootGuest } from './guest.ts';
 import { Life } from './life.ts';
+import type { Controlled } from './qmp-server.ts';
 import { QmpServer } from './qmp-server.ts';
 import { SerialConsole } from './serial-console.ts';
 
@@ -38,6 +40,12 @@ async function main(argv: readonly string[]): Promise<void> {
     guest?.powerOff();
     life.end();
   };
+  const meet = (fate: NonNullable<Faults['fate']>): void => {
+    if (fate === 'poweroff') end('guest-shutdown');
+    if (fate === 'reboot') qmp?.event('RESET', { guest: true, reason: 'guest-reset' });
+    if (fate === 'panic') qmp?.event('GUEST_PANICKED', { action: 'run' });
+    if (fate === 'panic-on-serial') console.print('[    9.876543] Kernel panic - not syncing: fake');
+  };
   const powerDown = (): void => {
     life.happens('powerdown');
     if (ignorePowerdown === true) return;
@@ -59,19 +67,28 @@ async function main(argv: readonly string[]): Promise<void> {
       ? undefined
       : new QmpServer(said.qmpDescriptor, {
           sshPort: () => guest?.port,
+          connections: () => guest?.connections() ?? { count: 0, answered: false },
           forwards: said.forwards,
           powerDown,
           quit: () => end('host-qmp-quit'),
           negotiated: () => life.happens('qmp'),
           refuses: life.faults.refuses,
-          leaves: life.faults.leavesQmp === true,
+          then: afterwards(life.faults),
         });
+  const { fate } = life.faults;
+  if (fate) life.when('command', (command) => /\bfate\b/.test(command) && meet(fate));
   if (ioError) life.when('command', () => qmp?.ioError(ioError.nospace));
   if (noFrames === true) for (const descriptor of said.networkDescriptors) writeSync(descriptor, NONSENSE);
   if (said.sshPort !== undefined) guest = await bootGuest(said.sshPort, life);
   if (noQmp !== true) qmp?.greet();
   console.print(...BOOT_LINES, ...(serial === undefined ? [] : [serial]));
   console.listen(() => end('host-ui'));
+}
+
+function afterwards({ leavesQmp, silentQmp, endlessQmp }: Faults): Controlled['then'] {
+  if (leavesQmp === true) return 'leaves';
+  if (silentQmp === true) return 'is-silent';
+  return endlessQmp === true ? 'is-endless' : 'answers';
 }
 
 function exit(code: number, message: string): never {

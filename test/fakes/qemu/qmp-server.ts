@@ -5,14 +5,15 @@ import type { Forwarded } from './command-line.ts';
 /** What the control connection can have done, and what it asks for. */
 export interface Controlled {
   readonly sshPort: () => number | undefined;
+  readonly connections: () => { readonly count: number; readonly answered: boolean };
   readonly forwards: readonly Forwarded[];
   readonly powerDown: () => void;
   readonly quit: () => void;
   readonly negotiated: () => void;
   /** A command that is refused. */
   readonly refuses: string | undefined;
-  /** The connection is closed once it is ready. */
-  readonly leaves: boolean;
+  /** What the connection does once it is ready: it is closed, says nothing more, or sends a line without an end. */
+  readonly then: 'leaves' | 'is-silent' | 'is-endless' | 'answers';
 }
 
 interface Request {
@@ -56,6 +57,7 @@ export class QmpServer {
 
   #answer({ execute, id, arguments: args }: Request): void {
     const answer = (value: unknown): void => this.#send({ return: value, id });
+    if (execute !== 'qmp_capabilities' && this.#controlled.then === 'is-silent') return;
     if (execute === this.#controlled.refuses) {
       this.#send({ id, error: { class: 'GenericError', desc: `The command ${execute} is disabled` } });
       return;
@@ -64,7 +66,11 @@ export class QmpServer {
       case 'qmp_capabilities':
         answer({});
         this.#controlled.negotiated();
-        if (this.#controlled.leaves) this.#socket.end();
+        if (this.#controlled.then === 'leaves') this.#socket.end();
+        if (this.#controlled.then === 'is-endless') this.#writeEndlessly();
+        break;
+      case 'set-action':
+        answer({});
         break;
       case 'human-monitor-command':
         answer(this.#human(String(args?.['command-line'])));
@@ -85,14 +91,29 @@ export class QmpServer {
     }
   }
 
+  #writeEndlessly(): void {
+    const piece = Buffer.alloc(1024 * 1024, 'x');
+    const go = (): void => {
+      if (this.#socket.writable) this.#socket.write(piece, go);
+    };
+    go();
+  }
+
   #human(line: string): string {
     if (line !== 'info usernet') return `unknown command: '${line}'\r\n`;
     const port = this.#controlled.sshPort();
     if (port === undefined) return '';
     const ssh = { protocol: 'tcp', address: '127.0.0.1', host: port, guest: 22 };
+    const { count, answered } = this.#controlled.connections();
+    const connection = `  TCP[${answered ? 'ESTABLISHED' : 'SYN_SENT'}]`.padEnd(19);
     return [
       'Hub -1 (ssh):',
       '  Protocol[State]    FD  Source Address  Port   Dest. Address  Port RecvQ SendQ',
+      ...Array.from(
+        { length: count },
+        () =>
+          `${connection}  12       127.0.0.1 ${String(port).padStart(5)}       10.0.2.15    22     0     0`,
+      ),
       // libslirp lists what was added last first
       ...[ssh, ...this.#controlled.forwards].reverse().map(row),
       '',

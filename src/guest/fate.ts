@@ -1,0 +1,88 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { linked, patience } from '../host/deadline.ts';
+import type { GuestFate, Machine, MachineEnd, SerialTail, StepContext } from '../plan/contract.ts';
+import type { Problem } from '../problem.ts';
+import { TransientError } from '../problem.ts';
+
+/** A session whose connection is gone: what it ran has not told how it ended. */
+export class ConnectionLost extends Error {
+  readonly how: 'stopped answering' | 'closed the connection';
+
+  constructor(how: ConnectionLost['how']) {
+    super(`the guest ${how}`);
+    this.how = how;
+  }
+}
+
+/** A guest that is gone in the middle of something. */
+export class GuestGone extends TransientError {
+  readonly how: string;
+
+  constructor(how: string, problem: Problem, cause: unknown) {
+    super(problem, { cause });
+    this.how = how;
+  }
+}
+
+/**
+ * Does something in a guest for as long as that lives. When the guest reboots, powers off, panics or stops answering in the
+ * middle, that is the error; `what` is what was being done, as the end of a sentence: `while "make test" ran`.
+ */
+export async function whileAlive<T>(
+  machine: Machine,
+  what: string,
+  { signal }: Pick<StepContext, 'signal'>,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  using scope = linked(signal);
+  let fate: GuestFate | undefined;
+  let end: MachineEnd | undefined;
+  // what has ended already may still tell how
+  const endSoon = (): void => void setTimeout(() => scope.abort(), patience('guest-last-words')).unref();
+  const forget = machine.onFate((one) => {
+    fate ??= one;
+    endSoon();
+  });
+  void machine.ended.then((one) => {
+    end = one;
+    endSoon();
+  });
+  try {
+    return await work(scope.signal);
+  } catch (error) {
+    if (signal.aborted) throw error;
+    const loss = error instanceof ConnectionLost ? error : undefined;
+    // a guest that goes down in order closes its connections first
+    if (loss?.how === 'closed the connection')
+      fate ??= await fateWithin(machine, patience('guest-going-down'));
+    const how = fate ?? (end ? END[end.problem ? 'failed' : 'orderly'] : loss?.how);
+    if (how === undefined) throw error;
+    machine.giveUp();
+    throw new GuestGone(how, end?.problem ?? deathOf(how, what, await machine.serialTail()), error);
+  } finally {
+    forget();
+  }
+}
+
+const END = { failed: 'failed', orderly: 'was switched off' } as const;
+
+async function fateWithin(machine: Machine, milliseconds: number): Promise<GuestFate | undefined> {
+  let forget = (): void => undefined;
+  const fate = new Promise<GuestFate>((resolve) => (forget = machine.onFate(resolve)));
+  try {
+    const ended = machine.ended.then(() => undefined);
+    return await Promise.race([fate, ended, delay(milliseconds, undefined, { ref: false })]);
+  } finally {
+    forget();
+  }
+}
+
+function deathOf(how: string, what: string, { lines }: SerialTail): Problem {
+  return {
+    reason: 'guest',
+    message: `the guest ${how} ${what}`,
+    ...(lines.length > 0
+      ? { details: ['the last lines of its serial console:', ...lines.map((line) => `  ${line}`)] }
+      : {}),
+  };
+}
