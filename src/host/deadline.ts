@@ -14,6 +14,11 @@ export const DEADLINES = {
     wait: 'the last output of a program that was ended',
     after: 'the rest is dropped',
   },
+  lock: {
+    seconds: 3600,
+    wait: 'another process that makes or removes the same image, VM or builder VM',
+    after: 'the command fails, and names that process',
+  },
 } as const satisfies Readonly<Record<string, DeadlineRow>>;
 
 interface DeadlineRow {

@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import * as z from 'zod';
 import { TransientError, problemOf } from '../problem.ts';
+import { processMark } from './process-mark-schema.ts';
 import { isAlive, markOf } from './process-mark.ts';
-import { processMark, readRecord, runDirectories, writeRecord } from './records.ts';
+import { readRecord, runDirectories, writeRecord } from './records.ts';
 
 const RECORD = 'project.json';
 const SOCKET = 'control';
