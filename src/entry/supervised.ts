@@ -91,9 +91,12 @@ function tellReady(run: string): void {
 
 /** One supervisor for each Transientfile: a lock beside our run directories. */
 async function lockProject(runDirectory: string, file: string): Promise<Lock | undefined> {
-  const { lockFile } = await import('../host/lock.ts');
+  const [{ lockFile }, { PROJECT_LOCK }] = await Promise.all([
+    import('../host/lock.ts'),
+    import('../host/run-directory.ts'),
+  ]);
   const sum = createHash('sha256').update(file).digest('hex').slice(0, 16);
-  return lockFile(join(dirname(runDirectory), `project-${sum}`), { wait: false });
+  return lockFile(join(dirname(runDirectory), `${PROJECT_LOCK}${sum}`), { wait: false });
 }
 
 /** The run directory of the supervisor that was quicker, which may still be about to tell of itself. */

@@ -41,7 +41,7 @@ export function wireExecutors({
     ...shares.executors,
     ...builders.executors,
     ...networks.executors,
-    ...copyExecutors(async ({ vm, through }, context) =>
+    ...copyExecutors(runDirectory, async ({ vm, through }, context) =>
       through.kind === 'ssh' ? guests.far(vm, through.ssh, context) : builders.find(vm),
     ),
     ...joinExecutor(async ({ vm, ssh }, context) =>

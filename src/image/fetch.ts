@@ -14,7 +14,7 @@ import { download } from './sources/http.ts';
 import { PartialDownload } from './sources/partial.ts';
 import { findBox } from './sources/vagrant.ts';
 import type { WorkingImage } from './store.ts';
-import { Space } from './unpack/space.ts';
+import { imageSpace } from './unpack/image-space.ts';
 import { unpack } from './unpack/unpack.ts';
 
 /** A disk that was brought in: a file, whether it is ours to move, and the sum of the bytes that came. */
@@ -123,7 +123,7 @@ async function fetchUrl(
   const sums = new Sums(expected);
   const way = { failed: false };
   try {
-    const space = await Space.in(working.directory);
+    const space = await imageSpace(working.directory);
     const source = download(location, partial, times, context, ({ done, total }) => {
       // told before the disk is full, when the server says how much will come
       if (total !== undefined) space.mustHold(total - done);
