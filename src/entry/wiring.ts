@@ -30,7 +30,13 @@ export function wireExecutors({
   const shares = shareRoom({ runDirectory, find, shell: (...where) => guests.shell(...where), warn });
   const networks = networkRoom();
   const { plugIn } = networks;
-  const qemu = qemuRoom(runDirectory, { disksOf: vms.disks, socketsOf: shares.socketsOf, plugIn, outputOf });
+  const qemu = qemuRoom(runDirectory, {
+    disksOf: vms.disks,
+    socketsOf: shares.socketsOf,
+    plugIn,
+    outputOf,
+    warn,
+  });
   const guests = guestRoom(find, outputOf);
   const builders = builderRoom(runDirectory, vms.disks);
   return {

@@ -1,10 +1,10 @@
-import type { FileHandle } from 'node:fs/promises';
-import { mkdir, open, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ForwardSpec } from '../config/vm-spec.ts';
 import { unlessAborted } from '../host/abort.ts';
+import type { LogPlace } from '../host/log-place.ts';
 import { imagePath } from '../host/paths.ts';
 import { isAlive } from '../host/process-mark.ts';
 import { findProgram } from '../host/program.ts';
@@ -27,6 +27,8 @@ import { launchOf } from './launch-facts.ts';
 import type { QemuExit } from './machine.ts';
 import { Qemu, answerOrEnd, endOf, launch } from './machine.ts';
 import { forwardsOf, refuseTakenPorts } from './ports.ts';
+import type { SerialLog } from './serial-log.ts';
+import { logCut, openKeptLog, openPrivateLog } from './serial-log.ts';
 import { followSerial, serialTail } from './serial.ts';
 
 type QemuKind =
@@ -45,18 +47,7 @@ interface Running {
   qemu?: Qemu;
   /** Stops showing the serial output. */
   endLogs?: () => void;
-  /** The serial log that the user keeps. */
-  keptLog?: FileHandle;
-}
-
-/** QEMU writes to an open file of ours: where logs lie, a guest may be able to put a link in its place. */
-function logOf({ directory, keptLog }: Running): string {
-  return keptLog === undefined ? join(directory, 'serial.log') : `/proc/${process.pid}/fd/${keptLog.fd}`;
-}
-
-async function newFile(path: string): Promise<FileHandle> {
-  await rm(path, { force: true });
-  return open(path, 'wx', 0o644);
+  serialLog?: SerialLog;
 }
 
 /** What a machine is made of that others have. */
@@ -69,12 +60,14 @@ export interface MachineParts {
   readonly plugIn: PlugIn;
   /** Where the serial output goes that is shown all the time. */
   readonly outputOf: OutputOf;
+  /** Tells the user of something that no step is about. */
+  readonly warn: (problem: Problem) => void;
 }
 
 /** `runDirectory` is the private directory of this process. */
 export function qemuRoom(
   runDirectory: string,
-  { disksOf, socketsOf, plugIn, outputOf }: MachineParts,
+  { disksOf, socketsOf, plugIn, outputOf, warn }: MachineParts,
 ): QemuRoom {
   const running = new Map<string, Running>();
   let count = 0;
@@ -105,8 +98,12 @@ export function qemuRoom(
     const directory = await newDirectory();
     const entry: Running = { directory };
     running.set(step.vm, entry);
-    if (step.serialLog !== undefined) entry.keptLog = await newFile(step.serialLog);
-    const log = logOf(entry);
+    const onCut = (): void => warn(logCut(step.vm));
+    entry.serialLog =
+      step.serialLog === undefined
+        ? await openPrivateLog(directory, onCut)
+        : await openKeptLog(step.serialLog, onCut);
+    const log = entry.serialLog.place;
     context.note('Finished preparation. Starting virtual machine');
     const files = filesOf(step, disksOf);
     const cards = step.networks.map(
@@ -114,7 +111,7 @@ export function qemuRoom(
         (channel: Duplex) =>
           plugIn(name, step.vm, channel),
     );
-    const launched = launchOf(step, files, socketsOf(step.vm), log, context);
+    const launched = launchOf(step, files, socketsOf(step.vm), log.path, context);
     const started = await launch({ ...launched, cards }, context.signal);
     const toEnd = async (exit: QemuExit): Promise<MachineEnd> =>
       withVm(await endOf(step.machine.program, exit, log), step.vm);
@@ -136,7 +133,7 @@ export function qemuRoom(
           ? followSerial(log, (bytes) => void process.stderr.write(bytes))
           : () => undefined,
     };
-    await publish(directory, started.pid, publicFacts(step, files, step.serialLog ?? log, made));
+    await publish(directory, started.pid, publicFacts(step, files, step.serialLog ?? log.path, made));
     for (const forward of forwards) context.note(`VM ${step.vm}: ${shown(forward)}`);
     trace(
       'info',
@@ -183,8 +180,8 @@ export function qemuRoom(
     if (ending.kind === 'at-once') await entry.qemu?.quit();
     else if (!((await entry.qemu?.powerDown(ending.timeout, context.signal)) ?? true))
       context.warn(tooSlow(vm, ending.timeout));
+    await entry.serialLog?.close();
     await rm(entry.directory, { recursive: true, force: true });
-    await entry.keptLog?.close();
     // whoever waited for it has told of it already, and the same problem is told once; nobody waits for a service
     if (ended?.problem) throw new TransientError(ended.problem);
     return undefined;
@@ -217,7 +214,7 @@ function tooSlow(vm: string, timeout: number): Problem {
   };
 }
 
-function showLogs(log: string, output: GuestOutput): () => void {
+function showLogs(log: LogPlace, output: GuestOutput): () => void {
   const end = followSerial(log, output.stdout);
   return () => {
     end();

@@ -1,5 +1,7 @@
 import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
+import { capLog } from '../host/log-cap.ts';
+import { placeOf } from '../host/log-place.ts';
 import type { AnswerProject, ProjectEvent } from '../host/projects.ts';
 import { SUPERVISOR_LOG, publishProject, serveProject } from '../host/projects.ts';
 import type { RunDirectory } from '../host/run-directory.ts';
@@ -40,7 +42,9 @@ export async function supervise(
   onSignal: (end: () => void) => void,
   onReady: (run: string) => void,
 ): Promise<void> {
-  const log = createWriteStream(join(directory.path, SUPERVISOR_LOG), { mode: 0o600 });
+  const logPath = join(directory.path, SUPERVISOR_LOG);
+  const log = createWriteStream(logPath, { flags: 'a', mode: 0o600 });
+  const endCap = capLog(placeOf(logPath));
   log.on('error', () => undefined);
   const listeners = new Set<(event: ProjectEvent) => void>();
   const say = (line: string): void => {
@@ -92,5 +96,6 @@ export async function supervise(
   );
   await supervisor.over();
   server.close();
+  await endCap();
   log.end();
 }
