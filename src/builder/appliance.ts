@@ -69,7 +69,9 @@ async function cachedAppliance(kernel: string | undefined, context: StepContext)
   const making = join(cache, '.working');
   await makeDirectory(making);
   await sweepWorkingDirectories(making);
-  const working = await openWorkingDirectory(making, key, { signal: context.signal });
+  const { signal, note } = context;
+  const task = 'assembling the builder VM';
+  const working = await openWorkingDirectory(making, key, { task, signal, note });
   try {
     if (await exists(made.initrd)) return made;
     context.note('Assembling the builder VM, once on this machine');

@@ -1,6 +1,7 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { planText } from '../cli/plan-view.ts';
+import { placeOf } from '../host/log-place.ts';
 import type { Plan } from '../plan/step.ts';
 import { TransientError, systemMessage } from '../problem.ts';
 
@@ -20,8 +21,7 @@ export async function prepareLogDirectory(directory: string, plan: Plan): Promis
       await writeFile(join(directory, name), planText(plan, form), { flag: 'wx' });
     }
     for (const step of plan.steps) {
-      if (step.kind === 'machine.boot' && step.serialLog !== undefined)
-        await rm(step.serialLog, { force: true });
+      if (step.kind === 'machine.boot' && step.serialLog !== undefined) await removeLog(step.serialLog);
     }
   } catch (error) {
     throw new TransientError({
@@ -30,4 +30,9 @@ export async function prepareLogDirectory(directory: string, plan: Plan): Promis
       hint: 'name a directory that you may write with --log-dir',
     });
   }
+}
+
+async function removeLog(log: string): Promise<void> {
+  const { path, previous } = placeOf(log);
+  for (const one of [path, previous]) await rm(one, { force: true });
 }

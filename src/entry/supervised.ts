@@ -167,29 +167,32 @@ async function lockProject(
   runDirectory: string,
   file: string,
 ): Promise<{ readonly lock: Lock } | { readonly run: string }> {
-  const [{ lockFile }, { findProject, projectLockName }] = await Promise.all([
+  const [{ lockFile }, { readHolder }, { findProject, projectLockName }] = await Promise.all([
     import('../host/lock.ts'),
+    import('../host/lock-holder.ts'),
     import('../host/projects.ts'),
   ]);
   const path = join(dirname(runDirectory), projectLockName(file));
   using late = within(undefined, patience('supervisor-start'));
   for (;;) {
-    const lock = await lockFile(path, { wait: false });
+    const lock = await lockFile(path, { wait: false, task: `running ${file}` });
     if (lock !== undefined) return { lock };
     // it may still be about to tell of itself
     const record = await findProject(process.env, file);
     if (record !== undefined) return { run: record.run };
-    if (late.signal.aborted) throw new TransientError(await lockedByOther(path, file));
+    if (late.signal.aborted)
+      throw new TransientError(lockedByOther(path, file, (await readHolder(path))?.owner.pid));
     await delay(LOOK);
   }
 }
 
-async function lockedByOther(path: string, file: string): Promise<Problem> {
-  return Promise.resolve({
+function lockedByOther(path: string, file: string, pid: number | undefined): Problem {
+  const holder = pid === undefined ? 'another process' : `process ${pid}`;
+  return {
     reason: 'conflict',
-    message: `another process has had the lock of the project ${file} for more than ${patience('supervisor-start') / 1000} s`,
-    hint: `"fuser ${path}" may tell which; try again when it has ended`,
-  });
+    message: `${holder} has held the lock of ${file} for ${patience('supervisor-start') / 1000} s without running it`,
+    hint: pid === undefined ? `"fuser ${path}" may tell which` : `end it, then try again: kill ${pid}`,
+  };
 }
 
 /** Runs a project here for as long as the user watches it. */

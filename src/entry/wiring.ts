@@ -52,7 +52,7 @@ export function wireExecutors({
     ...inLiveGuests(find, {
       'guest.settle': guests.executors['guest.settle'],
       'share.mount': shares.executors['share.mount'],
-      ...copyExecutors(async ({ vm, through }, context) =>
+      ...copyExecutors(runDirectory, async ({ vm, through }, context) =>
         through.kind === 'ssh' ? guests.far(vm, through.ssh, context) : builders.find(vm),
       ),
       ...joinExecutor(async ({ vm, ssh }, context) =>

@@ -129,6 +129,11 @@ export const DEADLINES = {
     wait: 'a guest that has closed its connections, to reboot or to power off',
     after: 'the run ends without knowing why',
   },
+  lock: {
+    seconds: 3600,
+    wait: 'another process that makes or removes the same image, VM or builder VM',
+    after: 'the command fails, and names that process',
+  },
 } as const satisfies Readonly<Record<string, DeadlineRow>>;
 
 interface DeadlineRow {

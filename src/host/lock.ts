@@ -2,6 +2,7 @@ import type { Stats } from 'node:fs';
 import { readFileSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { open, stat, unlink } from 'node:fs/promises';
+import { publishHolder } from './lock-holder.ts';
 import { runOnFile } from './run.ts';
 
 /** An exclusive lock on a file, held until it is released or we die. */
@@ -13,6 +14,8 @@ export interface Lock {
 interface LockOptions {
   readonly wait?: boolean;
   readonly signal?: AbortSignal;
+  /** What we do while we hold it; whoever waits meanwhile can read it in the file (lock-holder.ts). */
+  readonly task?: string;
 }
 
 /**
@@ -25,14 +28,17 @@ export async function lockFile(path: string, options: LockOptions = {}): Promise
 }
 
 /** The same on a file that is there anyway, for a purpose of its own: it is neither made nor removed. */
-export async function lockKeptFile(path: string, options: LockOptions = {}): Promise<Lock | undefined> {
+export async function lockKeptFile(
+  path: string,
+  options: Omit<LockOptions, 'task'> = {},
+): Promise<Lock | undefined> {
   return takeLock(path, 'kept', options);
 }
 
 async function takeLock(
   path: string,
   kind: 'passing' | 'kept',
-  { wait = true, signal }: LockOptions,
+  { wait = true, signal, task }: LockOptions,
 ): Promise<Lock | undefined> {
   for (;;) {
     signal?.throwIfAborted();
@@ -47,6 +53,8 @@ async function takeLock(
       return undefined;
     }
     if (await isStillAt(file, path)) {
+      // whoever waits can do without it, where the disk is full
+      if (task !== undefined) await publishHolder(file, task).catch(() => undefined);
       return { release: () => (kind === 'passing' ? release(file, path) : file.close()) };
     }
     // the holder before us removed the file: the lock we got is on a file that nobody else will find

@@ -23,7 +23,8 @@ export function isAlive({ pid, started, boot, space }: ProcessMark): boolean {
   return here.boot === boot && here.space === space && startOf(pid) === started;
 }
 
-function thisKernel(): Pick<ProcessMark, 'boot' | 'space'> {
+/** What numbers the processes that we see. */
+export function thisKernel(): Pick<ProcessMark, 'boot' | 'space'> {
   return {
     boot: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
     space: readlinkSync('/proc/self/ns/pid'),

@@ -7,9 +7,10 @@ import * as z from 'zod';
 import { TransientError, problemOf } from '../problem.ts';
 import { patience, within } from './deadline.ts';
 import { eachLine } from './lines.ts';
+import { processMark } from './process-mark-schema.ts';
 import { isAlive, markOf } from './process-mark.ts';
-import { namesIn, processMark, readRecord, runDirectories, writeRecord } from './records.ts';
-import { runtimeBases } from './run-directory.ts';
+import { namesIn, readRecord, runDirectories, writeRecord } from './records.ts';
+import { PROJECT_LOCK, runtimeBases } from './run-directory.ts';
 
 const RECORD = 'project.json';
 const SOCKET = 'control';
@@ -66,7 +67,7 @@ export function endedName(file: string): string {
 
 /** Name of the lock beside the run directories that the supervisor of a project has. */
 export function projectLockName(file: string): string {
-  return `project-${keyOf(file)}`;
+  return `${PROJECT_LOCK}${keyOf(file)}`;
 }
 
 function keyOf(file: string): string {

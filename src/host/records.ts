@@ -1,15 +1,7 @@
 import { readFile, readdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import * as z from 'zod';
+import type * as z from 'zod';
 import { runtimeBases } from './run-directory.ts';
-
-/** One process for good, as a record names it (process-mark.ts). */
-export const processMark = z.object({
-  pid: z.int(),
-  started: z.number(),
-  boot: z.string(),
-  space: z.string(),
-});
 
 /** The run directories of all processes of this user, wherever its sessions put them. */
 export async function runDirectories(environment: NodeJS.ProcessEnv): Promise<string[]> {

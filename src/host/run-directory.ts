@@ -6,6 +6,7 @@ import { TransientError, systemMessage } from '../problem.ts';
 import { onEarlyExit } from './last-resort.ts';
 import type { Lock } from './lock.ts';
 import { lockFile } from './lock.ts';
+import { sweepStagingOf } from './staging.ts';
 
 /** This process's own place for keys, logs and sockets: private, and gone when the process is. */
 export interface RunDirectory {
@@ -19,6 +20,9 @@ export interface RunDirectory {
 const NEWBORN = 60_000;
 
 const LOCK = 'lock';
+
+/** Begin of the names of locks beside the run directories, one for each project that runs detached. */
+export const PROJECT_LOCK = 'project-';
 
 /**
  * Makes the run directory of this process below `XDG_RUNTIME_DIR`, or below `/tmp/transient-UID` where there is
@@ -142,7 +146,14 @@ async function sweepOne(path: string): Promise<void> {
     if (found && Date.now() - found.mtimeMs > NEWBORN) await rm(path, { recursive: true, force: true });
   } else if (name.startsWith('run-')) {
     const lock = await lockFile(join(path, LOCK), { wait: false }).catch(() => undefined);
-    if (lock) await remove(path, lock);
+    if (lock) {
+      await sweepStagingOf(path);
+      await remove(path, lock);
+    }
+  } else if (name.startsWith(PROJECT_LOCK)) {
+    // taken and given back, it is gone
+    const lock = await lockFile(path, { wait: false }).catch(() => undefined);
+    await lock?.release();
   } else if (name.startsWith('gone-'))
     await rm(path, { recursive: true, force: true }).catch(() => undefined);
 }

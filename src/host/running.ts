@@ -2,8 +2,9 @@ import { realpath, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import * as z from 'zod';
 import { errorCode } from '../problem.ts';
+import { processMark } from './process-mark-schema.ts';
 import { isAlive, markOf } from './process-mark.ts';
-import { namesIn, processMark, readRecord, runDirectories, writeRecord } from './records.ts';
+import { namesIn, readRecord, runDirectories, writeRecord } from './records.ts';
 
 /** Name of the file in a machine's directory that tells other processes of it. */
 const RECORD = 'vm.json';

@@ -3,6 +3,8 @@ import { exists } from './exists.ts';
 import { join } from 'node:path';
 import type { Lock } from './lock.ts';
 import { lockFile } from './lock.ts';
+import type { LockRequest } from './lock-queue.ts';
+import { lockInTurn } from './lock-queue.ts';
 
 /** A private directory in which one thing is made, before one rename puts it into its place. */
 export interface WorkingDirectory {
@@ -19,9 +21,9 @@ export interface WorkingDirectory {
 export async function openWorkingDirectory(
   root: string,
   name: string,
-  { keep, signal }: { keep?: string; signal: AbortSignal },
+  { keep, ...request }: LockRequest & { readonly keep?: string },
 ): Promise<WorkingDirectory> {
-  const lock = await lockFile(lockPath(root, name), { signal });
+  const lock = await lockInTurn(lockPath(root, name), request);
   const path = join(root, name);
   await removeAllBut(path, keep);
   await mkdir(path, { recursive: true, mode: 0o700 });

@@ -51,7 +51,8 @@ async function commitDisk(
 ): Promise<void> {
   await sweepBackend(backend);
   if (await isStored(backend, image)) throw imageExists(image);
-  const working = await openWorkingImage(backend, image, signal);
+  const task = `making image '${image}' of VM '${vm}'`;
+  const working = await openWorkingImage(backend, image, { task, signal, note });
   try {
     if (await isStored(backend, image)) throw imageExists(image);
     note(`Converting the disk of VM '${vm}' to image '${image}'`);
@@ -89,7 +90,9 @@ async function retrieveMissing(image: ImageNeed, context: StepContext): Promise<
   if (image.source === undefined) throw noSource(image);
   // told now, not after a long download
   await findProgram('qemu-img', 'it is in the package qemu-utils (Debian), qemu-img (Fedora, Arch)');
-  const working = await openWorkingImage(image.backend, image.name, context.signal);
+  const { signal, note } = context;
+  const task = `retrieving image '${image.name}'`;
+  const working = await openWorkingImage(image.backend, image.name, { task, signal, note });
   let keepDownload = true;
   try {
     // another process may have made it while we waited
@@ -165,6 +168,7 @@ function noSource({ name }: ImageNeed): TransientError {
 
 const remove: Executor<'image.remove'> = async (step, context) => {
   const { backend, image } = step;
+  const { signal, note } = context;
   if (!(await isStored(backend, image))) {
     throw new TransientError({
       reason: 'image',
@@ -173,7 +177,8 @@ const remove: Executor<'image.remove'> = async (step, context) => {
     });
   }
   // nobody may make it while it goes, or its record would be taken away with the old one
-  const working = await openWorkingImage(backend, image, context.signal);
+  const task = `removing image '${image}'`;
+  const working = await openWorkingImage(backend, image, { task, signal, note });
   try {
     await removeUnused(step, context);
   } finally {

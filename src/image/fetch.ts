@@ -7,12 +7,14 @@ import { noticing } from '../host/noticing.ts';
 import type { ImageSource } from '../options/option.ts';
 import type { StepContext } from '../plan/contract.ts';
 import { TransientError, systemMessage } from '../problem.ts';
-import type { HttpTimes } from './sources/http.ts';
-import { StartAnew, download } from './sources/http.ts';
+import { StartAnew } from './sources/download-faults.ts';
+import type { HttpTimes } from './sources/http-times.ts';
+import { httpTimes } from './sources/http-times.ts';
+import { download } from './sources/http.ts';
 import { PartialDownload } from './sources/partial.ts';
 import { findBox } from './sources/vagrant.ts';
 import type { WorkingImage } from './store.ts';
-import { Space } from './unpack/space.ts';
+import { imageSpace } from './unpack/image-space.ts';
 import { unpack } from './unpack/unpack.ts';
 
 /** A disk that was brought in: a file, whether it is ours to move, and the sum of the bytes that came. */
@@ -80,18 +82,6 @@ function brokenOff(url: string): TransientError {
   });
 }
 
-/** Times of the network, which the environment can change. */
-function httpTimes(environment: NodeJS.ProcessEnv): HttpTimes {
-  const milliseconds = (name: string, standard: number): number => {
-    const seconds = Number(environment[name] ?? '');
-    return seconds > 0 ? seconds * 1000 : standard;
-  };
-  return {
-    idle: milliseconds('TRANSIENT_HTTP_IDLE_TIMEOUT', 30_000),
-    retryDelay: milliseconds('TRANSIENT_HTTP_RETRY_DELAY', 500),
-  };
-}
-
 async function locate(
   { protocol, location }: ImageSource,
   times: HttpTimes,
@@ -102,7 +92,7 @@ async function locate(
     context.note(`Downloading image from '${location}'`);
     return { location, expected: [] };
   }
-  const box = await findBox(location, process.env, times, context.signal);
+  const box = await findBox(location, process.env, times, context);
   context.note(`Pulling from vagrant cloud: ${box.title}`);
   return { location: box.location, expected: box.checksum ? [box.checksum] : [] };
 }
@@ -133,8 +123,8 @@ async function fetchUrl(
   const sums = new Sums(expected);
   const way = { failed: false };
   try {
-    const space = await Space.in(working.directory);
-    const source = download(location, partial, times, context.signal, ({ done, total }) => {
+    const space = await imageSpace(working.directory);
+    const source = download(location, partial, times, context, ({ done, total }) => {
       // told before the disk is full, when the server says how much will come
       if (total !== undefined) space.mustHold(total - done);
       context.progress({ phase: 'downloading', done, ...(total === undefined ? {} : { total }) });

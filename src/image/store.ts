@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { makeDirectory } from '../host/directories.ts';
 import { errorCode, TransientError, systemMessage } from '../problem.ts';
 import { decodeName, encodeName, imagePath } from '../host/paths.ts';
+import type { LockRequest } from '../host/lock-queue.ts';
 import { openWorkingDirectory, sweepWorkingDirectories } from '../host/working.ts';
 
 /** Directory of a backend in which images are made; whatever lists a backend skips dot-directories. */
@@ -64,11 +65,11 @@ export interface WorkingImage {
 export async function openWorkingImage(
   backend: string,
   image: string,
-  signal: AbortSignal,
+  request: LockRequest,
 ): Promise<WorkingImage> {
   const root = join(backend, WORKING);
   await makeBackend(backend, root);
-  const working = await openWorkingDirectory(root, encodeName(image), { keep: DOWNLOAD, signal });
+  const working = await openWorkingDirectory(root, encodeName(image), { keep: DOWNLOAD, ...request });
   return {
     directory: working.path,
     download: join(working.path, DOWNLOAD),

@@ -175,7 +175,7 @@ function hasBootRom(driver: string): boolean {
 /** The serial console is always kept in a log, unless the user's own arguments say where it goes. */
 function serialArguments({ serial }: QemuFacts, own: (subject: Subject) => boolean): string[] {
   if (own('serial')) return own('display') || !windowless(serial) ? [] : ['-display', 'none'];
-  const log = `logfile=${escaped(serial.log)},logappend=off`;
+  const log = `logfile=${escaped(serial.log)},logappend=on`;
   if (serial.onTerminal && (windowless(serial) || own('display'))) {
     // signal=off: ^C is for the guest
     return [

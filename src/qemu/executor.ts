@@ -1,10 +1,10 @@
-import type { FileHandle } from 'node:fs/promises';
-import { mkdir, open, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Ending, ForwardSpec } from '../config/vm-spec.ts';
 import { unlessAborted } from '../host/abort.ts';
+import type { LogPlace } from '../host/log-place.ts';
 import { imagePath } from '../host/paths.ts';
 import { isAlive } from '../host/process-mark.ts';
 import { findProgram } from '../host/program.ts';
@@ -31,6 +31,8 @@ import { launchOf } from './launch-facts.ts';
 import type { QemuExit } from './machine.ts';
 import { Qemu, answerOrEnd, endOf, launch } from './machine.ts';
 import { forwardsOf, refuseTakenPorts } from './ports.ts';
+import type { SerialLog } from './serial-log.ts';
+import { logCut, openKeptLog, openPrivateLog } from './serial-log.ts';
 import { followSerial, serialTail } from './serial.ts';
 
 type QemuKind =
@@ -52,18 +54,7 @@ interface Running {
   endLogs?: () => void;
   /** Stops listening to the guest's kernel. */
   endWatch?: () => void;
-  /** The serial log that the user keeps. */
-  keptLog?: FileHandle;
-}
-
-/** QEMU writes to an open file of ours: where logs lie, a guest may be able to put a link in its place. */
-function logOf({ directory, keptLog }: Running): string {
-  return keptLog === undefined ? join(directory, 'serial.log') : `/proc/${process.pid}/fd/${keptLog.fd}`;
-}
-
-async function newFile(path: string): Promise<FileHandle> {
-  await rm(path, { force: true });
-  return open(path, 'wx', 0o644);
+  serialLog?: SerialLog;
 }
 
 /** What a machine is made of that others have. */
@@ -114,8 +105,12 @@ export function qemuRoom(
     const directory = await newDirectory();
     const entry: Running = { directory };
     running.set(step.vm, entry);
-    if (step.serialLog !== undefined) entry.keptLog = await newFile(step.serialLog);
-    const log = logOf(entry);
+    const onCut = (): void => warn(logCut(step.vm));
+    entry.serialLog =
+      step.serialLog === undefined
+        ? await openPrivateLog(directory, onCut)
+        : await openKeptLog(step.serialLog, onCut);
+    const log = entry.serialLog.place;
     context.note('Finished preparation. Starting virtual machine');
     const files = filesOf(step, disksOf);
     const cards = step.networks.map(
@@ -123,7 +118,7 @@ export function qemuRoom(
         (channel: Duplex) =>
           plugIn(name, step.vm, channel),
     );
-    const { isEmulated, ...launched } = launchOf(step, files, socketsOf(step.vm), log, context);
+    const { isEmulated, ...launched } = launchOf(step, files, socketsOf(step.vm), log.path, context);
     const watch = new GuestWatch();
     entry.watch = watch;
     const started = await launch({ ...launched, cards, watch }, context.signal);
@@ -154,7 +149,7 @@ export function qemuRoom(
       sshConnections: async () => (sshPort === undefined ? 'unknown' : await started.sshConnections(sshPort)),
       ...following(watch),
     };
-    await publish(directory, started.pid, publicFacts(step, files, step.serialLog ?? log, made));
+    await publish(directory, started.pid, publicFacts(step, files, step.serialLog ?? log.path, made));
     for (const forward of forwards) context.note(`VM ${step.vm}: ${shown(forward)}`);
     trace(
       'info',
@@ -199,8 +194,8 @@ export function qemuRoom(
     entry.endWatch?.();
     const ended = await endedBefore(entry);
     await endMachine(entry, vm, ending, context);
+    await entry.serialLog?.close();
     await rm(entry.directory, { recursive: true, force: true });
-    await entry.keptLog?.close();
     // whoever waited for it has told of it already, and the same problem is told once; nobody waits for a service
     if (ended?.problem) throw new TransientError(ended.problem);
     return undefined;
@@ -294,7 +289,7 @@ function tooSlow(vm: string, timeout: number): Problem {
   };
 }
 
-function showLogs(log: string, output: GuestOutput): () => void {
+function showLogs(log: LogPlace, output: GuestOutput): () => void {
   const end = followSerial(log, output.stdout);
   return () => {
     end();

@@ -1,3 +1,4 @@
+import type { LogPlace } from '../host/log-place.ts';
 import { followSerial } from './serial.ts';
 
 /** How a line of the kernel's log begins: `[   12.345678] `, perhaps with a processor, perhaps behind a prompt; or it is all. */
@@ -16,7 +17,7 @@ export interface KernelListener {
 }
 
 /** Follows a serial log for what the guest's kernel says of its own faults; returns how that is ended. */
-export function watchKernel(log: string, listener: KernelListener): () => void {
+export function watchKernel(log: string | LogPlace, listener: KernelListener): () => void {
   let begun = '';
   let hasReported = false;
   const take = (line: string): void => {

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Child } from '../host/child.ts';
 import { startChild } from '../host/child.ts';
 import type { Exit } from '../host/exit.ts';
+import type { LogPlace } from '../host/log-place.ts';
 import { trace } from '../host/trace.ts';
 import { linked } from '../host/deadline.ts';
 import { tailOf } from '../host/tail.ts';
@@ -231,7 +232,11 @@ function sortOutput({ stdout }: Child): { ended: () => void; runs: () => void } 
 const KILLED = 'somebody killed it; the kernel does for want of memory, and dmesg tells of that';
 
 /** What QEMU's end means: one with 0 did what it was asked (`-version`, a guest that powered off). */
-export async function endOf(program: string, exit: QemuExit, serialLog: string): Promise<MachineEnd> {
+export async function endOf(
+  program: string,
+  exit: QemuExit,
+  serialLog: string | LogPlace,
+): Promise<MachineEnd> {
   if (exit.fault) return { problem: exit.fault };
   if (exit.code === 0) return { problem: undefined };
   const how = exit.signal === undefined ? `with exit code ${exit.code ?? 'unknown'}` : `by ${exit.signal}`;

@@ -1,5 +1,8 @@
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, readSync } from 'node:fs';
 import { open } from 'node:fs/promises';
+import type { LogPlace } from '../host/log-place.ts';
+import { openPrevious, placeOf } from '../host/log-place.ts';
+import { LogReader } from '../host/log-reader.ts';
 import type { SerialTail } from '../plan/contract.ts';
 
 /** How much of the end of a serial log is read for an error message, in bytes. */
@@ -9,17 +12,36 @@ const TAIL = 16 * 1024;
 const INTERVAL = 50;
 
 /** The end of a serial log, without the control sequences of a boot loader's screen. */
-export async function serialTail(path: string, count = 15): Promise<SerialTail> {
+export async function serialTail(log: string | LogPlace, count = 15): Promise<SerialTail> {
+  const place = placeOf(log);
   try {
-    await using file = await open(path, 'r');
-    const { size, mtimeMs } = await file.stat();
-    const start = Math.max(0, size - TAIL);
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(TAIL), 0, TAIL, start);
-    const lines = plainLines(buffer.toString('utf8', 0, bytesRead)).slice(-count);
+    await using file = await open(place.path, 'r');
+    const { mtimeMs } = await file.stat();
+    const end = endOf(file.fd, TAIL);
+    // a log that was cut a moment ago goes on from its older part
+    const bytes = Buffer.concat([endOfPrevious(place, TAIL - end.length), end]);
+    const lines = plainLines(bytes.toString()).slice(-count);
     return { lines, silence: Math.max(0, (Date.now() - mtimeMs) / 1000) };
   } catch {
     return { lines: [], silence: 0 };
   }
+}
+
+function endOfPrevious(place: LogPlace, most: number): Buffer {
+  const file = most === 0 ? undefined : openPrevious(place);
+  if (file === undefined) return Buffer.alloc(0);
+  try {
+    return endOf(file, most);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** The last bytes of an open file. */
+function endOf(file: number, most: number): Buffer {
+  const start = Math.max(0, fstatSync(file).size - most);
+  const buffer = Buffer.alloc(most);
+  return buffer.subarray(0, readSync(file, buffer, 0, most, start));
 }
 
 function plainLines(text: string): string[] {
@@ -32,18 +54,15 @@ function plainLines(text: string): string[] {
 }
 
 /** Shows a growing serial log until it is told to end; the end waits for what was already written. */
-export function followSerial(path: string, show: (bytes: Buffer) => void): () => void {
-  const buffer = Buffer.alloc(TAIL);
-  let file: number | undefined;
+export function followSerial(log: string | LogPlace, show: (bytes: Buffer) => void): () => void {
+  let reader: LogReader | undefined;
   const copy = (): void => {
     try {
-      file ??= openSync(path, 'r');
+      reader ??= new LogReader(placeOf(log));
     } catch {
-      return; // QEMU has not made it yet
+      return; // it is not there yet
     }
-    for (let read = readSync(file, buffer); read > 0; read = readSync(file, buffer)) {
-      show(Buffer.from(buffer.subarray(0, read)));
-    }
+    for (let piece = reader.read(); piece !== undefined; piece = reader.read()) show(piece);
   };
   const timer = setInterval(copy, INTERVAL);
   let ended = false;
@@ -52,7 +71,6 @@ export function followSerial(path: string, show: (bytes: Buffer) => void): () =>
     ended = true;
     clearInterval(timer);
     copy();
-    if (file !== undefined) closeSync(file);
-    file = undefined;
+    reader?.close();
   };
 }

@@ -1,11 +1,12 @@
 import { styleText } from 'node:util';
 import type { ListrTask, ListrTaskWrapper } from 'listr2';
 import { DefaultRenderer, Listr, ListrLogger, ProcessOutput, SilentRenderer } from 'listr2';
+import { duration } from '../host/duration.ts';
 import type { Act } from '../plan/graph.ts';
 import { vmsOf } from '../plan/graph.ts';
 import type { Step } from '../plan/step.ts';
 import { problemLines } from './problem-lines.ts';
-import { duration, ProgressText } from './progress-text.ts';
+import { ProgressText } from './progress-text.ts';
 import type { Outcome, StepListener, View } from './runner.ts';
 import { handTerminal } from './terminal.ts';
 

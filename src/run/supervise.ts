@@ -1,5 +1,7 @@
 import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
+import { capLog } from '../host/log-cap.ts';
+import { placeOf } from '../host/log-place.ts';
 import type { AnswerProject, ProjectEvent } from '../host/projects.ts';
 import { SUPERVISOR_LOG, publishProject, serveProject } from '../host/projects.ts';
 import type { RunDirectory } from '../host/run-directory.ts';
@@ -39,7 +41,9 @@ export async function supervise(
   onSignal: (end: () => void) => void,
   onReady: (run: string) => void,
 ): Promise<boolean> {
-  const log = createWriteStream(join(directory.path, SUPERVISOR_LOG), { mode: 0o600 });
+  const logPath = join(directory.path, SUPERVISOR_LOG);
+  const log = createWriteStream(logPath, { flags: 'a', mode: 0o600 });
+  const endCap = capLog(placeOf(logPath));
   log.on('error', () => undefined);
   const listeners = new Set<(event: ProjectEvent) => void>();
   const say = (line: string): void => {
@@ -92,6 +96,7 @@ export async function supervise(
   await supervisor.over();
   await published;
   server.close();
+  await endCap();
   await new Promise<void>((resolve) => log.end(() => resolve()));
   return supervisor.vms.some(({ state }) => state === 'ended');
 }

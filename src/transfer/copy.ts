@@ -1,17 +1,25 @@
 import { lstat } from 'node:fs/promises';
-import { basename, resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { CopySpec } from '../config/vm-spec.ts';
+import { linked } from '../host/deadline.ts';
+import type { Space } from '../host/space.ts';
+import { NoSpace } from '../host/space.ts';
 import type { StepContext } from '../plan/contract.ts';
 import { TransientError, systemMessage } from '../problem.ts';
+import { copySpace } from './copy-space.ts';
 import type { Answer, Far, Flow } from './far.ts';
 import { MISSING, lookScript, packScript, placeScript, receiveScript } from './guest-scripts.ts';
+import type { Landing } from './landing.ts';
 import { openLanding } from './landing.ts';
 import { rsyncIn, rsyncOut } from './rsync.ts';
 import type { Owner, Source } from './tar.ts';
-import { packed, unpackInto } from './tar.ts';
+import { SAYS_FULL, packed, unpackInto } from './tar.ts';
 
 type Context = Pick<StepContext, 'signal' | 'progress'>;
+
+/** `runDirectory` is the private directory of this process, which names what a copy leaves when we are killed. */
+type ContextOut = Context & { readonly runDirectory: string };
 
 /** Copies a file or directory of the host into a guest, as `cp -a` would but for the owner. */
 export async function copyIn(
@@ -34,11 +42,10 @@ export async function copyIn(
   const answer = await far.feed(receiveScript(guest, name, source.isDirectory, far), send, signal);
   if (answer.code === 0) return;
   if (target === undefined) throw refused(`cannot write to ${guest} in the guest`, answer);
-  throw FULL.test(answer.stderr) ? noSpace(target) : refused(`cannot write ${target} in the guest`, answer);
+  throw SAYS_FULL.test(answer.stderr)
+    ? noSpace(target)
+    : refused(`cannot write ${target} in the guest`, answer);
 }
-
-/** What tar says of a full disk: often only that it wrote less than it wanted to. */
-const FULL = /Wrote only \d+ of \d+ bytes|No space left on device/;
 
 function noSpace(target: string): TransientError {
   return new TransientError({
@@ -52,26 +59,41 @@ function noSpace(target: string): TransientError {
 export async function copyOut(
   { host, guest, rsync }: CopySpec,
   far: Far,
-  { signal, progress }: Context,
+  { signal, progress, runDirectory }: ContextOut,
 ): Promise<void> {
   const looked = await far.ask(lookScript(guest, far), signal);
   if (looked.code !== 0) throw missing(guest, looked);
-  const landing = await openLanding(host, guest);
+  const landing = await openLanding(host, guest, runDirectory);
   try {
-    if (rsync) {
-      await rsyncOut(guest, looked.stdout.trim() === 'yes', landing.target, far, signal);
-      return;
-    }
-    const flow = far.draw(packScript(guest, far), signal);
-    await unpackInto(landing.stage, counted(flow.bytes, progress), signal).catch(async (error: unknown) => {
-      throw (await complaintOf(flow, guest)) ?? error;
+    const space = await copySpace(dirname(landing.stage));
+    await space.guard(signal, async (guarded) => {
+      if (rsync) await rsyncOut(guest, looked.stdout.trim() === 'yes', landing.target, far, guarded);
+      else await receive(guest, landing, space, far, { signal: guarded, progress });
     });
-    const answer = await flow.answer;
-    if (answer.code !== 0) throw missing(guest, answer);
-    await landing.settle();
   } finally {
     await landing.remove();
   }
+}
+
+async function receive(
+  guest: string,
+  landing: Landing,
+  space: Space,
+  far: Far,
+  { signal, progress }: Context,
+): Promise<void> {
+  using drawing = linked(signal);
+  const flow = far.draw(packScript(guest, far), drawing.signal);
+  const bytes = counted(flow.bytes, progress, (size) => space.claim(size));
+  await unpackInto(landing.stage, bytes, signal).catch(async (error: unknown) => {
+    const complaint = error instanceof NoSpace ? undefined : await complaintOf(flow, guest);
+    // nobody reads what the guest still sends
+    drawing.abort();
+    throw complaint ?? error;
+  });
+  const answer = await flow.answer;
+  if (answer.code !== 0) throw missing(guest, answer);
+  await landing.settle();
 }
 
 /** How long a guest may take to say why it sent no archive, in milliseconds. */
@@ -118,9 +140,11 @@ function placeIn(said: string): Place {
 async function* counted(
   bytes: AsyncIterable<Buffer>,
   progress: StepContext['progress'],
+  claim: (bytes: number) => void = () => undefined,
 ): AsyncGenerator<Buffer> {
   let done = 0;
   for await (const chunk of bytes) {
+    claim(chunk.length);
     yield chunk;
     done += chunk.length;
     progress({ phase: 'copying', done });

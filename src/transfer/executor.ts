@@ -8,18 +8,19 @@ import type { Far } from './far.ts';
 /** Finds the inside of a guest that a copy goes to or comes from. */
 export type FindFar = (step: CopyIn | CopyOut, context: StepContext) => Promise<Far>;
 
-/** The executors of copies, wherever their other end is. */
-export function copyExecutors(find: FindFar): Pick<Executors, 'copy.in' | 'copy.out'> {
+/** The executors of copies, wherever their other end is. `runDirectory` is the private directory of this process. */
+export function copyExecutors(runDirectory: string, find: FindFar): Pick<Executors, 'copy.in' | 'copy.out'> {
   const perform = async (
     step: CopyIn | CopyOut,
     context: StepContext,
-    copy: typeof copyIn,
+    copy: typeof copyOut,
   ): Promise<undefined> => {
     const { timeout } = step;
     using late = within(context.signal, timeout === undefined ? undefined : timeout * 1000);
     const { signal } = late;
     try {
-      await copy(step, await find(step, { ...context, signal }), { signal, progress: context.progress });
+      const { progress } = context;
+      await copy(step, await find(step, { ...context, signal }), { signal, progress, runDirectory });
     } catch (error) {
       throw late.expired ? tooSlow(step) : named(step, error);
     }

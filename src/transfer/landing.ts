@@ -1,7 +1,8 @@
 import type { Stats } from 'node:fs';
-import { lstat, mkdtemp, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { lstat, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, posix } from 'node:path';
 import { makeDirectory } from '../host/directories.ts';
+import { openStaging } from '../host/staging.ts';
 import { TransientError, systemMessage } from '../problem.ts';
 
 /** Where on the host something from a guest is to lie, and a private directory beside it to receive it in. */
@@ -21,21 +22,20 @@ export function nameIn(guestPath: string): string {
 
 /**
  * Prepares the place for a guest's file: below a destination that is a directory or ends in a slash by its own name,
- * else as the destination. Directories above it are made.
+ * else as the destination. Directories above it are made. `runDirectory` is the private directory of this process.
  */
-export async function openLanding(destination: string, guestPath: string): Promise<Landing> {
+export async function openLanding(
+  destination: string,
+  guestPath: string,
+  runDirectory: string,
+): Promise<Landing> {
   try {
     const isInto =
       destination.endsWith('/') || (await stat(destination).catch(() => undefined))?.isDirectory() === true;
     const target = isInto ? join(destination, nameIn(guestPath)) : destination;
     await makeDirectory(dirname(target));
-    const stage = await mkdtemp(join(dirname(target), '.transient-'));
-    return {
-      target,
-      stage,
-      settle: () => settle(join(stage, nameIn(guestPath)), target),
-      remove: () => rm(stage, { recursive: true, force: true }),
-    };
+    const { path: stage, remove } = await openStaging(dirname(target), runDirectory);
+    return { target, stage, settle: () => settle(join(stage, nameIn(guestPath)), target), remove };
   } catch (cause) {
     const message = `cannot write to ${destination} on the host: ${systemMessage(cause)}`;
     throw new TransientError({ reason: 'host', message }, { cause });

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startChild } from '../host/child.ts';
 import { findProgram } from '../host/program.ts';
+import { tailOf } from '../host/tail.ts';
 import { TransientError } from '../problem.ts';
 import type { Far } from './far.ts';
 import type { Owner, Source } from './tar.ts';
@@ -72,8 +73,7 @@ async function runRsync(args: readonly string[], far: Far, signal: AbortSignal):
     way.on('error', () => undefined);
     // execa lets go by what nobody reads at once; rsync speaks first, and the way to the guest takes a while to open
     way.pause();
-    const said: Buffer[] = [];
-    child.stderr?.on('data', (chunk: Buffer) => said.push(chunk));
+    const said = tailOf(child.stderr);
     // how the far side ends is what rsync itself tells of
     const joined = far
       .join('IFS= read -r command && exec sh -c "exec $command"', way, signal)
@@ -82,7 +82,7 @@ async function runRsync(args: readonly string[], far: Far, signal: AbortSignal):
     way.destroy();
     await joined;
     signal.throwIfAborted();
-    if (code !== 0) throw failed(Buffer.concat(said).toString());
+    if (code !== 0) throw failed(said.text);
   } finally {
     await rm(directory, { recursive: true, force: true });
   }

@@ -2,7 +2,10 @@ import { basename, dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Child } from '../host/child.ts';
 import { startChild } from '../host/child.ts';
+import { noticing } from '../host/noticing.ts';
 import { runSilently } from '../host/run.ts';
+import { NoSpace } from '../host/space.ts';
+import { tailOf } from '../host/tail.ts';
 import { TransientError } from '../problem.ts';
 
 /** Who owns what is unpacked: numbers of the guest's. */
@@ -38,7 +41,13 @@ export async function packed(
   return outputOf(tar, `cannot read ${path}`, signal);
 }
 
-/** Unpacks a tar stream from a guest into a host directory. */
+/** What tar says of a full disk: often only that it wrote less than it wanted to. */
+export const SAYS_FULL = /Wrote only \d+ of \d+ bytes|No space left on device|Disk quota exceeded/;
+
+/** Takes precedence over the locale (gettext): what tar says is read by us. */
+const IN_ENGLISH = { LANGUAGE: 'en' };
+
+/** Unpacks a tar stream from a guest into a host directory; a full disk ends it at once. */
 export async function unpackInto(
   directory: string,
   bytes: AsyncIterable<Buffer>,
@@ -47,17 +56,26 @@ export async function unpackInto(
   const tar = await startChild(
     'tar',
     ['-x', '-p', '--no-same-owner', '--no-unquote', '-f', '-', '-C', directory],
-    { fed: true, signal },
+    { fed: true, signal, environment: IN_ENGLISH },
   );
-  const said = saidBy(tar);
+  const said = tailOf(tar.stderr);
+  const isFull = (): boolean => SAYS_FULL.test(said.text);
+  // it would go on, with an error for each further file
+  tar.stderr?.on('data', () => isFull() && tar.kill('SIGKILL'));
   const { stdin } = tar;
   if (stdin === null) throw new Error('tar was started without its stdin');
+  let fault: unknown;
   // why it takes no more is for tar to say
-  const poured = pipeline(bytes, stdin).catch(() => undefined);
+  const poured = pipeline(
+    noticing(bytes, (error) => (fault = error)),
+    stdin,
+  ).catch(() => undefined);
   const { code } = await tar.exited;
-  await poured;
   signal.throwIfAborted();
-  if (code !== 0) throw failed('cannot unpack on the host what the guest sent', said());
+  if (fault instanceof NoSpace) throw fault;
+  if (isFull()) throw full(dirname(directory));
+  if (code !== 0) throw failed('cannot unpack on the host what the guest sent', said.text);
+  await poured;
   await takeRights(directory, signal);
 }
 
@@ -69,21 +87,23 @@ async function takeRights(directory: string, signal: AbortSignal): Promise<void>
 }
 
 async function* outputOf(tar: Child, what: string, signal: AbortSignal): AsyncGenerator<Buffer> {
-  const said = saidBy(tar);
+  const said = tailOf(tar.stderr);
   try {
     for await (const chunk of tar.stdout ?? []) yield chunk as Buffer;
     const { code } = await tar.exited;
     signal.throwIfAborted();
-    if (code !== 0) throw failed(what, said());
+    if (code !== 0) throw failed(what, said.text);
   } finally {
     tar.kill('SIGKILL');
   }
 }
 
-function saidBy(tar: Child): () => string {
-  const chunks: Buffer[] = [];
-  tar.stderr?.on('data', (chunk: Buffer) => chunks.push(chunk));
-  return () => Buffer.concat(chunks).toString();
+function full(directory: string): NoSpace {
+  return new NoSpace({
+    reason: 'host',
+    message: `there is no space left in ${directory} on the host`,
+    hint: 'free some space there, or name another place on the host; nothing of this copy was kept',
+  });
 }
 
 function failed(what: string, stderr: string): TransientError {
@@ -92,6 +112,6 @@ function failed(what: string, stderr: string): TransientError {
   return new TransientError({
     reason: 'host',
     message: `${what}: ${first}`,
-    ...(details.length > 0 ? { details } : {}),
+    ...(details.length > 0 ? { details: details.slice(0, 10) } : {}),
   });
 }

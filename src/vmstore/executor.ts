@@ -28,8 +28,8 @@ const INTERVAL = 20;
 export function vmRoom(runDirectory: string): VmRoom {
   const held = new Map<string, HeldVm>();
 
-  const create: Executor<'vm.create'> = async (step, { signal }) => {
-    const isNew = await createVm(step, signal);
+  const create: Executor<'vm.create'> = async (step, context) => {
+    const isNew = await createVm(step, context);
     return isNew && step.announce ? { said: `Created VM '${step.name}'` } : undefined;
   };
 
@@ -166,7 +166,7 @@ function signalOwner({ name, kill }: StopVm, pid: number, { note }: StepContext)
   }
 }
 
-const remove: Executor<'vm.remove'> = async ({ name, vmstore }, { signal }) => {
+const remove: Executor<'vm.remove'> = async ({ name, vmstore }, context) => {
   if (!(await isStored(vmstore, name))) throw new TransientError(noVm(name));
   const take = async (): Promise<() => Promise<void>> => {
     // what has no configuration cannot be locked, nor used by anybody
@@ -176,6 +176,6 @@ const remove: Executor<'vm.remove'> = async ({ name, vmstore }, { signal }) => {
       throw error;
     });
   };
-  await removeVm(vmstore, name, take, signal);
+  await removeVm(vmstore, name, take, context);
   return undefined;
 };

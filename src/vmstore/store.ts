@@ -7,6 +7,7 @@ import { lockKeptFile } from '../host/lock.ts';
 import { decodeName, encodeName, imagePath, ownPath, vmPaths } from '../host/paths.ts';
 import { openWorkingDirectory, sweepWorkingDirectories } from '../host/working.ts';
 import { createOverlay } from '../image/qemu-img.ts';
+import type { StepContext } from '../plan/contract.ts';
 import type { CreateVm } from '../plan/step.ts';
 import { TransientError, errorCode, systemMessage } from '../problem.ts';
 
@@ -87,11 +88,16 @@ export async function disksOf(vmstore: string, name: string): Promise<StoredDisk
  * Gives a VM its place: all of it is made in a directory of its own, which one rename makes the VM. Returns false where
  * there is one of that name and that is fine.
  */
-export async function createVm(step: CreateVm, signal: AbortSignal): Promise<boolean> {
+export async function createVm(
+  step: CreateVm,
+  { signal, note }: Pick<StepContext, 'signal' | 'note'>,
+): Promise<boolean> {
   const { name, vmstore } = step;
   for (const what of ['creating', 'vms'] as const) await makeStore(vmstore, ownPath(vmstore, what));
   await sweepStore(vmstore);
-  const working = await openWorkingDirectory(ownPath(vmstore, 'creating'), encodeName(name), { signal });
+  const task = `creating VM '${name}'`;
+  const root = ownPath(vmstore, 'creating');
+  const working = await openWorkingDirectory(root, encodeName(name), { task, signal, note });
   try {
     if (await isTaken(vmstore, name)) {
       if (step.existing === 'use') return false;
@@ -151,10 +157,12 @@ export async function removeVm(
   vmstore: string,
   name: string,
   take: () => Promise<() => Promise<void>>,
-  signal: AbortSignal,
+  { signal, note }: Pick<StepContext, 'signal' | 'note'>,
 ): Promise<void> {
   for (const what of ['creating', 'removed'] as const) await makeStore(vmstore, ownPath(vmstore, what));
-  const working = await openWorkingDirectory(ownPath(vmstore, 'creating'), encodeName(name), { signal });
+  const task = `removing VM '${name}'`;
+  const root = ownPath(vmstore, 'creating');
+  const working = await openWorkingDirectory(root, encodeName(name), { task, signal, note });
   try {
     const release = await take();
     try {

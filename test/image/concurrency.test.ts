@@ -25,6 +25,22 @@ describe('the same image', () => {
     expect(rig.unfinished).toEqual([]);
   });
 
+  test('the second process says which one it waits for', async () => {
+    await using rig = new Rig();
+    await using server = await HttpServer.start();
+    const gate = new Gate();
+    const spec = `disk,http=${server.serve('/disk', { content: IMAGE, gate: { after: HALF, gate } })}`;
+    const first = rig.start(['image', 'pull', spec]);
+    await gate.reached;
+    const second = rig.start(['image', 'pull', spec]);
+    await second.waitFor(
+      /Waiting for process \d+, which is retrieving image 'disk' \(for \d+\.\d s so far\)/,
+    );
+    expect(second.stderr.text).toContain(`Waiting for process ${first.pid},`);
+    gate.open();
+    expect((await second.ended).exitCode).toBe(0);
+  });
+
   test('named twice in one command is retrieved once', async () => {
     await using rig = new Rig();
     await using server = await HttpServer.start();

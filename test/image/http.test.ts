@@ -1,4 +1,7 @@
-import { readFileSync, statSync } from 'node:fs';
+import { once } from 'node:events';
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import type { AddressInfo, Socket } from 'node:net';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { compressed, disk, guestBytes } from '../rig/disks.ts';
@@ -10,6 +13,17 @@ import { until } from '../rig/until.ts';
 const IMAGE = disk('qcow2');
 const HALF = Math.floor(IMAGE.length / 2);
 const QUICK_TO_STALL = { TRANSIENT_HTTP_IDLE_TIMEOUT: '0.5' };
+
+/** A skippable frame of zstd (RFC 8878 section 3.1.2), larger than all buffers on the way together. */
+const SKIPPED = Buffer.alloc((16 << 20) + 8);
+SKIPPED.writeUInt32LE(0x184d2a50, 0);
+SKIPPED.writeUInt32LE(16 << 20, 4);
+
+/** One that takes a nap before it reads what it is to unpack. */
+const SLOW_ZSTD = `#!/bin/sh
+sleep 2
+exec "$(PATH=\${PATH#*:} command -v zstd)" "$@"
+`;
 
 describe('an image from a web server', () => {
   test('is retrieved before the VM starts, and only once', async () => {
@@ -112,7 +126,7 @@ describe('a body that breaks off', () => {
   });
 
   test('however small the pieces are in which it comes', async () => {
-    const content = compressed(guestBytes().fill(0, 512), 'gzip');
+    const content = compressed(guestBytes().fill(0, 16_384), 'gzip');
     await using it = await pulled({ content, etag: '"1"', cut: { after: Math.ceil(content.length / 20) } });
     expect(it.exitCode).toBe(0);
     expect(it.rig.images).toEqual(['disk']);
@@ -207,14 +221,77 @@ describe('a body that breaks off', () => {
     expect(isWhole(rig)).toBe(true);
   });
 
-  test('a server that accepts and never answers is given up', async () => {
+  test('a server that answers and sends nothing is given up, and each try is told of', async () => {
     await using it = await pulled(
       { content: IMAGE, stall: { after: 0 } },
       { env: QUICK_TO_STALL, resumable: true },
     );
     const { server, exitCode, stderr } = it;
+    const url = server.url('/disk');
     expect(exitCode).toBe(1);
-    expect(errorsIn(stderr)).toEqual([expect.stringContaining(server.url('/disk'))]);
+    expect(errorsIn(stderr)).toEqual([
+      expect.stringContaining(`error: cannot download ${url}: nothing came for 0.5 s\n`),
+    ]);
+    expect(triesIn(stderr)).toEqual(
+      [2, 3, 4, 5].map((n) => `Download of ${url}: nothing came for 0.5 s; trying again (${n} of 5)`),
+    );
+  });
+
+  test.for<[string, (url: string) => string]>([
+    ['a server', (url) => `disk,http=${url}`],
+    ['a registry', (url) => `disk,vagrant=${url}:1.0`],
+  ])('%s that accepts and never answers is given up', async ([, specOf]) => {
+    await using rig = new Rig({ env: QUICK_TO_STALL, resumable: true });
+    await using silent = await listening(() => undefined);
+    const { exitCode, stderr } = await rig.pull(specOf(silent.url));
+    expect(exitCode).toBe(1);
+    expect(errorsIn(stderr.text)).toEqual([
+      expect.stringContaining(`error: cannot download ${silent.url}: no answer came within 0.5 s\n`),
+    ]);
+    expect(triesIn(stderr.text)).toHaveLength(4);
+  });
+
+  test('one that trickles is as good as silent', async () => {
+    await using it = await pulled(
+      { content: IMAGE, etag: '"1"', rate: 200 },
+      { env: QUICK_TO_STALL, resumable: true },
+    );
+    const { exitCode, stderr } = it;
+    expect(exitCode).toBe(1);
+    expect(errorsIn(stderr)).toEqual([expect.stringMatching(/: only \d+ bytes came in 0\.5 s\n/)]);
+    expect(triesIn(stderr)).toHaveLength(4);
+  });
+
+  test('one that is slow, and not too slow, is waited for', async () => {
+    const content = compressed(guestBytes().fill(0, 512), 'gzip');
+    await using it = await pulled({ content, rate: 2000 }, { env: QUICK_TO_STALL });
+    expect(it.exitCode).toBe(0);
+    expect(triesIn(it.stderr)).toEqual([]);
+  });
+
+  test('one that always breaks after a few bytes is given up', async () => {
+    await using it = await pulled(
+      { content: IMAGE, etag: '"1"', cut: { after: 10 } },
+      { env: { TRANSIENT_HTTP_RETRY_DELAY: '0.1' }, resumable: true },
+    );
+    expect(it.exitCode).toBe(1);
+    expect(it.server.requests).toHaveLength(5);
+    expect(triesIn(it.stderr)[1]).toContain(`the connection ended after 20 of ${IMAGE.length} bytes`);
+  });
+
+  test('our own slowness is none of the server', async () => {
+    await using rig = new Rig({ env: QUICK_TO_STALL });
+    await using server = await HttpServer.start();
+    const bin = join(rig.home, 'bin');
+    mkdirSync(bin);
+    // more than a socket and a pipe hold, and a program that looks at it only after a while
+    writeFileSync(join(bin, 'zstd'), SLOW_ZSTD, { mode: 0o755 });
+    const content = compressed(guestBytes(), 'zstd');
+    const url = server.serve('/disk.zst', { content: Buffer.concat([content, SKIPPED]) });
+    const env = { PATH: `${bin}:${rig.environment['PATH'] ?? ''}` };
+    const { exitCode, stderr } = await rig.run(['image', 'pull', `disk,http=${url}`], { env });
+    expect(exitCode).toBe(0);
+    expect(triesIn(stderr.text)).toEqual([]);
   });
 
   test('all was there but the end: the next attempt finds nothing left to ask for', async () => {
@@ -277,6 +354,19 @@ describe('a status', () => {
 });
 
 describe('nobody there', () => {
+  test.for<[string, string]>([
+    ['the connection ended before an answer came', ''],
+    ['the server does not answer in HTTP', 'SSH-2.0-OpenSSH_9.2p1\r\n'],
+  ])('%s', async ([reason, answer]) => {
+    await using rig = new Rig({ resumable: true });
+    await using odd = await listening((socket) => void socket.end(answer));
+    const { stderr } = await rig.pull(`disk,http=${odd.url}`);
+    expect(errorsIn(stderr.text)).toEqual([
+      expect.stringContaining(`error: cannot download ${odd.url}: ${reason}\n`),
+    ]);
+    expect(triesIn(stderr.text)).toHaveLength(4);
+  });
+
   test('the URL and the reason are told', async () => {
     await using rig = new Rig({ resumable: true });
     const gone = await HttpServer.start();
@@ -365,6 +455,30 @@ async function pulled(
 /** Waits until the server has sent so much of an answer. */
 async function sent(server: HttpServer, bytes: number): Promise<void> {
   await until('bytes that were sent', () => server.requests.some((request) => request.sent === bytes));
+}
+
+/** A listener that does with each connection as it likes. */
+async function listening(
+  serve: (socket: Socket) => void,
+): Promise<AsyncDisposable & { readonly url: string }> {
+  const server = createServer((socket) => {
+    // read to its end, or its close would never come
+    socket.on('error', () => undefined).resume();
+    serve(socket);
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}/disk`,
+    [Symbol.asyncDispose]: async () => {
+      await once(server.close(), 'close');
+    },
+  };
+}
+
+/** The lines that tell of tries that failed. */
+function triesIn(stderr: string): string[] {
+  return stderr.split('\n').filter((line) => line.includes('; trying again ('));
 }
 
 function isWhole(rig: Rig): boolean {

@@ -17,7 +17,7 @@ describe('the whole command line', () => {
       '-netdev user,id=ssh,hostfwd=tcp:127.0.0.1:0-:22',
       '-device virtio-net-pci,netdev=ssh,romfile=',
       '-display none',
-      '-chardev null,id=console,logfile=/run/serial.log,logappend=off',
+      '-chardev null,id=console,logfile=/run/serial.log,logappend=on',
       '-serial chardev:console',
       '-monitor none',
       '-chardev socket,id=qmp,fd=3',
@@ -40,7 +40,7 @@ describe('the whole command line', () => {
         '-drive file=/backend/test,format=qcow2,if=none,id=disk0',
         '-device scsi-hd,drive=disk0,bus=scsi.0,bootindex=0',
         '-nographic',
-        '-chardev stdio,id=console,mux=on,signal=off,logfile=/run/serial.log,logappend=off',
+        '-chardev stdio,id=console,mux=on,signal=off,logfile=/run/serial.log,logappend=on',
         '-serial chardev:console',
         '-mon chardev=console,mode=readline',
         '-chardev socket,id=qmp,fd=3',
@@ -157,7 +157,7 @@ describe("the user's own arguments", () => {
     const said = lines(facts({ serial: { log: '/run/serial.log', onTerminal: true, display: true } }));
     expect(said).not.toContain('-nographic');
     expect(said).not.toContain('-display none');
-    expect(said).toContain('-chardev null,id=console,logfile=/run/serial.log,logappend=off');
+    expect(said).toContain('-chardev null,id=console,logfile=/run/serial.log,logappend=on');
   });
 });
 

@@ -61,7 +61,7 @@ async function act(what: Stop['act'], response: ServerResponse): Promise<boolean
 async function* piecesOf({ content, from, to, rate }: Sending): AsyncGenerator<Buffer> {
   // one at least, so that what happens after no byte at all happens
   if (from >= to) yield Buffer.alloc(0);
-  const size = rate === undefined ? PIECE : Math.max(512, Math.ceil(rate / 100));
+  const size = rate === undefined ? PIECE : Math.max(1, Math.ceil(rate / 100));
   if (Buffer.isBuffer(content)) {
     for (let at = from; at < to; at += size) yield content.subarray(at, Math.min(at + size, to));
   } else if (from < to) {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { amount, duration, ProgressText } from '../../src/run/progress-text.ts';
+import { duration } from '../../src/host/duration.ts';
+import { amount, ProgressText } from '../../src/run/progress-text.ts';
 
 describe('amounts', () => {
   test.for([

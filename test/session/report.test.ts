@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ajv } from 'ajv';
 import { describe, expect, inject, test } from 'vitest';
@@ -272,14 +272,31 @@ describe('--log-dir', () => {
     expect(readFileSync(join(rig.work, 'logs/a.serial.log'), 'utf8')).toContain('fake guest');
   });
 
+  test('a guest that says more than is kept is told of once, and its end is there', async () => {
+    const flood = `head -c 33000000 /dev/zero >>$log; sleep 2; echo the end >>$log`;
+    await using rig = project({
+      a: `ssh-command = "log=${HERE}/logs/a.serial.log; ${flood}; ${flood}"`,
+    });
+    const log = join(rig.work, 'logs/a.serial.log');
+    const { exitCode, stderr } = await rig.run(['up', '--log-dir', 'logs']);
+    expect(exitCode).toBe(0);
+    const warning = 'warning: the serial log of VM a has passed 32 MB: its beginning is dropped';
+    expect(stderr.text.split(warning)).toHaveLength(2);
+    expect(readFileSync(log, 'utf8')).toMatch(/the end\n$/);
+    expect(statSync(log).size).toBeLessThan(10_000);
+    expect(statSync(`${log}.1`).size).toBeGreaterThanOrEqual(33_000_000);
+  });
+
   test('nothing of an earlier run stays where a VM does not come to boot', async () => {
     await using rig = new Rig();
     rig.write({
       'Transientfile.toml': '[images.none]\nsource = "file=./none"\n[vms.a]\nimage = "none"\n',
       'logs/a.serial.log': 'of an earlier run',
+      'logs/a.serial.log.1': 'of an earlier run',
     });
     expect((await rig.run(['up', '--log-dir', 'logs'])).exitCode).toBe(1);
     expect(existsSync(join(rig.work, 'logs/a.serial.log'))).toBe(false);
+    expect(existsSync(join(rig.work, 'logs/a.serial.log.1'))).toBe(false);
   });
 
   test('goes with VMs that run detached', async () => {

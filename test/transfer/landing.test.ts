@@ -14,12 +14,20 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openLanding } from '../../src/transfer/landing.ts';
 
 let work = '';
-beforeEach(() => (work = mkdtempSync('/tmp/tr-landing-')));
-afterEach(() => rmSync(work, { recursive: true }));
+let runDirectory = '';
+beforeEach(() => {
+  work = mkdtempSync('/tmp/tr-landing-');
+  runDirectory = mkdtempSync('/tmp/tr-run-');
+});
+afterEach(() => {
+  rmSync(work, { recursive: true });
+  expect(readdirSync(runDirectory)).toEqual([]);
+  rmSync(runDirectory, { recursive: true });
+});
 
 /** Receives one file or directory from a guest path. */
 async function land(destination: string, guestPath: string, fill: (path: string) => void): Promise<string> {
-  const landing = await openLanding(destination, guestPath);
+  const landing = await openLanding(destination, guestPath, runDirectory);
   try {
     fill(join(landing.stage, guestPath.split('/').at(-1) ?? ''));
     await landing.settle();

@@ -1,4 +1,6 @@
 import type { Readable } from 'node:stream';
+import type { HttpTimes } from './http-times.ts';
+import { Pace } from './pace.ts';
 
 /** How many chunks of a body wait for us at most. */
 const QUEUE = 16;
@@ -10,14 +12,17 @@ const QUEUE = 16;
  */
 export class Body {
   readonly #stream: Readable;
+  readonly #pace: Pace;
   readonly #queue: Buffer[] = [];
   #fault: Error | undefined;
   #over = false;
   #wake = (): void => undefined;
 
-  constructor(stream: Readable) {
+  constructor(stream: Readable, times: HttpTimes) {
     this.#stream = stream;
+    this.#pace = new Pace(times);
     stream.on('data', (chunk: Buffer) => {
+      this.#pace.receive(chunk.length);
       if (this.#queue.push(chunk) >= QUEUE) stream.pause();
       this.#wake();
     });
@@ -31,6 +36,7 @@ export class Body {
     });
   }
 
+  /** The bytes as they come; throws when they come too slowly. */
   async *chunks(): AsyncGenerator<Buffer> {
     for (;;) {
       const chunk = this.#queue.shift();
@@ -39,7 +45,7 @@ export class Body {
       else if (this.#over) return;
       else {
         this.#stream.resume();
-        await new Promise<void>((resolve) => (this.#wake = resolve));
+        await this.#pace.wait(new Promise<void>((resolve) => (this.#wake = resolve)));
       }
     }
   }

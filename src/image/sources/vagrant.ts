@@ -3,8 +3,9 @@ import { arch } from 'node:os';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as z from 'zod';
+import type { StepContext } from '../../plan/contract.ts';
 import { TransientError, systemMessage } from '../../problem.ts';
-import type { HttpTimes } from './http.ts';
+import type { HttpTimes } from './http-times.ts';
 import { fetchText } from './http.ts';
 
 /** The server that Vagrant asks when `VAGRANT_SERVER_URL` names no other. */
@@ -53,11 +54,11 @@ export async function findBox(
   location: string,
   environment: Readonly<Record<string, string | undefined>>,
   times: HttpTimes,
-  signal: AbortSignal,
+  context: Pick<StepContext, 'signal' | 'note'>,
 ): Promise<Box> {
   const { box, version } = parseBox(location);
   const catalog = catalogOf(box, environment);
-  const text = await readCatalog(box, catalog, times, signal);
+  const text = await readCatalog(box, catalog, times, context);
   const provider = providerIn(parseMetadata(text, catalog), box, version);
   return {
     title: `${box}:${version}`,
@@ -86,10 +87,10 @@ async function readCatalog(
   box: string,
   catalog: string,
   times: HttpTimes,
-  signal: AbortSignal,
+  context: Pick<StepContext, 'signal' | 'note'>,
 ): Promise<string> {
   if (/^https?:/.test(catalog)) {
-    return fetchText(catalog, METADATA_LIMIT, times, signal).catch((error: unknown) => {
+    return fetchText(catalog, METADATA_LIMIT, times, context).catch((error: unknown) => {
       if (!isNotFound(error)) throw error;
       throw problem(
         `there is no vagrant box '${box}' at ${catalog}`,

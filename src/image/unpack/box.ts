@@ -6,7 +6,7 @@ import * as z from 'zod';
 import { isSystemError, TransientError } from '../../problem.ts';
 import { fromPaxSparse, isOldGnu, withPlainFiles } from './holes.ts';
 import { Source } from './source.ts';
-import type { Space } from './space.ts';
+import type { Space } from '../../host/space.ts';
 import { writeSparse } from './sparse-file.ts';
 
 /** A disk that was taken out of a box: its name in the box, and the file it was written to. */

@@ -8,7 +8,7 @@ import { hasProgram } from '../../host/program.ts';
 import type { Problem } from '../../problem.ts';
 import { TransientError, systemMessage } from '../../problem.ts';
 import { Source } from './source.ts';
-import type { Space } from './space.ts';
+import type { Space } from '../../host/space.ts';
 
 /** Turns compressed bytes into plain ones as they come. */
 type Decompress = (bytes: AsyncIterable<Buffer>) => AsyncIterable<Buffer>;

@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises';
-import type { Space } from './space.ts';
+import type { Space } from '../../host/space.ts';
 
 /** Size of the blocks that become holes where they are all zero, in bytes; a filesystem's block or more. */
 const BLOCK = 64 * 1024;

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { isTar, unpackBox, type BoxDisk } from './box.ts';
 import { Compression } from './compression.ts';
-import { Space } from './space.ts';
+import { imageSpace } from './image-space.ts';
 import { writeSparse } from './sparse-file.ts';
 
 /** How many bytes tell what a file is: a tar has its magic at byte 257. */
@@ -21,7 +21,7 @@ export async function unpack(
     await drain(outer.bytes);
     return undefined;
   }
-  const space = await Space.in(directory);
+  const space = await imageSpace(directory);
   const disk = { name: 'disk', path: join(directory, 'disk') };
   if (compression && (await isPlainDisk(compression, outer.head))) {
     await compression.writeTo(disk.path, outer.bytes, space);

@@ -107,6 +107,16 @@ export const copies: Topic = {
       typed: [`${DIRECT} --copy-out-after /srv/log:./out/`],
     },
     {
+      form: 'copying out GUEST:HOST: there is no space left in DIRECTORY on the host',
+      prepare: (scene) => {
+        withLog(scene);
+        scene.program('tar', tarOfFullDisk());
+      },
+      typed: [`${DIRECT} --copy-out-after /srv/log:./out/`],
+      advice:
+        'A copy out is also ended when what the guest sends is larger than the space that is free, of which 5 %, 1 GB at most, is not touched.',
+    },
+    {
       form: 'copying out GUEST:HOST: PATH is a directory on the host, and a file is to be put there',
       prepare: (scene) => {
         withLog(scene);
@@ -186,6 +196,12 @@ function withFile(scene: Scene): void {
 function withLog(scene: Scene): void {
   base(scene);
   scene.write('/srv/log', 'a line\n');
+}
+
+/** A tar of the host that finds no room for what it unpacks. */
+function tarOfFullDisk(): string {
+  const full = 'echo "tar: ./log: Cannot open: No space left on device" >&2; exec sleep 10';
+  return `case " $* " in *" -x "*) ${full} ;; esac; PATH=\${PATH#*:} exec tar "$@"`;
 }
 
 /** A tar of the guest that does this instead of packing or unpacking. */

@@ -5,6 +5,18 @@ export const guest: Topic = {
   title: 'The guest, and ssh to it',
   scenarios: [
     {
+      form: 'the serial log of VM NAME has passed NUMBER MB: its beginning is dropped',
+      when: 'A warning: a guest that prints without end would fill the disk.',
+      prepare: (scene) => {
+        base(scene);
+        const log = scene.place('logs/vm.serial.log');
+        scene.guest({ stress: `head -c 33000000 /dev/zero >>${log}; sleep 2` });
+      },
+      typed: ['transient run base --log-dir ./logs --cmd stress'],
+      advice:
+        'It is cut again each time that it has grown so much; `transient logs` prints all that is kept.',
+    },
+    {
       form: 'the guest did not offer ssh within SECONDS s',
       when: 'Nothing greeted on port 22 of the guest. The last lines of its serial console often tell why; where it has said nothing for long, that is told with them, and the guest hangs rather than being slow.',
       prepare: base,

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { rmSync } from 'node:fs';
 import { compressed, disk } from '../../../rig/disks.ts';
 import { boxPath, catalogPath, libvirt, libvirtBox, publish } from '../../../rig/registry.ts';
 import { tar } from '../../../rig/tar.ts';
@@ -122,6 +123,12 @@ export const images: Topic = {
       typed: [`transient image pull base,http=${SERVER}/base.qcow2`],
     },
     {
+      form: 'gave up after waiting TIME for PROCESS',
+      when: 'Another process is at the same image, VM or builder VM. It is waited for, for an hour at most, and the output says which one it is.',
+      prepare: lockedByOther,
+      typed: ['transient image pull base,file=./one.qcow2'],
+    },
+    {
       form: "the vagrant box 'BOX' needs a version",
       typed: ['transient image pull base,vagrant=debian/bookworm64'],
     },
@@ -236,6 +243,20 @@ function specsOf(files: Makers): string {
 function twoDisks(scene: Scene): void {
   scene.write('one.qcow2', disk('qcow2', 1));
   scene.write('two.qcow2', disk('qcow2', 2));
+}
+
+/** An image that another program has locked, and a short patience with it. */
+async function lockedByOther(scene: Scene): Promise<void> {
+  const working = '/home/ada/.local/share/transient/backend/.working';
+  twoDisks(scene);
+  scene.directory(working);
+  scene.rig.environment['TRANSIENT_PATIENCE'] = '0.0005';
+  const other = scene.start(`flock ${working}/base%lock sh -c 'echo locked; exec sleep 60'`);
+  await other.waitFor(/locked/, 'stdout');
+  scene.afterwards(async () => {
+    await other.kill();
+    rmSync(scene.place(working), { recursive: true });
+  });
 }
 
 function boxOfTwo(): Buffer {

@@ -1,0 +1,33 @@
+import type { FileHandle } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
+import * as z from 'zod';
+import { processMark } from './process-mark-schema.ts';
+import { isAlive, markOf } from './process-mark.ts';
+
+/** Who holds a lock, as its holder writes into the file: /proc/locks names the `flock` that has long ended. */
+const lockHolder = z.object({
+  owner: processMark,
+  /** What it does meanwhile, after "which is". */
+  task: z.string(),
+  /** Since when, as ISO time. */
+  since: z.string(),
+});
+
+type LockHolder = z.infer<typeof lockHolder>;
+
+/** Writes into a lock's file that we hold it, for those who wait. */
+export async function publishHolder(file: FileHandle, task: string): Promise<void> {
+  const holder = { owner: markOf(process.pid), task, since: new Date().toISOString() };
+  await file.truncate(0);
+  await file.writeFile(`${JSON.stringify(holder)}\n`);
+}
+
+/** The transient that holds a lock; undefined where that is another program, or none of this kernel's. */
+export async function readHolder(path: string): Promise<LockHolder | undefined> {
+  try {
+    const holder = lockHolder.parse(JSON.parse(await readFile(path, 'utf8')));
+    return isAlive(holder.owner) ? holder : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,85 @@
+import { createHash, randomBytes } from 'node:crypto';
+import type { Stats } from 'node:fs';
+import { rmSync } from 'node:fs';
+import { lstat, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { onEarlyExit } from './last-resort.ts';
+import { isAlive, markOf, thisKernel } from './process-mark.ts';
+
+/** A private directory beside the place to which something will be moved. */
+export interface Staging {
+  readonly path: string;
+  remove: () => Promise<void>;
+}
+
+/** Begin of the names of files in a run directory, each of which names a staging directory of that process. */
+const NOTE = 'staging-';
+
+/** PID, start time, kernel and something random: a staging directory tells whose it is. */
+const NAME = /^\.transient-(\d+)-(\d+)-([0-9a-f]{8})-[0-9a-f]{8}$/;
+
+/** What another kernel, or another container, left beside a destination is swept after this time, in milliseconds. */
+const ABANDONED = 7 * 24 * 3600 * 1000;
+
+/** Makes a staging directory in `parent`; it is noted in the run directory of this process, for when we are killed. */
+export async function openStaging(parent: string, runDirectory: string): Promise<Staging> {
+  await sweepSiblings(parent);
+  const path = join(resolve(parent), stagingName());
+  const note = join(runDirectory, `${NOTE}${randomBytes(4).toString('hex')}`);
+  const forget = onEarlyExit(() => rmSync(path, { recursive: true, force: true }));
+  const remove = async (): Promise<void> => {
+    await rm(path, { recursive: true, force: true });
+    await rm(note, { force: true });
+    forget();
+  };
+  // the note first: what is not noted would stay for ever
+  await writeFile(note, path, { mode: 0o600 });
+  await mkdir(path, { mode: 0o700 }).catch(async (error: unknown) => {
+    await remove();
+    throw error;
+  });
+  return { path, remove };
+}
+
+/** Removes the staging directories that are noted in the run directory of a process that is dead. */
+export async function sweepStagingOf(runDirectory: string): Promise<void> {
+  const names = await readdir(runDirectory).catch(() => []);
+  for (const name of names.filter((one) => one.startsWith(NOTE))) {
+    const path = await readFile(join(runDirectory, name), 'utf8').catch(() => '');
+    await sweepOne(path, () => true);
+  }
+}
+
+/** Removes what copies of processes that are dead left in a directory. */
+async function sweepSiblings(parent: string): Promise<void> {
+  const names = await readdir(parent).catch(() => []);
+  const ours = names.filter((name) => NAME.test(name));
+  await Promise.all(ours.map((name) => sweepOne(join(parent, name), isAbandoned)));
+}
+
+/** Nothing but a directory of this user with a name of ours is removed, whatever else lies there. */
+async function sweepOne(path: string, isDead: (name: string, found: Stats) => boolean): Promise<void> {
+  const name = basename(path);
+  if (!NAME.test(name)) return;
+  const found = await lstat(path).catch(() => undefined);
+  if (found?.isDirectory() !== true || found.uid !== process.getuid?.()) return;
+  if (isDead(name, found)) await rm(path, { recursive: true, force: true }).catch(() => undefined);
+}
+
+function isAbandoned(name: string, { mtimeMs }: Stats): boolean {
+  const [, pid, started, kernel] = NAME.exec(name) ?? [];
+  if (kernel !== kernelId()) return Date.now() - mtimeMs > ABANDONED;
+  return !isAlive({ pid: Number(pid), started: Number(started), ...thisKernel() });
+}
+
+function stagingName(): string {
+  const { pid } = process;
+  const started = markOf(pid)?.started ?? 0;
+  return `.transient-${pid}-${started}-${kernelId()}-${randomBytes(4).toString('hex')}`;
+}
+
+/** Short for the kernel, and the namespace in it, whose numbers of processes are ours. */
+function kernelId(): string {
+  const { boot, space } = thisKernel();
+  return createHash('sha256').update(`${boot}\0${space}`).digest('hex').slice(0, 8);
+}
