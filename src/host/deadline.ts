@@ -89,6 +89,11 @@ export const DEADLINES = {
     wait: "a guest's reason for having sent no archive",
     after: 'the copy fails without it',
   },
+  'vm-stop': {
+    seconds: 300,
+    wait: 'the process that runs a VM, to end it when "transient stop" asks for that',
+    after: 'the command fails and names the process',
+  },
   'supervisor-start': {
     seconds: 10,
     wait: 'the process that is to run a detached project, or another one that is starting it',

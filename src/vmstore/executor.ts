@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { noVm, notRunning } from '../config/stored-problems.ts';
+import { limited, patience } from '../host/deadline.ts';
 import { isAlive } from '../host/process-mark.ts';
 import { askProject, projectOf } from '../host/projects.ts';
 import { sweepRunDirectories } from '../host/run-directory.ts';
@@ -8,6 +9,7 @@ import { askedFirst, holderOf, runningVms } from '../host/running.ts';
 import type { Executor, Executors, FindDisks, StepContext } from '../plan/contract.ts';
 import { planDown } from '../plan/project.ts';
 import type { LockVm, StopVm } from '../plan/step.ts';
+import type { Problem } from '../problem.ts';
 import { TransientError, errorCode } from '../problem.ts';
 import type { HeldVm } from './held.ts';
 import { disksOfHeld, holdVm, lockVm } from './held.ts';
@@ -93,7 +95,14 @@ function stopExecutor(): Executor<'vm.stop'> {
       ...(supervised.has(vm.owner.pid) ? [] : [vm.owner]),
       ...('qemu' in vm ? [vm.qemu] : []),
     ]);
-    while (processes.some(isAlive)) await delay(INTERVAL, undefined, { signal: context.signal });
+    await limited(
+      context.signal,
+      patience('vm-stop'),
+      () => stillRuns(step.name, processes.find(isAlive)?.pid),
+      async (signal) => {
+        while (processes.some(isAlive)) await delay(INTERVAL, undefined, { signal });
+      },
+    );
     // nobody else will: its owner had no time to clean up
     if (step.kill) await sweepRunDirectories(process.env);
     return undefined;
@@ -124,6 +133,14 @@ async function endedBySupervisor(
 async function supervisors(vms: readonly (RunningVm | Hold)[]): Promise<Set<number>> {
   const found = await Promise.all(vms.map(({ owner }) => projectOf(process.env, owner.pid)));
   return new Set(found.flatMap((project) => project?.owner.pid ?? []));
+}
+
+function stillRuns(name: string, pid: number | undefined): Problem {
+  return {
+    reason: 'host',
+    message: `process ${pid ?? 'unknown'}, which runs VM '${name}', has not ended it within ${patience('vm-stop') / 1000} s`,
+    hint: `end it at once: transient stop --kill ${name}`,
+  };
 }
 
 const WHERE_TO_LOOK = 'transient ps lists what runs; "transient ps -a" what could be started';

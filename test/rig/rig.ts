@@ -59,6 +59,7 @@ export class Rig implements AsyncDisposable {
   /** The environment of everything that is started. */
   readonly environment: NodeJS.ProcessEnv;
   readonly #programs: Program[] = [];
+  readonly #ends: (() => unknown)[] = [];
   readonly #resumable: boolean;
   /** What was told before the tree was removed. */
   #lastWords: string | undefined;
@@ -146,9 +147,14 @@ export class Rig implements AsyncDisposable {
     return program.ended;
   }
 
+  /** The command line of the program. */
+  commandLine(args: readonly string[]): string[] {
+    return [process.execPath, inject('binary'), ...args];
+  }
+
   /** Starts the program and returns while it runs; its stdin stays open. */
   start(args: readonly string[], options: Omit<RunOptions, 'stdin'> = {}): Program {
-    return this.#launch([process.execPath, inject('binary'), ...args], options);
+    return this.#launch(this.commandLine(args), options);
   }
 
   /** Runs another program, which may run ours, to its end. */
@@ -156,6 +162,11 @@ export class Rig implements AsyncDisposable {
     const program = this.#launch(command, options);
     program.write();
     return program.ended;
+  }
+
+  /** Starts another program, which may run ours, and returns while it runs. */
+  startCommand(command: readonly string[], options: Omit<RunOptions, 'stdin'> = {}): Program {
+    return this.#launch(command, options);
   }
 
   #launch(command: readonly string[], { env = {}, cwd = '' }: Omit<RunOptions, 'stdin'>): Program {
@@ -206,7 +217,17 @@ export class Rig implements AsyncDisposable {
     return [...this.#programs.map((program) => program.told()), '--- fake QEMU:', ...diary].join('\n');
   }
 
+  /** Does something before it is looked whether anything is left: ends what the test itself has begun. */
+  atEnd(action: () => unknown): void {
+    this.#ends.push(action);
+  }
+
+  async end(): Promise<void> {
+    for (const action of this.#ends.splice(0)) await action();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.end();
     const alive = await Promise.all(this.#programs.map((program) => program.kill()));
     const left = [
       ...this.#programs.filter((_program, index) => alive[index]).map((program) => `program ${program.pid}`),

@@ -25,6 +25,10 @@ export interface Faults {
   readonly silentQmp?: boolean;
   /** The control connection sends one line without an end once it is ready. */
   readonly endlessQmp?: boolean;
+  /** A command in the guest that matches this (a regular expression) never does anything. */
+  readonly hangs?: string;
+  /** When a command in the guest matches this, the whole machine stands still, as by SIGSTOP. */
+  readonly freezes?: string;
   /** The guest does this when a command has begun that says `fate`; its sessions hang. */
   readonly fate?: 'reboot' | 'panic' | 'panic-on-serial' | 'poweroff';
   /** Time that the guest takes to greet, in milliseconds. */
@@ -42,6 +46,9 @@ export interface Faults {
   readonly authorizedKey?: string;
   /** What the guest prints on its serial console after the usual lines. */
   readonly serial?: string;
+  /** What goes wrong with a builder VM: it says nothing, too much, or nothing more to one of its requests. */
+  readonly builder?:
+    'silent' | 'endless' | 'hangs-at-mount' | 'hangs-at-ask' | 'hangs-at-take' | 'hangs-at-off';
   /** Faults of one machine only, by QEMU's `-name`. */
   readonly byName?: Readonly<Record<string, Faults>>;
 }

@@ -97,6 +97,9 @@ function serve(session: Session, life: Life): void {
 
 function start(channel: ServerChannel, args: readonly string[], life: Life, command: string): void {
   life.happens('command', { command });
+  const { freezes, hangs } = life.faults;
+  if (freezes !== undefined && new RegExp(freezes).test(command)) process.kill(process.pid, 'SIGSTOP');
+  if (hangs !== undefined && new RegExp(hangs).test(command)) return;
   if (life.faults.ioError || (life.faults.fate !== undefined && /\bfate\b/.test(command))) return;
   // in a real guest it would go when the machine goes
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', 'sh', ...args], { env: guestEnvironment() });

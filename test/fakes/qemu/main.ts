@@ -3,6 +3,7 @@
  * whole sessions run in a moment. `FAKE_QEMU` says what goes wrong (faults.ts); test/rig/setup.ts bundles it.
  */
 import { existsSync, writeSync } from 'node:fs';
+import { runBuilder } from './builder.ts';
 import { readCommandLine } from './command-line.ts';
 import type { Faults } from './faults.ts';
 import { faultsOf } from './faults.ts';
@@ -26,6 +27,7 @@ async function main(argv: readonly string[]): Promise<void> {
   const said = readCommandLine(argv);
   if (said.wantsVersion) return void process.stdout.write('QEMU emulator version 7.2.22 (fake)\n');
   if (said.wrongName !== undefined) exit(1, `qemu-system-x86_64: ${said.wrongName}`);
+  if (said.name === 'transient-builder') return runBuilder(faultsOf(said.name, process.env));
   const life = new Life(said.name, faultsOf(said.name, process.env));
   const missing = said.disks.find((disk) => !existsSync(disk));
   if (missing !== undefined)

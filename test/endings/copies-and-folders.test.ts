@@ -1,0 +1,3 @@
+import { testEndings } from './cells.ts';
+
+testEndings('copy.', 'share.', 'builder.', 'network.');
