@@ -3,6 +3,7 @@
 import { jsonSchema } from '../src/config/json-schema.ts';
 import { transientfileSchema } from '../src/config/transientfile-schema.ts';
 import { commandsReference } from './commands-reference.ts';
+import { endingsReference } from './endings-reference.ts';
 import { exampleTransientfile } from './example-transientfile.ts';
 import { planSchema } from './plan-schema.ts';
 import { reportSchema } from './report-schema.ts';
@@ -17,5 +18,6 @@ export function generatedFiles(): Map<string, string> {
     ['Transientfile.example.toml', exampleTransientfile()],
     ['docs/commands.md', commandsReference()],
     ['docs/transientfile.md', transientfileReference()],
+    ['docs/endings.md', endingsReference()],
   ]);
 }

@@ -184,10 +184,10 @@ function silent(): Problem {
 }
 
 function notUnmounted(why: string): Problem {
-  const [first = '', ...details] = why.split('\n').filter(Boolean);
+  const [first = 'it did not say why', ...details] = why.split('\n').filter(Boolean);
   return {
     reason: 'guest',
-    message: `the disk could not be unmounted${first === '' ? '' : `: ${first}`}`,
+    message: `the disk could not be unmounted: ${first}`,
     hint: 'what was copied onto it may be incomplete: copy it again',
     ...(details.length > 0 ? { details } : {}),
   };

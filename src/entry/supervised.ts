@@ -27,7 +27,7 @@ export async function order(
   { order: what, record, file, project, isLast, keeping, kill, notes = [] }: OrderIntent,
   signals: RunSignals,
 ): Promise<number> {
-  const { askProject } = await import('../host/projects.ts');
+  const { askProject, forgetEnded } = await import('../host/projects.ts');
   if (keeping?.logDirectory !== undefined) await prepareLogDirectory(keeping.logDirectory, what.plan);
   for (const note of notes) process.stderr.write(`${note}\n`);
   const supervisor = record ?? { run: await startSupervisor({ file, project }) };
@@ -38,7 +38,11 @@ export async function order(
   try {
     if (kill === true && record !== undefined) await killVms(record, what.plan);
     const exit = await askProject(supervisor, what, hear, signals.abort);
-    if (isLast && record !== undefined) await endOfSupervisor(record.owner, signals.abort);
+    if (isLast && record !== undefined) {
+      await endOfSupervisor(record.owner, signals.abort);
+      // what ended by itself has been told
+      await forgetEnded(process.env, file);
+    }
     return exit;
   } catch (error) {
     const exit = signals.exitCode();

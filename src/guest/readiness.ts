@@ -48,7 +48,7 @@ async function awaitLogin(
   const until = late.signal;
   let refused: string | undefined;
   try {
-    const greeted = await awaitGreeting(sshPortOf(machine), until, machine.sshConnections);
+    const greeted = await awaitGreeting(sshPortOf(machine), until, machine.network);
     refused = await tryLogin(until, greeted);
     for (let tries = 0; refused !== undefined; tries += 1) {
       await delay(LOGIN_INTERVALS[tries] ?? LOGIN_INTERVALS.at(-1), undefined, { signal: until });

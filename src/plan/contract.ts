@@ -55,8 +55,13 @@ export interface SerialTail {
 /** What a guest does that ends whatever was being done in it. */
 export type GuestFate = 'panicked' | 'rebooted' | 'powered off';
 
-/** Whether the guest's network has answered a connection to its ssh port; only the owner of its QEMU can tell. */
-export type SshConnections = 'unanswered' | 'answered' | 'unknown';
+/** What QEMU knows of the network between this host and a guest; only the owner of that QEMU can ask. */
+export interface GuestNetwork {
+  /** Whether the guest has brought its ssh card up. */
+  readonly isUp: () => Promise<boolean | 'unknown'>;
+  /** Whether the guest has answered the connection to its ssh port that was made last. */
+  readonly isAnswered: () => Promise<boolean | 'unknown'>;
+}
 
 /** One live QEMU. */
 export interface Machine {
@@ -72,7 +77,7 @@ export interface Machine {
   readonly hideSerial: () => void;
   /** Whether the guest runs under software emulation, where everything takes its time. */
   readonly isEmulated: boolean;
-  readonly sshConnections: () => Promise<SshConnections>;
+  readonly network: GuestNetwork;
   /** Calls back with what the guest does from now on, and with a panic that has been; returns how that is ended. */
   readonly onFate: (listener: (fate: GuestFate) => void) => () => void;
   /** The guest does not answer: it is asked nothing more, and is not waited for when it is stopped. */

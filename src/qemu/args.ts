@@ -3,6 +3,9 @@ import type { ForwardSpec, MachineSpec } from '../config/vm-spec.ts';
 /** Descriptor of the child on which QEMU finds its control connection; those of its network cards follow. */
 export const QMP_DESCRIPTOR = 3;
 
+/** What QEMU calls the ssh card. */
+export const SSH_CARD = 'ssh-card';
+
 /** One disk of the VM; always a qcow2 file. */
 export interface Disk {
   readonly path: string;
@@ -127,7 +130,7 @@ function networkArguments({ network }: QemuFacts): string[] {
   const rom = hasBootRom(network.driver) ? ',romfile=' : '';
   return [
     ...['-netdev', ['user', 'id=ssh', ...network.forwards.map(hostForward)].join(',')],
-    ...['-device', `${network.driver},netdev=ssh${rom}`],
+    ...['-device', `${network.driver},id=${SSH_CARD},netdev=ssh${rom}`],
   ];
 }
 

@@ -146,7 +146,7 @@ export function qemuRoom(
           ? followSerial(log, (bytes) => void process.stderr.write(bytes))
           : () => undefined,
       isEmulated,
-      sshConnections: async () => (sshPort === undefined ? 'unknown' : await started.sshConnections(sshPort)),
+      network: started.networkBy(sshPort),
       ...following(watch),
     };
     await publish(directory, started.pid, publicFacts(step, files, step.serialLog ?? log.path, made));
@@ -168,7 +168,7 @@ export function qemuRoom(
       serialTail: () => Promise.resolve({ lines: [], silence: 0 }),
       hideSerial: () => undefined,
       isEmulated: true,
-      sshConnections: () => Promise.resolve('unknown'),
+      network: { isUp: () => Promise.resolve('unknown'), isAnswered: () => Promise.resolve('unknown') },
       ...following(new GuestWatch()),
     };
     running.set(vm, { directory, machine });

@@ -8,12 +8,14 @@ import { trace } from '../host/trace.ts';
 import { linked } from '../host/deadline.ts';
 import { tailOf } from '../host/tail.ts';
 import type { ForwardSpec } from '../config/vm-spec.ts';
-import type { MachineEnd, SshConnections } from '../plan/contract.ts';
+import type { GuestNetwork, MachineEnd } from '../plan/contract.ts';
 import type { Problem } from '../problem.ts';
 import type { GuestWatch } from './guest-watch.ts';
+import { SSH_CARD } from './args.ts';
+import { isCardUp } from './card.ts';
 import type { Qmp, QmpEvent } from './qmp.ts';
 import { NoAnswer, openQmp } from './qmp.ts';
-import { readConnections, readForwards } from './ports.ts';
+import { isNewestAnswered, readForwards } from './ports.ts';
 import { serialTail } from './serial.ts';
 
 /** How long QEMU may take to end after SIGTERM before it is killed, in milliseconds. */
@@ -89,12 +91,17 @@ export class Qemu {
     return unanswered.signal.aborted ? 'no-answer' : 'too-slow';
   }
 
-  /** Whether the guest's network has answered what was sent to its ssh port from this host. */
-  async sshConnections(port: number): Promise<SshConnections> {
-    return this.#qmp.human('info usernet').then(
-      (usernet) => readConnections(usernet, port),
-      () => 'unknown',
-    );
+  /** What this QEMU knows of the network to its guest, whose ssh port is reached by `port`. */
+  networkBy(port: number | undefined): GuestNetwork {
+    return {
+      isUp: async () =>
+        this.#qmp.execute('query-rx-filter', { name: SSH_CARD }).then(isCardUp, () => 'unknown' as const),
+      isAnswered: async () =>
+        this.#qmp.human('info usernet').then(
+          (usernet) => isNewestAnswered(usernet, port ?? 0),
+          () => 'unknown' as const,
+        ),
+    };
   }
 
   get isOver(): boolean {

@@ -2,7 +2,6 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { ForwardSpec } from '../config/vm-spec.ts';
-import type { SshConnections } from '../plan/contract.ts';
 import type { BootMachine } from '../plan/step.ts';
 import { TransientError, errorCode, systemMessage } from '../problem.ts';
 
@@ -82,16 +81,19 @@ export function readForwards(usernet: string, wanted: readonly ForwardSpec[]): (
   return wanted.map((forward) => made.get(forward));
 }
 
-/** One connection from this host: its state in the words of RFC 9293, and the port of ours by which it came in. */
+/**
+ * One connection from this host: its state in the words of RFC 9293, and the port of ours by which it came in. They are
+ * listed from the newest to the oldest; nothing tells which client of this host is the other end.
+ */
 const CONNECTION = /^\s*TCP\[(\w+)\]\s+\d+\s+\S+\s+(\d+)\s+\S+\s+\d+\b/;
 
-/** Whether the guest has answered any connection by a port of ours: one that it has not is still in SYN_SENT. */
-export function readConnections(usernet: string, port: number): SshConnections {
-  const states = usernet.split(/\r?\n/).flatMap((line) => {
+/** Whether the guest has answered the newest connection by a port of ours: one that it has not is in SYN_SENT. */
+export function isNewestAnswered(usernet: string, port: number): boolean {
+  const [newest = 'SYN_SENT'] = usernet.split(/\r?\n/).flatMap((line) => {
     const [, state = '', from] = CONNECTION.exec(line) ?? [];
     return Number(from) === port && state !== 'HOST_FORWARD' ? [state] : [];
   });
-  return states.every((state) => state === 'SYN_SENT') ? 'unanswered' : 'answered';
+  return newest !== 'SYN_SENT';
 }
 
 function rowsOf(usernet: string): ForwardSpec[] {

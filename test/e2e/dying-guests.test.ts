@@ -45,6 +45,22 @@ test('a guest that stands still is told once its ssh does not answer', async () 
 });
 
 test.for([
+  ['one signal', ['SIGTERM'], /VM vm does not answer; ending it at once/],
+  ['two signals', ['SIGTERM', 'SIGINT'], /Stop: done/],
+] as const)('a guest that stands still with a folder mounted is ended by %s', async ([, signals, words]) => {
+  await using rig = realRig();
+  rig.write({ 'folder/file': 'x' });
+  const run = await inGuest(rig, 'echo up; sleep 1000', '-s', './folder:/mnt/folder');
+  await run.waitFor(/^up$/m, 'stdout');
+  freeze(rig);
+  for (const signal of signals) run.signal(signal);
+  const { exitCode, stderr } = await soon(run);
+  expect(stderr.text).toMatch(words);
+  expect(exitCode).toBe(143);
+  expect(rig.leftovers()).toEqual([]);
+});
+
+test.for([
   ['0, where the guest reboots right after it', 'sudo sh -c "(sleep 1; reboot -f) &" ; exit 0', 0],
   ['255, which ssh itself uses too', 'exit 255', 255],
 ] as const)('the exit code of a command stays its own: %s', async ([, command, code]) => {

@@ -22,7 +22,7 @@ async function detailsFor(tail: SerialTail): Promise<readonly string[]> {
     serialTail: () => Promise.resolve(tail),
     hideSerial: () => undefined,
     isEmulated: false,
-    sshConnections: () => Promise.resolve('unanswered'),
+    network: { isUp: () => Promise.resolve(true), isAnswered: () => Promise.resolve(true) },
     onFate: () => () => undefined,
     giveUp: () => undefined,
     isGivenUp: () => false,

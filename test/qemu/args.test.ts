@@ -15,7 +15,7 @@ describe('the whole command line', () => {
       '-drive file=/backend/test,format=qcow2,if=none,id=disk0',
       '-device scsi-hd,drive=disk0,bus=scsi.0,bootindex=0',
       '-netdev user,id=ssh,hostfwd=tcp:127.0.0.1:0-:22',
-      '-device virtio-net-pci,netdev=ssh,romfile=',
+      '-device virtio-net-pci,id=ssh-card,netdev=ssh,romfile=',
       '-display none',
       '-chardev null,id=console,logfile=/run/serial.log,logappend=on',
       '-serial chardev:console',
@@ -90,11 +90,13 @@ describe('the ssh card', () => {
   test('has the port that was asked for, on this host only', () => {
     const said = lines(facts({ network: { driver: 'e1000', forwards: [{ ...SSH, host: 2222 }] } }));
     expect(said).toContain('-netdev user,id=ssh,hostfwd=tcp:127.0.0.1:2222-:22');
-    expect(said).toContain('-device e1000,netdev=ssh,romfile=');
+    expect(said).toContain('-device e1000,id=ssh-card,netdev=ssh,romfile=');
   });
 
   test.for(['usb-net', 'ne2k_isa', 'virtio-net-device'])('%s has no ROM to leave out', (driver) => {
-    expect(lines(facts({ network: { driver, forwards: [SSH] } }))).toContain(`-device ${driver},netdev=ssh`);
+    expect(lines(facts({ network: { driver, forwards: [SSH] } }))).toContain(
+      `-device ${driver},id=ssh-card,netdev=ssh`,
+    );
   });
 });
 

@@ -182,7 +182,7 @@ describe('a VM that the Python created', () => {
   test.for([
     ['', []],
     ['ssh_net_driver = "virtio-net-pci"\n', []],
-    ['ssh_net_driver = "e1000"\n', ['e1000,netdev=ssh,romfile=']],
+    ['ssh_net_driver = "e1000"\n', ['e1000,id=ssh-card,netdev=ssh,romfile=']],
   ] as const)('a default that it wrote out was not said: %j', async ([line, cards]) => {
     await using rig = new Rig();
     await created(rig, 'x');

@@ -4,11 +4,13 @@ import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { delimiter, dirname, join } from 'node:path';
 import { inject } from 'vitest';
+import type { Moment } from '../../fakes/qemu/faults.ts';
 import type { Served } from '../../rig/http-server.ts';
 import { HttpServer } from '../../rig/http-server.ts';
 import { pathWithout } from '../../rig/path-without.ts';
 import type { Ended } from '../../rig/program.ts';
 import { Program } from '../../rig/program.ts';
+import { commandLineOf } from '../../rig/processes.ts';
 import { Rig } from '../../rig/rig.ts';
 import type { Provoked, Scenario } from './scenario.ts';
 import { Stand } from './stand.ts';
@@ -69,6 +71,14 @@ export class Scene implements AsyncDisposable {
   /** What is to be done once the message was said. */
   afterwards(act: () => void | Promise<void>): void {
     this.#afterwards.push(act);
+  }
+
+  /** Sends a signal to what is run last, once something has happened to its VM. */
+  signal(moment: Moment, name: NodeJS.Signals): void {
+    void this.rig.happened(moment).then(() => {
+      const [owner] = this.rig.processes.filter((pid) => commandLineOf(pid).includes('transient.js'));
+      if (owner !== undefined) process.kill(owner, name);
+    });
   }
 
   /** Runs a command line in the project. */

@@ -5,7 +5,16 @@ export const UNPROVOKED: Readonly<Record<string, readonly string[]>> = {
     'the builder VM, which copies files to and from stopped VMs, has no kernel: the package … could not be downloaded',
     'the builder VM, which copies files to and from stopped VMs, has no kernel: no kernel in /boot can be read, and there is no apt-get to download one with',
   ],
-  'it takes two minutes': ['the builder VM did not come up within … s'],
+  'it takes a process that hangs as it ends; test/endings has the same for what a user waits for': [
+    'process …, which ran the project, has not ended within … s',
+    "process …, which runs VM '…', has not ended it within … s",
+    'process … has held the lock of … for … s without running it',
+    'the process that is to run the project has not started',
+    'the process that runs the project did not answer within … s',
+  ],
+  'one step has met it before, and told of it; what comes after it is not told': [
+    'the guest does not answer any more',
+  ],
   'it takes root, or somebody who is not; test/session/run-directory.test.ts has what can be had': [
     'cannot use the runtime directory …: the runtime directory belongs to user …, and we are user …',
     'cannot use the runtime directory …: the runtime directory is not writable',

@@ -12,7 +12,10 @@ export function runBuilder({ builder }: Faults): void {
   control.on('error', () => process.exit(0));
   control.on('close', () => process.exit(0));
   if (builder === 'silent') return;
-  if (builder === 'endless') return writeEndlessly(control);
+  if (builder === 'endless') {
+    writeEndlessly(control);
+    return;
+  }
   answer('ready');
   createInterface({ input: control }).on('line', (line) => {
     const [request = ''] = line.split(' ');

@@ -31,6 +31,8 @@ export interface Faults {
   readonly freezes?: string;
   /** The guest does this when a command has begun that says `fate`; its sessions hang. */
   readonly fate?: 'reboot' | 'panic' | 'panic-on-serial' | 'poweroff';
+  /** Time until the guest's kernel panics, in milliseconds. */
+  readonly panicsAfter?: number;
   /** Time that the guest takes to greet, in milliseconds. */
   readonly bannerDelay?: number;
   readonly refuseLogin?: boolean;

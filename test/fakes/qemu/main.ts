@@ -27,7 +27,10 @@ async function main(argv: readonly string[]): Promise<void> {
   const said = readCommandLine(argv);
   if (said.wantsVersion) return void process.stdout.write('QEMU emulator version 7.2.22 (fake)\n');
   if (said.wrongName !== undefined) exit(1, `qemu-system-x86_64: ${said.wrongName}`);
-  if (said.name === 'transient-builder') return runBuilder(faultsOf(said.name, process.env));
+  if (said.name === 'transient-builder') {
+    runBuilder(faultsOf(said.name, process.env));
+    return;
+  }
   const life = new Life(said.name, faultsOf(said.name, process.env));
   const missing = said.disks.find((disk) => !existsSync(disk));
   if (missing !== undefined)
@@ -77,7 +80,8 @@ async function main(argv: readonly string[]): Promise<void> {
           refuses: life.faults.refuses,
           then: afterwards(life.faults),
         });
-  const { fate } = life.faults;
+  const { fate, panicsAfter } = life.faults;
+  if (panicsAfter !== undefined) setTimeout(() => meet('panic'), panicsAfter);
   if (fate) life.when('command', (command) => /\bfate\b/.test(command) && meet(fate));
   if (ioError) life.when('command', () => qmp?.ioError(ioError.nospace));
   if (noFrames === true) for (const descriptor of said.networkDescriptors) writeSync(descriptor, NONSENSE);

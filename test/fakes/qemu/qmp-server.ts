@@ -32,7 +32,9 @@ export class QmpServer {
     this.#socket = new Socket({ fd: descriptor, readable: true, writable: true });
     // whoever controlled us is gone: QEMU goes on without it
     this.#socket.on('error', () => undefined);
-    createInterface({ input: this.#socket }).on('line', (line) => {
+    const lines = createInterface({ input: this.#socket });
+    lines.on('error', () => undefined);
+    lines.on('line', (line) => {
       this.#answer(JSON.parse(line) as Request);
     });
   }
@@ -68,6 +70,10 @@ export class QmpServer {
         this.#controlled.negotiated();
         if (this.#controlled.then === 'leaves') this.#socket.end();
         if (this.#controlled.then === 'is-endless') this.#writeEndlessly();
+        break;
+      case 'query-rx-filter':
+        // its card is up from the first
+        answer([{ name: args?.['name'], 'multicast-table': ['01:00:5e:00:00:01'] }]);
         break;
       case 'set-action':
         answer({});

@@ -6,6 +6,9 @@ import { CREATED, base } from './parts.ts';
 const DIRECT = 'transient run base --direct-copy --cmd true';
 const BUILDER = 'transient cp ./app.conf web:/etc/ --builder-kernel ./vmlinuz --builder-initrd ./initrd';
 
+const OWN_BUILDER =
+  'transient run base --builder-kernel ./vmlinuz --builder-initrd ./initrd -b ./file:/etc/ --cmd true';
+
 export const copies: Topic = {
   title: 'Copies',
   intro:
@@ -180,7 +183,32 @@ export const copies: Topic = {
       typed: [CREATED, BUILDER],
     },
     {
-      form: 'the disk could not be unmounted',
+      form: 'the builder VM sent more than NUMBER KiB in one line on its control port',
+      when: 'Its own kernel is to blame, or the disk.',
+      prepare: ownBuilder,
+      faults: { builder: 'endless' },
+      typed: [OWN_BUILDER],
+    },
+    {
+      form: 'the builder VM did not come up within SECONDS s',
+      prepare: (scene) => {
+        ownBuilder(scene);
+        scene.rig.environment['TRANSIENT_PATIENCE'] = '0.01';
+      },
+      faults: { builder: 'silent' },
+      typed: [OWN_BUILDER],
+    },
+    {
+      form: 'the disk could not be unmounted: REASON',
+      prepare: (scene) => {
+        ownBuilder(scene);
+        scene.rig.environment['TRANSIENT_PATIENCE'] = '0.01';
+      },
+      faults: { builder: 'hangs-at-off' },
+      typed: [OWN_BUILDER],
+    },
+    {
+      form: 'the disk could not be unmounted: REASON',
       prepare: (scene) =>
         builder(scene, answering({ off: "umount: can't unmount /mnt: Device or resource busy" })),
       typed: [CREATED, BUILDER],
@@ -234,4 +262,10 @@ done`;
 function done(code: number, stdout: string, stderr: string): string {
   const [said, complained] = [stdout, stderr].map((text) => Buffer.from(text).toString('base64') || '-');
   return `echo done ${code} ${said} ${complained} >&3`;
+}
+
+/** A builder of the user's own, which is only played. */
+function ownBuilder(scene: Scene): void {
+  base(scene);
+  for (const name of ['vmlinuz', 'initrd', 'file']) scene.write(name, '');
 }

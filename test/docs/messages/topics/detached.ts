@@ -1,5 +1,6 @@
-import { rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { projectLockName } from '../../../../src/host/projects.ts';
 import { until } from '../../../rig/until.ts';
 import type { Scene } from '../scene.ts';
 import type { Topic } from '../scenario.ts';
@@ -53,6 +54,20 @@ export const detached: Topic = {
       typed: [`${UP} --memory 2G`],
     },
     {
+      form: 'process NUMBER, which runs the project, did not answer within SECONDS s',
+      when: 'It was stopped, for instance.',
+      files: { 'Transientfile.toml': VM },
+      prepare: stopped,
+      typed: [`${UP} --memory 2G`],
+    },
+    {
+      form: 'another process has held the lock of FILE for SECONDS s without running it',
+      when: 'A command that was to start the project hangs.',
+      files: { 'Transientfile.toml': VM },
+      prepare: locked,
+      typed: [UP],
+    },
+    {
       form: "VM 'NAME' did not end in order",
       when: 'The lines before it, and the log of the project, say why.',
       files: { 'Transientfile.toml': SLOW },
@@ -79,6 +94,34 @@ function killedMeanwhile(scene: Scene): void {
     await ended(scene);
     // what the next command would remove
     rmSync(join(scene.rig.runtime, 'transient'), { recursive: true });
+  });
+}
+
+/** A project whose process was stopped. */
+async function stopped(scene: Scene): Promise<void> {
+  upAndDown(scene);
+  await scene.run(UP);
+  const owner = await ownerOf(scene);
+  process.kill(owner, 'SIGSTOP');
+  scene.rig.environment['TRANSIENT_PATIENCE'] = '0.05';
+  scene.afterwards(() => {
+    process.kill(owner, 'SIGCONT');
+    delete scene.rig.environment['TRANSIENT_PATIENCE'];
+  });
+}
+
+/** A project whose lock another process has, which does not run it. */
+async function locked(scene: Scene): Promise<void> {
+  base(scene);
+  const directory = join(scene.rig.runtime, 'transient');
+  const lock = join(directory, projectLockName(scene.place('Transientfile.toml')));
+  mkdirSync(directory, { mode: 0o700 });
+  scene.rig.environment['TRANSIENT_PATIENCE'] = '0.05';
+  const other = scene.start(`exec flock -F ${lock} sh -c 'echo locked; exec sleep 60'`);
+  await other.waitFor(/locked/, 'stdout');
+  scene.afterwards(async () => {
+    await other.kill();
+    rmSync(lock, { force: true });
   });
 }
 

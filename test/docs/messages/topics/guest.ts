@@ -1,5 +1,5 @@
 import type { Topic } from '../scenario.ts';
-import { JOB, base } from './parts.ts';
+import { DB, JOB, VM, base } from './parts.ts';
 
 export const guest: Topic = {
   title: 'The guest, and ssh to it',
@@ -22,11 +22,79 @@ export const guest: Topic = {
       prepare: base,
       faults: {
         noSsh: true,
-        serial: 'Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)',
+        serial: 'VFS: Cannot open root device "sda1" or unknown-block(0,0): error -6',
       },
       typed: ['transient run base --ssh-timeout 0.5 --cmd true'],
       advice:
         'A guest with a network card of another kind than it has drivers for may want `--ssh-net-driver e1000`, one without virtio disks `--no-virtio-scsi`. Under software emulation QEMU 7.2 lets a guest with several processors hang once in some hundred boots, while its kernel patches its own code: `--cpus 1` is safe from that.',
+    },
+    {
+      form: 'the guest panicked while "COMMAND" ran',
+      when: "Its kernel says so, on the serial console or by QEMU's device for that. A guest that reboots or powers off in the middle, or that stops answering, is told in the same way, and so are other steps than a command.",
+      prepare: base,
+      faults: { fate: 'panic-on-serial' },
+      typed: ["transient run base --cmd 'make fate'"],
+      advice:
+        'The whole console is kept with `--log-dir`. The exit code is 1, and a JUnit report has an error: what the command would have said is not known.',
+    },
+    {
+      form: 'the guest rebooted while "COMMAND" ran',
+      prepare: base,
+      faults: { fate: 'reboot' },
+      typed: ["transient run base --cmd 'make fate'"],
+    },
+    {
+      form: 'the guest powered off while "COMMAND" ran',
+      prepare: base,
+      faults: { fate: 'poweroff' },
+      typed: ["transient run base --cmd 'make fate'"],
+    },
+    {
+      form: 'the guest stopped answering while "COMMAND" ran',
+      when: 'Keep-alives of ssh were not answered: for a minute with KVM, for three under software emulation.',
+      prepare: base,
+      faults: { freezes: 'make' },
+      typed: ["transient run base -o ServerAliveInterval=1 -o ServerAliveCountMax=1 --cmd 'make test'"],
+      advice: 'A guest that is only slow has more time with `--ssh-option ServerAliveCountMax=40`.',
+    },
+    {
+      form: 'the guest panicked',
+      when: 'One that is a service, and in which nothing was being done.',
+      prepare: base,
+      files: { 'Transientfile.toml': VM + DB },
+      faults: { byName: { 'shop-web': { panicsAfter: 300 } } },
+      typed: ['transient up'],
+    },
+    {
+      form: 'the guest\'s kernel reported "TEXT"',
+      when: 'A warning: the kernel goes on after such a fault, and so does the run.',
+      prepare: base,
+      faults: { serial: '[    1.234567] BUG: kernel NULL pointer dereference, address: 0000000000000000' },
+      typed: ["transient run base --cmd 'sleep 0.5'"],
+    },
+    {
+      form: 'the guest did not answer within SECONDS s',
+      when: 'It let ssh in, and then did not even tell who the user is.',
+      prepare: (scene) => {
+        base(scene);
+        scene.rig.environment['TRANSIENT_PATIENCE'] = '0.03';
+        scene.write('file', '');
+      },
+      faults: { hangs: 'id -u' },
+      typed: ['transient run base --direct-copy -b ./file:/etc/ --cmd true'],
+      advice: '[All deadlines](endings.md) and how to change them.',
+    },
+    {
+      form: '"STEP" did not end within SECONDS s of the signal and is ended at once',
+      when: 'A warning, after the first signal.',
+      prepare: (scene) => {
+        base(scene);
+        scene.rig.environment['TRANSIENT_PATIENCE'] = '0.05';
+        scene.signal('command', 'SIGTERM');
+      },
+      faults: { hangs: 'tar|hostname' },
+      typed: ["transient run base --direct-copy -a /etc/hostname:./out/ --cmd 'echo up; sleep 60'"],
+      advice: '[How a run ends](endings.md).',
     },
     {
       form: 'the guest offers ssh, but did not let user "USER" in within SECONDS s: REASON',

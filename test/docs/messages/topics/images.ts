@@ -251,7 +251,7 @@ async function lockedByOther(scene: Scene): Promise<void> {
   twoDisks(scene);
   scene.directory(working);
   scene.rig.environment['TRANSIENT_PATIENCE'] = '0.0005';
-  const other = scene.start(`flock ${working}/base%lock sh -c 'echo locked; exec sleep 60'`);
+  const other = scene.start(`exec flock -F ${working}/base%lock sh -c 'echo locked; exec sleep 60'`);
   await other.waitFor(/locked/, 'stdout');
   scene.afterwards(async () => {
     await other.kill();

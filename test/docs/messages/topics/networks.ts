@@ -111,6 +111,16 @@ ${VM}networks = [{ name = "lan", address = "10.77.0.5" }]
       typed: ['transient up'],
     },
     {
+      form: 'the guest did not join "NAME" within SECONDS s',
+      prepare: (scene) => {
+        base(scene);
+        scene.rig.environment['TRANSIENT_PATIENCE'] = '0.02';
+      },
+      files: { 'Transientfile.toml': JOINED },
+      faults: { hangs: 'transient: begin' },
+      typed: ['transient up'],
+    },
+    {
       form: 'its link to the network "NAME" was cut: what came from it were no Ethernet frames',
       when: 'A warning, at the end of the run.',
       files: {

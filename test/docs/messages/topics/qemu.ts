@@ -58,6 +58,13 @@ export const qemu: Topic = {
       typed: ['transient run base --cmd true'],
     },
     {
+      form: 'QEMU sent more than NUMBER MiB in one line on its control connection',
+      when: 'Whatever it is, it is no QEMU, or one that is broken.',
+      prepare: base,
+      faults: { endlessQmp: true },
+      typed: ['transient run base --cmd true'],
+    },
+    {
       form: 'QEMU refused a command: REASON',
       prepare: base,
       faults: { refuses: 'human-monitor-command' },

@@ -100,6 +100,15 @@ export const shares: Topic = {
       typed: [`${SHARED.replace('true', "'sleep 4'")} --sftp-bin-name my-sftp-server`],
     },
     {
+      form: 'the shared folders were not mounted within SECONDS s',
+      prepare: (scene) => {
+        folder(scene);
+        scene.rig.environment['TRANSIENT_PATIENCE'] = '0.02';
+      },
+      faults: { hangs: 'sshfs' },
+      typed: [SHARED],
+    },
+    {
       form: 'the shared folder at GUEST was still in use in the guest when the session ended',
       when: 'A warning: a program of the guest has its working directory or an open file there.',
       prepare: (scene) => {
