@@ -18,7 +18,14 @@ async function hostAsGuest(path = process.env['PATH'] ?? ''): Promise<SshFar> {
   writeFileSync(program, `#!/bin/sh\nfor last; do :; done\nPATH=${path} exec /bin/sh -c "$last"\n`);
   chmodSync(program, 0o755);
   const ssh = { user: 'vagrant', program, timeout: 10, options: [], netDriver: 'virtio-net-pci' };
-  const target = { ssh, port: 1, keyFiles: [], withAgent: false, controlPath: undefined, isEmulated: false };
+  const target = {
+    ssh,
+    port: 1,
+    keyFiles: [],
+    offer: 'vm' as const,
+    controlPath: undefined,
+    isEmulated: false,
+  };
   return SshFar.open(target, patience);
 }
 
