@@ -17,6 +17,7 @@ import type {
   StepContext,
 } from '../plan/contract.ts';
 import { shortCommand } from '../plan/work.ts';
+import type { Problem } from '../problem.ts';
 import { TransientError } from '../problem.ts';
 import type { Far } from '../transfer/far.ts';
 import type { SshFar } from './far.ts';
@@ -81,7 +82,9 @@ export function guestRoom(find: FindMachine, outputOf: OutputOf): GuestRoom {
       const exit = ownsTerminal
         ? await runInForeground(ssh.program, args, signal, heard)
         : await runBesideOthers(ssh.program, args, heardBy(heard, outputOf(vm)), signal);
-      return { exitCode: await sessionCode(exit, target, machine) };
+      const exitCode = await sessionCode(exit, target, machine);
+      if (exitCode === BROKEN && line.length > LONG_COMMAND) throw new TransientError(tooLong(line));
+      return { exitCode };
     });
   };
 
@@ -184,6 +187,17 @@ async function sessionCode(exit: Exit, { master }: Target, machine: Machine): Pr
   const loss = master === undefined ? await lossByEnd(machine) : await master.loss();
   if (loss) throw loss;
   return code;
+}
+
+/** Longer commands are refused by some servers (dropbear: 9,000 bytes), of which ssh says 255 and no reason. */
+const LONG_COMMAND = 8192;
+
+function tooLong(line: string): Problem {
+  return {
+    reason: 'guest',
+    message: `the guest's ssh server did not run a command of ${Buffer.byteLength(line)} bytes`,
+    hint: 'it may be longer than the server takes: put it into a file, copy that in, and run the file',
+  };
 }
 
 /** Without a shared login nobody but the machine tells whether a session broke. */
