@@ -109,7 +109,9 @@ async function startScript(channel: ServerChannel, life: Life): Promise<void> {
   }
   channel.unshift(line);
   const [script = ''] = line.toString().split('\n');
-  start(channel, ['-c', SCRIPT_COMMAND], life, script.replaceAll('\\n', '\n').replaceAll('\\\\', '\\'));
+  const [, ...lines] = script.replaceAll('\\n', '\n').replaceAll('\\\\', '\\').split('\n');
+  // without the mark before its output
+  start(channel, ['-c', SCRIPT_COMMAND], life, lines.join('\n'));
 }
 
 function start(channel: ServerChannel, args: readonly string[], life: Life, command: string): void {
