@@ -72,11 +72,14 @@ exec ${sudo} ${tar} -c ${plain(gnuTar)} ${form} -f - -C ${quoted(posix.dirname(p
 `;
 }
 
-/** Says whether there is anything at a path, and whether it is a directory (`yes`). */
+/** Says whether there is anything at a path, and whether it is a directory (`yes`) or what nobody can copy (`special`). */
 export function lookScript(path: string, { sudo }: Far): string {
   return `
 s=${quoted(path)}
 if ! ${sudo} test -e "$s" && ! ${sudo} test -L "$s"; then exit ${MISSING}; fi
-if ${sudo} test -d "$s" && ! ${sudo} test -L "$s"; then echo yes; else echo no; fi
+if ${sudo} test -L "$s"; then echo no
+elif ${sudo} test -d "$s"; then echo yes
+elif ${sudo} test -f "$s"; then echo no
+else echo special; fi
 `;
 }
