@@ -1,5 +1,5 @@
 import { arch } from 'node:os';
-import { escaped } from '../qemu/args.ts';
+import { SANDBOX, escaped } from '../qemu/args.ts';
 import type { Appliance } from './appliance.ts';
 
 /** Descriptor of QEMU on which the control port is; the ports of copies follow. */
@@ -43,6 +43,7 @@ export function builderArguments(facts: BuilderFacts): string[] {
     ...['-name', 'transient-builder', '-no-user-config', '-nodefaults', '-display', 'none', '-no-reboot'],
     ...['-machine', arm ? 'virt' : 'q35,usb=off,vmport=off'],
     ...PROCESSORS[accel],
+    ...SANDBOX,
     ...['-m', '768M'],
     ...['-kernel', appliance.kernel, '-initrd', appliance.initrd],
     ...['-append', `console=${console} quiet panic=-1 mitigations=off nokaslr random.trust_cpu=on`],

@@ -1,7 +1,10 @@
 import { SHARE_WAYS } from '../options/shared-folder.ts';
-import type { SharesSpec } from '../config/vm-spec.ts';
+import type { SharesSpec, SshSpec } from '../config/vm-spec.ts';
+import { quoted } from '../host/quoted.ts';
+import { OPTION_TABLE } from '../options/table.ts';
 import { vmsOf } from '../plan/graph.ts';
 import type { Plan, Step, StepId } from '../plan/step.ts';
+import { visible } from '../visible.ts';
 import type { PlanForm } from './command.ts';
 
 /** Version of the JSON form; it changes when a reader of an older one could misread it. */
@@ -70,7 +73,7 @@ function described(step: Step, plan: Plan): string {
   const facts = factsOf(step);
   const terminal = plan.foreground.includes(step.id) ? 'owns the terminal' : '';
   const inBrackets = [facts, terminal].filter(Boolean).join('; ');
-  return `${step.title}${inBrackets ? ` (${inBrackets})` : ''}`;
+  return visible(`${step.title}${inBrackets ? ` (${inBrackets})` : ''}`);
 }
 
 function factsOf(step: Step): string {
@@ -90,8 +93,11 @@ function factsOf(step: Step): string {
       return step.kill ? 'at once' : step.ifRunning ? 'if it runs' : '';
     case 'vm.remove':
       return step.vmstore;
-    case 'builder.boot':
-      return `builder VM${step.readOnly ? ', read-only' : ''}`;
+    case 'builder.boot': {
+      const { kernel, initrd } = step.builder;
+      const parts = [kernel && `kernel ${kernel}`, initrd && `initramfs ${initrd}`];
+      return ['builder VM', step.readOnly ? 'read-only' : '', ...parts].filter(Boolean).join(', ');
+    }
     case 'copy.in':
     case 'copy.out':
       return [step.through.kind === 'ssh' ? 'over ssh' : '', step.rsync ? 'rsync' : '']
@@ -106,13 +112,18 @@ function factsOf(step: Step): string {
       const smp = lastValue(qemuArgs, '-smp');
       const cpus = smp === undefined ? counted(step.machine.cpus, 'CPU') : `-smp ${smp}`;
       const kept = step.disks === 'stored' ? 'writes kept' : 'writes discarded';
-      const ports = step.forwards.map(
-        ({ host, guest, protocol }) => `, port ${host || 'any'} → ${guest}/${protocol}`,
-      );
-      return `${memory}, ${cpus}, ${step.images.map(({ name }) => name).join(' + ')}, ${kept}${ports.join('')}`;
+      const ports = step.forwards.map(({ address, host, guest, protocol }) => {
+        // anybody who reaches that address reaches the guest
+        const from = address === '127.0.0.1' ? '' : `${address}:`;
+        return `port ${from}${host || 'any'} → ${guest}/${protocol}`;
+      });
+      const program = step.machine.program === DEFAULT_PROGRAM ? [] : [`program ${step.machine.program}`];
+      const own = qemuArgs.length === 0 ? [] : [`QEMU arguments: ${qemuArgs.map(quoted).join(' ')}`];
+      const images = step.images.map(({ name }) => name).join(' + ');
+      return [memory, cpus, images, kept, ...ports, ...program, ...own].join(', ');
     }
     case 'guest.ready':
-      return `as ${step.ssh.user}, within ${step.ssh.timeout} s`;
+      return [`as ${step.ssh.user}`, `within ${step.ssh.timeout} s`, ...programsOf(step.ssh)].join(', ');
     case 'machine.ports':
       return step.vms.map(({ vm }) => vm).join(', ');
     case 'network.open':
@@ -131,8 +142,11 @@ function factsOf(step: Step): string {
       return 'over ssh';
     case 'share.mount':
       return foldersText(step.shares);
+    case 'share.serve': {
+      const { sshfs, sftpServer } = step.shares;
+      return sshfs.length > 0 && sftpServer !== DEFAULT_SFTP_SERVER ? `program ${sftpServer}` : '';
+    }
     case 'session.end':
-    case 'share.serve':
     case 'share.withdraw':
     case 'share.unmount':
     case 'vm.unlock':
@@ -143,6 +157,18 @@ function factsOf(step: Step): string {
     case 'network.close':
       return '';
   }
+}
+
+const DEFAULT_PROGRAM = OPTION_TABLE['qemu-bin-name'].default;
+const DEFAULT_SSH = OPTION_TABLE['ssh-bin-name'].default;
+const DEFAULT_SFTP_SERVER = OPTION_TABLE['sftp-bin-name'].default;
+
+/** What a file has the host run to reach a guest, where that is not what it always is. */
+function programsOf({ program, options }: SshSpec): string[] {
+  return [
+    ...(program === DEFAULT_SSH ? [] : [`program ${program}`]),
+    ...options.map((option) => `ssh option ${quoted(option)}`),
+  ];
 }
 
 /** The value of a flag of QEMU's, which takes flags with one dash or two. */

@@ -1,11 +1,16 @@
+import { isUtf8 } from 'node:buffer';
+import { readFile } from 'node:fs/promises';
 import { parseCommandLine } from '../cli/program.ts';
 import { looksOf } from '../cli/report.ts';
 import { fulfil } from './fulfil.ts';
+import type { Problem } from '../problem.ts';
 import { print, refuse } from './saying.ts';
 
 /** Does what somebody typed; returns our exit code. */
 export async function obey(argv: readonly string[]): Promise<number> {
   const looks = looksOf(process.stderr, process.env);
+  if (argv.some((argument) => argument.includes(REPLACEMENT)) && !(await isCommandLineUtf8()))
+    return refuse([NOT_UTF8], looks);
   const parsed = parseCommandLine({ argv, environment: process.env, workingDirectory: process.cwd() });
   if (!parsed.ok) return refuse(parsed.problems, looks);
   if (parsed.value.kind === 'help') return print(parsed.value.text);
@@ -16,6 +21,21 @@ export async function obey(argv: readonly string[]): Promise<number> {
   return intent.ok
     ? fulfil(intent.value, { ...looks, live: looks.live && verbose === 0 })
     : refuse(intent.problems, looks);
+}
+
+/** What Node puts in place of bytes that are no UTF-8. */
+const REPLACEMENT = '\u{fffd}';
+
+const NOT_UTF8: Problem = {
+  reason: 'usage',
+  message: 'the command line holds bytes that are not UTF-8',
+  where: { kind: 'flag', flag: 'argv' },
+  hint: 'write them as escapes that the guest understands, such as printf, or put them into a file and copy that in',
+};
+
+/** The command line as the kernel has it; where it cannot be read it is taken as it is. */
+async function isCommandLineUtf8(): Promise<boolean> {
+  return readFile('/proc/self/cmdline').then(isUtf8, () => true);
 }
 
 async function traceToStderr(verbose: number): Promise<void> {

@@ -62,11 +62,7 @@ async function startSupervisor(project: SupervisedProject): Promise<string> {
   const script = process.argv[1] ?? '';
   const started = startDetached(process.execPath, [script, SUPERVISE, JSON.stringify(project)]);
   // it gives up by itself before that
-  const line = await beforeLate(
-    started,
-    2 * patience('supervisor-start'),
-    () => new TransientError(NOT_STARTED),
-  );
+  const line = await beforeLate(started, patience('supervisor-begin'), () => new TransientError(NOT_STARTED));
   const answer = line === undefined ? { problem: NOT_STARTED } : (JSON.parse(line) as SupervisorStart);
   if ('run' in answer) return answer.run;
   throw new TransientError(answer.problem);

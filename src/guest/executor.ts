@@ -17,12 +17,14 @@ import type {
   StepContext,
 } from '../plan/contract.ts';
 import { shortCommand } from '../plan/work.ts';
+import type { Problem } from '../problem.ts';
 import { TransientError } from '../problem.ts';
 import type { Far } from '../transfer/far.ts';
 import type { SshFar } from './far.ts';
 import { BROKEN } from './far.ts';
 import { ConnectionLost, GuestGone, whileAlive } from './fate.ts';
-import { optionKeyFiles, readPrivateKeys } from './keys.ts';
+import type { Offer } from './keys.ts';
+import { keyFilesOf, offersOf, optionKeyFiles, readPrivateKeys } from './keys.ts';
 import { Logins } from './logins.ts';
 import type { LoginTry } from './readiness.ts';
 import { awaitReady } from './readiness.ts';
@@ -51,8 +53,11 @@ export function guestRoom(find: FindMachine, outputOf: OutputOf): GuestRoom {
     // told now, not after the wait
     if (forSession) await findProgram(ssh.program, 'it is in the package openssh-client');
     const target = await logins.target(vm, ssh);
-    const keep = (master: Master, withAgent: boolean): void => logins.keep(vm, master, withAgent);
-    const tryLogin = forSession ? loginForSessions(target, keep) : loginOfOurOwn(target);
+    const nextOffer = inTurn(await offersOf(process.env));
+    const keep = (master: Master, offer: Offer): void => logins.keep(vm, master, offer);
+    const tryLogin = forSession
+      ? loginForSessions(target, machine.directory, nextOffer, keep)
+      : loginOfOurOwn(target, nextOffer);
     const end = await whileAlive(machine, 'before it could be logged in to', context, async (signal) =>
       awaitReady(machine, ssh, tryLogin, signal),
     );
@@ -72,12 +77,14 @@ export function guestRoom(find: FindMachine, outputOf: OutputOf): GuestRoom {
     const { heard } = context;
     const machine = find(vm);
     const target = await logins.target(vm, ssh);
-    const args = [...sshArguments(target), line];
+    const args = [...sshArguments(target, 'user'), '--', line];
     return whileAlive(machine, `while "${shortCommand(line)}" ran`, context, async (signal) => {
       const exit = ownsTerminal
         ? await runInForeground(ssh.program, args, signal, heard)
         : await runBesideOthers(ssh.program, args, heardBy(heard, outputOf(vm)), signal);
-      return { exitCode: await sessionCode(exit, target, machine) };
+      const exitCode = await sessionCode(exit, target, machine);
+      if (exitCode === BROKEN && line.length > LONG_COMMAND) throw new TransientError(tooLong(line));
+      return { exitCode };
     });
   };
 
@@ -86,7 +93,7 @@ export function guestRoom(find: FindMachine, outputOf: OutputOf): GuestRoom {
     const target = await logins.target(vm, ssh);
     try {
       return await whileAlive(machine, 'while its console was open', context, async (signal) => {
-        const exit = await runInForeground(ssh.program, sshArguments(target), signal);
+        const exit = await runInForeground(ssh.program, sshArguments(target, 'user'), signal);
         return { exitCode: await sessionCode(exit, target, machine) };
       });
     } catch (error) {
@@ -128,29 +135,43 @@ function withOwnRights(user: string): string {
   return `User ${user} may not use sudo in the guest: files are copied with the rights of that user`;
 }
 
-/**
- * A login of the user's ssh program that its sessions will share, where a socket can be made for that. Every other try
- * offers the keys of an agent too.
- */
-function loginForSessions(target: Target, onOpen: (master: Master, withAgent: boolean) => void): LoginTry {
+/** Calls for one offer after the other, again and again: the first that is let in is the one that counts. */
+function inTurn(offers: readonly Offer[]): () => Offer {
+  let count = 0;
+  return () => offers[count++ % offers.length] ?? 'vm';
+}
+
+/** A login of the user's ssh program that its sessions will share, where a socket can be made for that. */
+function loginForSessions(
+  target: Target,
+  directory: string,
+  nextOffer: () => Offer,
+  onOpen: (master: Master, offer: Offer) => void,
+): LoginTry {
   const { controlPath } = target;
-  if (controlPath === undefined) return loginOfOurOwn(target);
-  let withAgent = true;
+  if (controlPath === undefined) return loginOfOurOwn(target, nextOffer);
   return async (signal, greeted) => {
-    withAgent = !withAgent;
-    const opened = await openMaster({ ...target, controlPath, withAgent }, signal, greeted);
+    const offer = nextOffer();
+    const keyFiles = await keyFilesOf(directory, offer);
+    const opened = await openMaster({ ...target, controlPath, offer, keyFiles }, signal, greeted);
     if ('refused' in opened) return opened.refused;
-    onOpen(opened, withAgent);
+    onOpen(opened, offer);
     return undefined;
   };
 }
 
 /** A login by ssh2, in and out again. */
-function loginOfOurOwn({ ssh, port }: Target): LoginTry {
+function loginOfOurOwn({ ssh, port }: Target, nextOffer: () => Offer): LoginTry {
   return async (signal, socket) => {
     try {
-      const keys = await readPrivateKeys(optionKeyFiles(ssh.options));
-      (await login({ port, user: ssh.user, keys, ...(socket ? { socket } : {}) }, signal)).end();
+      const offer = nextOffer();
+      const keys = await readPrivateKeys(optionKeyFiles(ssh.options), offer);
+      const withAgent = offer === 'agent';
+      const client = await login(
+        { port, user: ssh.user, keys, withAgent, ...(socket ? { socket } : {}) },
+        signal,
+      );
+      client.end();
       return undefined;
     } catch (error) {
       signal.throwIfAborted();
@@ -166,6 +187,17 @@ async function sessionCode(exit: Exit, { master }: Target, machine: Machine): Pr
   const loss = master === undefined ? await lossByEnd(machine) : await master.loss();
   if (loss) throw loss;
   return code;
+}
+
+/** Longer commands are refused by some servers (dropbear: 9,000 bytes), of which ssh says 255 and no reason. */
+const LONG_COMMAND = 8192;
+
+function tooLong(line: string): Problem {
+  return {
+    reason: 'guest',
+    message: `the guest's ssh server did not run a command of ${Buffer.byteLength(line)} bytes`,
+    hint: 'it may be longer than the server takes: put it into a file, copy that in, and run the file',
+  };
 }
 
 /** Without a shared login nobody but the machine tells whether a session broke. */

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { Duplex, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Child } from '../host/child.ts';
@@ -6,7 +7,9 @@ import { shellExitCode } from '../host/exit.ts';
 import { noticing } from '../host/noticing.ts';
 import { tailOf } from '../host/tail.ts';
 import type { Answer, Far, Flow, Reply } from '../transfer/far.ts';
-import { quoted, untilNul } from '../transfer/far.ts';
+import { untilNul } from '../transfer/far.ts';
+import { TransientError } from '../problem.ts';
+import { SCRIPT_COMMAND, afterMark, scriptLine } from './script-channel.ts';
 import type { Target } from './ssh-program.ts';
 import { sshArguments } from './ssh-program.ts';
 
@@ -36,11 +39,11 @@ export class SshFar implements Far {
     const plain = new SshFar(target, { sudo: '', isRoot: false, gnuTar: false });
     const script =
       'id -u; sudo -n true 2>/dev/null && echo sudo; tar --version 2>/dev/null | grep -q GNU && echo gnu; :';
-    const said = (await plain.ask(script, signal)).stdout.split('\n');
-    const isUserRoot = said[0] === '0';
-    const sudo = !isUserRoot && said.includes('sudo') ? 'sudo -n' : '';
-    const isRoot = isUserRoot || sudo !== '';
-    return new SshFar(target, { sudo, isRoot, gnuTar: said.includes('gnu') });
+    const [uid = '', ...abilities] = (await plain.ask(script, signal)).stdout.split('\n');
+    if (!/^\d+$/.test(uid)) throw strangeAnswer(uid);
+    const sudo = uid !== '0' && abilities.includes('sudo') ? 'sudo -n' : '';
+    const isRoot = uid === '0' || sudo !== '';
+    return new SshFar(target, { sudo, isRoot, gnuTar: abilities.includes('gnu') });
   }
 
   /** The same guest over another login. */
@@ -126,14 +129,24 @@ export class SshFar implements Far {
   }
 
   async #start(script: string, signal?: AbortSignal): Promise<Child> {
-    const command = `exec sh -c ${quoted(script)}`;
-    const args = [...sshArguments(this.#target), command];
-    return startChild(this.#target.ssh.program, args, {
+    const args = [...sshArguments(this.#target, 'internal'), '--', SCRIPT_COMMAND];
+    const child = await startChild(this.#target.ssh.program, args, {
       fed: true,
       ownGroup: true,
       ...(signal ? { signal } : {}),
     });
+    const mark = randomBytes(8).toString('hex');
+    stdinOf(child).write(scriptLine(`printf %s ${mark}\n${script}`));
+    return { ...child, stdout: child.stdout && afterMark(child.stdout, Buffer.from(mark)) };
   }
+}
+
+function strangeAnswer(answer: string): TransientError {
+  return new TransientError({
+    reason: 'guest',
+    message: `the guest does not run scripts as expected: it answered ${JSON.stringify(answer.slice(0, 60))} instead of the number of its user`,
+    hint: 'its login shell must be able to run "exec /bin/sh -c …"; try by hand: transient ssh',
+  });
 }
 
 function stdinOf({ stdin }: Child): Writable {

@@ -9,14 +9,30 @@ const OWN_KEYS = ['id_ed25519', 'id_rsa', 'id_ecdsa', 'id_ed25519_sk', 'id_ecdsa
 /** More keys than these are not offered: a server hangs up after six (sshd_config(5), MaxAuthTries). */
 const MOST_KEYS = 4;
 
-/** Private keys as files, which is how the ssh program takes them: the Vagrant key, written here, then the user's own. */
-export async function keyFilesOf(directory: string): Promise<string[]> {
-  return [await vagrantKeyIn(directory), ...(await ownKeyFiles())];
+/**
+ * Whose keys a login offers: those of the VM, which include what options of the user name; the user's own in `~/.ssh` too;
+ * those of an agent too. A guest learns of each public key that it is offered.
+ */
+export type Offer = 'vm' | 'user' | 'agent';
+
+/** The offers of one login after the other; what the user does not have is left out. */
+export async function offersOf(environment: NodeJS.ProcessEnv): Promise<readonly Offer[]> {
+  const hasKeys = (await ownKeyFiles()).length > 0;
+  return [
+    'vm',
+    ...(hasKeys ? ['user' as const] : []),
+    ...(environment['SSH_AUTH_SOCK'] ? ['agent' as const] : []),
+  ];
 }
 
-/** The private keys themselves: Vagrant's, those in the given files, and the user's own. */
-export async function readPrivateKeys(further: readonly string[]): Promise<string[]> {
-  const files = [...further, ...(await ownKeyFiles())];
+/** Private keys as files, which is how the ssh program takes them: the Vagrant key, written here, then the user's own. */
+export async function keyFilesOf(directory: string, offer: Offer = 'user'): Promise<string[]> {
+  return [await vagrantKeyIn(directory), ...(offer === 'vm' ? [] : await ownKeyFiles())];
+}
+
+/** The private keys themselves: Vagrant's, those in the given files, and the user's own where they are offered. */
+export async function readPrivateKeys(further: readonly string[], offer: Offer): Promise<string[]> {
+  const files = [...further, ...(offer === 'vm' ? [] : await ownKeyFiles())];
   const keys = await Promise.all(files.map((file) => readFile(file, 'utf8').catch(() => undefined)));
   return [VAGRANT_PRIVATE_KEY, ...keys.filter((key) => key !== undefined)];
 }

@@ -5,6 +5,7 @@ import type { FindMachine, Machine } from '../plan/contract.ts';
 import type { Problem } from '../problem.ts';
 import { TransientError } from '../problem.ts';
 import { SshFar } from './far.ts';
+import type { Offer } from './keys.ts';
 import { keyFilesOf } from './keys.ts';
 import { sshPortOf } from './readiness.ts';
 import type { Master, Target } from './ssh-program.ts';
@@ -20,8 +21,8 @@ interface Connections {
   /** What shared folders go through, each for a number of them. */
   readonly carriers: Promise<SshFar>[];
   readonly masters: Master[];
-  /** It lets in nobody but by a key of the user's agent. */
-  byAgent: boolean;
+  /** Whose keys it took to be let in. */
+  offer: Offer;
   shell?: Promise<SshFar>;
 }
 
@@ -37,13 +38,13 @@ export class Logins {
   /** Where the sessions of a VM connect to, on the login that they share. */
   async target(vm: string, ssh: SshSpec): Promise<Target> {
     const machine = this.#find(vm);
-    const { main, byAgent } = this.#of(vm);
+    const { main, offer } = this.#of(vm);
     const controlPath = join(machine.directory, 'ssh');
     return {
       ssh,
       port: sshPortOf(machine),
-      keyFiles: await keyFilesOf(machine.directory),
-      withAgent: byAgent,
+      keyFiles: await keyFilesOf(machine.directory, offer),
+      offer,
       controlPath: fitsSocket(controlPath) ? controlPath : undefined,
       master: main,
       isEmulated: machine.isEmulated,
@@ -51,11 +52,11 @@ export class Logins {
   }
 
   /** Takes the login that the sessions of a VM will share. */
-  keep(vm: string, master: Master, withAgent: boolean): void {
+  keep(vm: string, master: Master, offer: Offer): void {
     const connections = this.#of(vm);
     connections.main = master;
     connections.masters.push(master);
-    connections.byAgent = withAgent;
+    connections.offer = offer;
   }
 
   /** The inside of a guest, on the shared login. */
@@ -129,7 +130,7 @@ export class Logins {
   }
 
   #of(vm: string): Connections {
-    const found = this.#connections.get(vm) ?? { carriers: [], masters: [], byAgent: false };
+    const found = this.#connections.get(vm) ?? { carriers: [], masters: [], offer: 'vm' as const };
     this.#connections.set(vm, found);
     return found;
   }

@@ -8,16 +8,17 @@ import { patience } from '../host/deadline.ts';
 import type { Tail } from '../host/tail.ts';
 import { tailOf } from '../host/tail.ts';
 import { ConnectionLost } from './fate.ts';
+import type { Offer } from './keys.ts';
 import { lendConnection } from './lent-connection.ts';
 
 /** Where the user's ssh program connects to, with the files it needs. */
 export interface Target {
   readonly ssh: SshSpec;
   readonly port: number;
-  /** Private keys to offer: the Vagrant key first, then the user's own. */
+  /** Private keys to offer. */
   readonly keyFiles: readonly string[];
-  /** Whether the keys of an agent are offered too: with many of them a server hangs up before ours is tried. */
-  readonly withAgent: boolean;
+  /** Whose they are; without those of an agent the program is kept from offering them. */
+  readonly offer: Offer;
   /** Socket by which sessions share one login; without it each logs in for itself. */
   readonly controlPath: string | undefined;
   /** That login, where it is ours. */
@@ -33,20 +34,51 @@ const SOCKET_SUFFIX = 17;
 /** Time between two looks whether a login has come through, in milliseconds. */
 const INTERVAL = 10;
 
-/** Arguments for the user's ssh program, up to and without the command. Throw-away guests have throw-away host keys. */
-export function sshArguments({ ssh, port, keyFiles, withAgent, controlPath, isEmulated }: Target): string[] {
+/** Who a session of the ssh program is for: the user, who may have it as they like, or us. */
+export type Purpose = 'user' | 'internal';
+
+/** Options (ssh_config(5)) that our own sessions depend on: those of the user are for the user's sessions alone. */
+const INTERNAL = [
+  'ControlMaster',
+  'ControlPath',
+  'ControlPersist',
+  'ForkAfterAuthentication',
+  'LocalCommand',
+  'PermitLocalCommand',
+  'RemoteCommand',
+  'RequestTTY',
+  'SessionType',
+  'StdinNull',
+];
+
+/**
+ * Arguments for the user's ssh program, up to and with the host, behind which `--` and a command may come. No file of
+ * configuration is read: what it says for all hosts (ssh_config(5)) would break our sessions, and take an agent or forwards
+ * into the guest. Throw-away guests have throw-away host keys.
+ */
+export function sshArguments(
+  { ssh, port, keyFiles, offer, controlPath, isEmulated }: Target,
+  purpose: Purpose,
+): string[] {
+  const options = purpose === 'user' ? ssh.options : ssh.options.filter((option) => !isInternal(option));
   return [
+    ...['-F', 'none'],
     // ssh takes the first value it hears: what the user says comes before ours
-    ...ssh.options.flatMap((option) => ['-o', option]),
+    ...options.flatMap((option) => ['-o', option]),
     ...['-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null', '-o', 'LogLevel=ERROR'],
     ...['-o', `ServerAliveInterval=${ALIVE_INTERVAL}`],
     ...['-o', `ServerAliveCountMax=${isEmulated ? ALIVE_COUNT.emulated : ALIVE_COUNT.kvm}`],
     ...(controlPath === undefined ? [] : ['-o', `ControlPath=${controlPath.replaceAll('%', '%%')}`]),
-    ...(withAgent ? [] : ['-o', 'IdentitiesOnly=yes']),
+    ...(offer === 'agent' ? [] : ['-o', 'IdentitiesOnly=yes']),
     ...keyFiles.flatMap((file) => ['-i', file]),
     ...['-p', String(port), '-l', ssh.user],
     '127.0.0.1',
   ];
+}
+
+function isInternal(option: string): boolean {
+  const name = /^\s*(\w+)/.exec(option)?.[1]?.toLowerCase();
+  return INTERNAL.some((one) => one.toLowerCase() === name);
 }
 
 /**
@@ -109,7 +141,11 @@ export async function openMaster(
 ): Promise<Master | { refused: string }> {
   const lent = greeted && (await lendConnection(greeted));
   const options = MASTER_OPTIONS.flatMap((option) => ['-o', option]);
-  const args = [...options, '-N', ...sshArguments({ ...target, ...(lent ? { port: lent.port } : {}) })];
+  const args = [
+    ...options,
+    '-N',
+    ...sshArguments({ ...target, ...(lent ? { port: lent.port } : {}) }, 'internal'),
+  ];
   const child = await startChild(target.ssh.program, args, { ownGroup: true });
   const words = tailOf(child.stderr);
   const master = new Master(child, words);

@@ -10,20 +10,25 @@ const LOGIN_PATIENCE = 20_000;
 export interface Login {
   readonly port: number;
   readonly user: string;
-  /** Private keys to offer, in the form of their files, before those of an agent. */
+  /** Private keys to offer, in the form of their files. */
   readonly keys: readonly string[];
+  /** Whether those of an agent are offered after them. */
+  readonly withAgent: boolean;
   /** A connection to that port which was made already. */
   readonly socket?: Socket;
 }
 
 /** Logs in once with our own ssh, by one of the keys or by the user's agent. The caller ends the connection. */
-export async function login({ port, user, keys, socket }: Login, signal: AbortSignal): Promise<Client> {
+export async function login(
+  { port, user, keys, withAgent, socket }: Login,
+  signal: AbortSignal,
+): Promise<Client> {
   const { default: ssh2 } = await import('ssh2');
   signal.throwIfAborted();
   const client = new ssh2.Client();
   // a key with a passphrase, or none at all, is not for us to offer
   const usable = keys.filter((key) => !(ssh2.utils.parseKey(key) instanceof Error));
-  const agent = process.env['SSH_AUTH_SOCK'];
+  const agent = withAgent ? process.env['SSH_AUTH_SOCK'] : undefined;
   const methods: AnyAuthMethod[] = [
     ...usable.map((key) => ({ type: 'publickey' as const, username: user, key })),
     ...(agent ? [{ type: 'agent' as const, username: user, agent }] : []),

@@ -94,9 +94,14 @@ export const DEADLINES = {
     wait: 'the process that runs a VM, to end it when "transient stop" asks for that',
     after: 'the command fails and names the process',
   },
+  'supervisor-begin': {
+    seconds: 60,
+    wait: 'the process that is to run a detached project, to say that it does',
+    after: 'the command fails',
+  },
   'supervisor-start': {
     seconds: 10,
-    wait: 'the process that is to run a detached project, or another one that is starting it',
+    wait: 'another process that has the lock of a detached project, to run it',
     after: 'the command fails and names the process',
   },
   'supervisor-order': {

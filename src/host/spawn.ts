@@ -1,5 +1,6 @@
 import type { execa as execaType } from 'execa';
 import { findProgram } from './program.ts';
+import { quoted } from './quoted.ts';
 import { trace } from './trace.ts';
 
 /** Most of our own start-up would be its loading, and what only reads and shows starts nothing. */
@@ -23,9 +24,4 @@ export async function commandLine(program: string, args: readonly string[]): Pro
 function dyingWithUs(command: readonly string[]): [string, ...string[]] {
   const check = '[ "$PPID" = "$0" ] && exec "$@"';
   return ['setpriv', '--pdeathsig', 'KILL', 'sh', '-c', check, String(process.pid), ...command];
-}
-
-/** An argument as a shell would need it, for people who want to repeat the command by hand. */
-export function quoted(argument: string): string {
-  return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", `'\\''`)}'`;
 }

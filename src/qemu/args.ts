@@ -24,8 +24,8 @@ export interface QemuFacts {
   readonly cards?: readonly string[];
   readonly shares?: ShareFacts;
   readonly serial: SerialFacts;
-  /** A device by which the guest's kernel tells of its panic, where the machine can have it. */
-  readonly panicDevice: boolean;
+  /** What not every QEMU was built with: a device by which the guest's kernel tells of its panic, and the sandbox. */
+  readonly extras: boolean;
 }
 
 /** Shared folders that the machine has as devices. */
@@ -59,7 +59,8 @@ export function qemuArguments(facts: QemuFacts): string[] {
     ...cardArguments(facts),
     ...shareArguments(facts),
     ...serialArguments(facts, own),
-    ...(facts.panicDevice && takesPanicDevice(machine) ? PANIC_DEVICE : []),
+    ...(facts.extras && takesPanicDevice(machine) ? PANIC_DEVICE : []),
+    ...(facts.extras && takesSandbox(machine) ? SANDBOX : []),
     ...['-chardev', `socket,id=qmp,fd=${QMP_DESCRIPTOR}`, '-mon', 'chardev=qmp,mode=control'],
     ...machine.qemuArgs,
   ];
@@ -91,6 +92,20 @@ function userSays(args: readonly string[]): (subject: Subject) => boolean {
   });
   return (subject) =>
     (subject === 'accel' && machineAccel) || flags.some((flag) => SUBJECTS[subject].test(flag));
+}
+
+/** System calls that QEMU does without (QEMU, qemu-options: -sandbox): a guest that has broken out starts no program. */
+export const SANDBOX = [
+  '-sandbox',
+  'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny',
+];
+
+/** Arguments of the user's own by which QEMU starts programs, or changes who it is. */
+const STARTS_PROGRAMS =
+  /^(tap|bridge)\b|(^|,)(smb|helper|script|downscript|guestfwd)=|^(exec|cmd):|^--?(sandbox|runas|chroot|daemonize|run-with)$/;
+
+function takesSandbox({ qemuArgs }: MachineSpec): boolean {
+  return !qemuArgs.some((argument) => STARTS_PROGRAMS.test(argument));
 }
 
 const PANIC_DEVICE = ['-device', 'pvpanic'];

@@ -34,12 +34,12 @@ export function launchOf(
     cards: step.networks.map(({ mac }) => mac),
     ...(step.shares ? { shares: sharesOf(step.shares, sockets) } : {}),
     serial: { log, onTerminal: step.console, display: hasDisplay() },
-    panicDevice: true,
+    extras: true,
   };
   return {
     program: machine.program,
     args: qemuArguments(facts),
-    plainArgs: qemuArguments({ ...facts, panicDevice: false }),
+    plainArgs: qemuArguments({ ...facts, extras: false }),
     isEmulated: accel === 'tcg' && !machine.qemuArgs.some((argument) => argument.includes('kvm')),
     onTerminal: step.console,
     temporary,

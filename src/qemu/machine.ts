@@ -25,7 +25,7 @@ const TERMINATE_DELAY = 3000;
 export interface Launch {
   readonly program: string;
   readonly args: readonly string[];
-  /** The same for a QEMU that was built without the device by which a guest tells of a panic. */
+  /** The same for a QEMU that was built without what not every one has. */
   readonly plainArgs: readonly string[];
   /** QEMU reads and writes our terminal. */
   readonly onTerminal: boolean;
@@ -135,11 +135,11 @@ export class Qemu {
 /** Starts QEMU and connects to it; when it ends before that, its own message is the error. */
 export async function launch(how: Launch, signal: AbortSignal): Promise<Qemu | QemuExit> {
   const started = await launchOnce(how, signal);
-  if (started instanceof Qemu || !started.message.includes(NO_PANIC_DEVICE)) return started;
+  if (started instanceof Qemu || !LACKS_EXTRAS.test(started.message)) return started;
   return launchOnce({ ...how, args: how.plainArgs }, signal);
 }
 
-const NO_PANIC_DEVICE = "'pvpanic' is not a valid device model name";
+const LACKS_EXTRAS = /'pvpanic' is not a valid device model name|-sandbox: |seccomp/;
 
 async function launchOnce(how: Launch, signal: AbortSignal): Promise<Qemu | QemuExit> {
   const { onTerminal, temporary } = how;

@@ -8,6 +8,7 @@ import type { Step } from '../plan/step.ts';
 import { problemLines } from './problem-lines.ts';
 import { ProgressText } from './progress-text.ts';
 import type { Outcome, StepListener, View } from './runner.ts';
+import { visible } from '../visible.ts';
 import { handTerminal } from './terminal.ts';
 
 type Perform = Parameters<View>[1];
@@ -46,13 +47,18 @@ function bareListener({ color, write = writeLine }: ViewOptions): StepListener &
   return {
     begun: () => undefined,
     progress: () => undefined,
-    note: write,
+    note: noteWith(write),
     warn: (problem) => problemLines(problem, 'warning', color).forEach((line) => write(line)),
   };
 }
 
 function writeLine(line: string): void {
   process.stderr.write(`${line}\n`);
+}
+
+/** Notes are made with names that others chose. */
+function noteWith(write: (line: string) => void): (line: string) => void {
+  return (line) => write(visible(line));
 }
 
 async function show(act: Act, perform: Perform, options: ViewOptions): Promise<void> {
@@ -111,7 +117,7 @@ function liveTask(
 ): ListrTask<unknown, typeof DefaultRenderer, typeof SilentRenderer> {
   const dim = (text: string): string => (color && text ? styleText('dim', text) : text);
   return {
-    title: step.title,
+    title: visible(step.title),
     rendererOptions: { persistentOutput: true, outputBar: Number.POSITIVE_INFINITY },
     task: async (_context, task: Wrapper) => {
       const progress = new ProgressText();
@@ -120,7 +126,7 @@ function liveTask(
         if (begun === undefined) return;
         const spent = Date.now() - begun;
         const parts = [progress.text({ bar: true }), spent >= TICK ? duration(spent) : ''];
-        task.title = [step.title, ...parts.map(dim)].filter(Boolean).join('  ');
+        task.title = [visible(step.title), ...parts.map(dim)].filter(Boolean).join('  ');
       };
       const clock = setInterval(draw, TICK);
       const outcome = await perform(step, {
@@ -129,11 +135,11 @@ function liveTask(
           progress.take(report, Date.now());
           draw();
         },
-        note: (line) => (task.output = line),
+        note: (line) => (task.output = visible(line)),
         warn: (problem) => problemLines(problem, 'warning', color).forEach((line) => (task.output = line)),
       });
       clearInterval(clock);
-      task.title = [step.title, dim(begun === undefined ? '' : duration(Date.now() - begun))]
+      task.title = [visible(step.title), dim(begun === undefined ? '' : duration(Date.now() - begun))]
         .filter(Boolean)
         .join('  ');
       settle(task, step, outcome);
@@ -142,9 +148,9 @@ function liveTask(
 }
 
 function settle(task: Wrapper, step: Step, outcome: Outcome): void {
-  if (outcome.kind === 'failed') throw new Error(`${step.title}: failed`);
-  if (outcome.kind === 'skipped') task.skip(`${step.title}: skipped`);
-  if (outcome.kind === 'interrupted') task.skip(`${step.title}: interrupted`);
+  if (outcome.kind === 'failed') throw new Error(`${visible(step.title)}: failed`);
+  if (outcome.kind === 'skipped') task.skip(`${visible(step.title)}: skipped`);
+  if (outcome.kind === 'interrupted') task.skip(`${visible(step.title)}: interrupted`);
 }
 
 /** A step whose news are plain lines, each with the VM it is about. */
@@ -161,7 +167,7 @@ function lineTask(
       let begun: number | undefined;
       const tell = (): void => {
         const spent = begun === undefined ? '' : duration(Date.now() - begun);
-        const parts = [`${prefix}${step.title} … ${spent}`, progress.text({ bar: false })];
+        const parts = [`${prefix}${visible(step.title)} … ${spent}`, progress.text({ bar: false })];
         write(parts.filter(Boolean).join('  '));
       };
       let clock: NodeJS.Timeout | undefined;
@@ -176,12 +182,12 @@ function lineTask(
           }, ANNOUNCE_AFTER);
         },
         progress: (report) => progress.take(report, Date.now()),
-        note: write,
+        note: noteWith(write),
         warn: (problem) => problemLines(problem, 'warning', color).forEach((line) => write(line)),
       });
       clearInterval(clock);
       // what did not begin is no news: the failure that it waited for is told
-      if (outcome.kind !== 'skipped') write(`${prefix}${step.title}: ${wordFor(outcome, begun)}`);
+      if (outcome.kind !== 'skipped') write(`${prefix}${visible(step.title)}: ${wordFor(outcome, begun)}`);
     },
   };
 }

@@ -1,5 +1,6 @@
 import { styleText } from 'node:util';
 import type { Problem, Where } from '../problem.ts';
+import { visible } from '../visible.ts';
 
 type Severity = 'error' | 'warning';
 
@@ -10,10 +11,10 @@ export function problemLines(problem: Problem, severity: Severity, color: boolea
   const place = placeOf(problem.where);
   const label = style(severity === 'error' ? 'red' : 'yellow', severity);
   return [
-    `${place}${label}: ${problem.message}`,
-    ...excerpt(problem.where).map((line) => style('dim', line)),
-    ...(problem.details ?? []).map((line) => `  ${line}`),
-    ...(problem.hint ? [`  ${style('cyan', 'hint')}: ${problem.hint}`] : []),
+    `${visible(place)}${label}: ${visible(problem.message)}`,
+    ...excerpt(problem.where).map((line) => style('dim', visible(line))),
+    ...(problem.details ?? []).map((line) => `  ${visible(line)}`),
+    ...(problem.hint ? [`  ${style('cyan', 'hint')}: ${visible(problem.hint)}`] : []),
   ];
 }
 

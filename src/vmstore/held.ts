@@ -1,3 +1,4 @@
+import { chmod } from 'node:fs/promises';
 import type { FindDisks } from '../plan/contract.ts';
 import { noConfiguration, noVm } from '../config/stored-problems.ts';
 import type { LockVm } from '../plan/step.ts';
@@ -23,6 +24,8 @@ export async function holdVm(
   const release = await lockVm(vmstore, name);
   try {
     const disks = await disksOf(vmstore, name);
+    // one that an earlier version made, or the Python, can be read by everybody
+    await chmod(vmPaths(vmstore, name).directory, 0o700).catch(() => undefined);
     await refuseBroken(name, disks);
     const withdraw = await publishHold(runDirectory, { name, vmstore, purpose });
     return {

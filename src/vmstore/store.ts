@@ -1,5 +1,5 @@
 import type { Stats } from 'node:fs';
-import { lstat, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
+import { chmod, lstat, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { makeDirectory } from '../host/directories.ts';
 import { isTemporary } from '../config/stored.ts';
@@ -122,6 +122,8 @@ async function fill(
 ): Promise<void> {
   const directory = join(root, VM);
   await makeDirectory(directory);
+  // what a guest keeps is nobody's but its user's
+  await chmod(directory, 0o700);
   for (const [number, image] of images.entries()) {
     const file = diskName(name, number, image.name);
     await createOverlay(imagePath(image.backend, image.name), join(directory, file), signal);

@@ -86,7 +86,7 @@ const ALIVE = ['-o', 'ServerAliveInterval=1', '-o', 'ServerAliveCountMax=1'];
 
 /** A lock that somebody holds who never gives it up; the shell that holds it dies with the rig. */
 async function holdLock(rig: Rig, path: string): Promise<void> {
-  const holder = rig.startCommand(['flock', path, 'sh', '-c', 'echo locked; exec sleep 1000']);
+  const holder = rig.startCommand(['flock', '-F', path, 'sh', '-c', 'echo locked; exec sleep 1000']);
   await holder.waitFor(/locked/, 'stdout');
   rig.atEnd(async () => {
     await holder.kill();

@@ -13,14 +13,30 @@ afterEach(() => rmSync(directory, { recursive: true, force: true }));
 const patience = new AbortController().signal;
 
 /** This host passes for a guest, by an ssh program that runs what it is given here. */
-async function hostAsGuest(path = process.env['PATH'] ?? ''): Promise<SshFar> {
+async function hostAsGuest(path = process.env['PATH'] ?? '', profile = ':'): Promise<SshFar> {
   const program = join(directory, 'ssh');
-  writeFileSync(program, `#!/bin/sh\nfor last; do :; done\nPATH=${path} exec /bin/sh -c "$last"\n`);
+  writeFileSync(
+    program,
+    `#!/bin/sh\nfor last; do :; done\n${profile}\nPATH=${path} exec /bin/sh -c "$last"\n`,
+  );
   chmodSync(program, 0o755);
   const ssh = { user: 'vagrant', program, timeout: 10, options: [], netDriver: 'virtio-net-pci' };
-  const target = { ssh, port: 1, keyFiles: [], withAgent: false, controlPath: undefined, isEmulated: false };
+  const target = {
+    ssh,
+    port: 1,
+    keyFiles: [],
+    offer: 'vm' as const,
+    controlPath: undefined,
+    isEmulated: false,
+  };
   return SshFar.open(target, patience);
 }
+
+test('what a login shell prints on its own is no part of an answer', async () => {
+  const far = await hostAsGuest(undefined, 'echo welcome; echo 12 messages');
+  expect(await far.ask('echo in', patience)).toMatchObject({ code: 0, stdout: 'in\n' });
+  expect(far.isRoot).toBe(process.getuid?.() === 0 || far.sudo !== '');
+});
 
 describe('feeding a script', () => {
   async function* pieces(count: number, then?: Error): AsyncGenerator<Buffer> {

@@ -28,25 +28,23 @@ describe('the whole command line', () => {
   test("QEMU's own console, without a network card", () => {
     const { name, machine: spec, disks, snapshot } = facts();
     const serial = { log: '/run/serial.log', onTerminal: true, display: false };
-    expect(lines({ name, machine: spec, disks, snapshot, serial, accel: 'kvm', panicDevice: false })).toEqual(
-      [
-        '-name guest=test',
-        '-accel kvm',
-        '-cpu host',
-        '-m 1G',
-        '-smp 2',
-        '-snapshot',
-        '-device virtio-scsi-pci,id=scsi',
-        '-drive file=/backend/test,format=qcow2,if=none,id=disk0',
-        '-device scsi-hd,drive=disk0,bus=scsi.0,bootindex=0',
-        '-nographic',
-        '-chardev stdio,id=console,mux=on,signal=off,logfile=/run/serial.log,logappend=on',
-        '-serial chardev:console',
-        '-mon chardev=console,mode=readline',
-        '-chardev socket,id=qmp,fd=3',
-        '-mon chardev=qmp,mode=control',
-      ],
-    );
+    expect(lines({ name, machine: spec, disks, snapshot, serial, accel: 'kvm', extras: false })).toEqual([
+      '-name guest=test',
+      '-accel kvm',
+      '-cpu host',
+      '-m 1G',
+      '-smp 2',
+      '-snapshot',
+      '-device virtio-scsi-pci,id=scsi',
+      '-drive file=/backend/test,format=qcow2,if=none,id=disk0',
+      '-device scsi-hd,drive=disk0,bus=scsi.0,bootindex=0',
+      '-nographic',
+      '-chardev stdio,id=console,mux=on,signal=off,logfile=/run/serial.log,logappend=on',
+      '-serial chardev:console',
+      '-mon chardev=console,mode=readline',
+      '-chardev socket,id=qmp,fd=3',
+      '-mon chardev=qmp,mode=control',
+    ]);
   });
 });
 
@@ -197,7 +195,7 @@ function machine(qemuArgs: readonly string[] = [], more: Partial<MachineSpec> = 
 function facts(more: Partial<QemuFacts> = {}): QemuFacts {
   return {
     name: 'test',
-    panicDevice: false,
+    extras: false,
     machine: machine(),
     accel: 'tcg',
     disks: [{ path: '/backend/test' }],
@@ -214,3 +212,42 @@ function lines(from: QemuFacts): string[] {
     .join(' ')
     .split(/ (?=-)/);
 }
+
+describe('what not every QEMU has', () => {
+  const extras = (qemuArgs: readonly string[] = [], program = 'qemu-system-x86_64'): string[] =>
+    lines(facts({ machine: machine([...qemuArgs], { program }), extras: true })).filter((line) =>
+      /^-(sandbox|device pvpanic$)/.test(line),
+    );
+  const SANDBOX = '-sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny';
+
+  test('is used where nothing speaks against it', () => {
+    expect(extras()).toEqual(['-device pvpanic', SANDBOX]);
+    expect(extras(['-machine', 'q35,accel=tcg'])).toEqual(['-device pvpanic', SANDBOX]);
+  });
+
+  test.each([[['-machine', 'microvm']], [['-M', 'isapc']], [['-device', 'pvpanic-pci']]])(
+    '%j: no device of ours that tells of a panic',
+    (args) => {
+      expect(extras(args)).toEqual([SANDBOX]);
+    },
+  );
+
+  test('nor on another architecture', () => {
+    expect(extras([], 'qemu-system-aarch64')).toEqual([SANDBOX]);
+  });
+
+  test.each([
+    [['-netdev', 'user,id=n,smb=/srv']],
+    [['-netdev', 'tap,id=n']],
+    [['-netdev', 'bridge,id=n']],
+    [['-nic', 'user,guestfwd=tcp:10.0.2.100:1234-cmd:cat']],
+    [['-incoming', 'exec:cat state']],
+    [['--runas', 'nobody']],
+  ])('%j: QEMU starts programs as it is told', (args) => {
+    expect(extras(args)).toEqual(['-device pvpanic']);
+  });
+
+  test('the own word of the user about the sandbox is the last', () => {
+    expect(extras(['-sandbox', 'off'])).toEqual(['-device pvpanic', '-sandbox off']);
+  });
+});

@@ -47,12 +47,25 @@ describe('the Vagrant key', () => {
 });
 
 describe('the keys of the user', () => {
-  test('are offered after that of Vagrant, the likely ones first', async () => {
+  test('are not offered to a guest that lets in by that of Vagrant', async () => {
     await using rig = new Rig();
-    for (const name of ['id_rsa', 'id_ed25519', 'id_ecdsa', 'other']) ownKey(rig, name);
+    ownKey(rig);
     const { path, calls } = sshProgram(rig);
     await succeeded(rig, ['run', rig.stored(), '--cmd', 'true', '--ssh-bin-name', path]);
     for (const argv of calls()) {
+      expect(valuesOf(argv, '-i')).toEqual([expect.stringMatching(/\/vagrant-key$/)]);
+      expect(argv).toContain('IdentitiesOnly=yes');
+    }
+    expect(calls().length).toBeGreaterThan(1);
+  });
+
+  test('are offered after that of Vagrant to any other, the likely ones first', async () => {
+    await using rig = new Rig();
+    const [, authorizedKey] = ['id_rsa', 'id_ed25519', 'id_ecdsa', 'other'].map((name) => ownKey(rig, name));
+    const { path, calls } = sshProgram(rig);
+    const env = { FAKE_QEMU: faults(rig, { authorizedKey }) };
+    await succeeded(rig, ['run', rig.stored(), '--cmd', 'true', '--ssh-bin-name', path], env);
+    for (const argv of calls().slice(1)) {
       expect(valuesOf(argv, '-i')).toEqual([
         expect.stringMatching(/\/vagrant-key$/) as string,
         ...['id_ed25519', 'id_rsa', 'id_ecdsa'].map((name) => join(rig.home, '.ssh', name)),
@@ -66,8 +79,11 @@ describe('the keys of the user', () => {
     for (const name of ['id_rsa', 'id_ed25519', 'id_ecdsa', 'id_ed25519_sk', 'id_ecdsa_sk'])
       ownKey(rig, name);
     const { path, calls } = sshProgram(rig);
-    await succeeded(rig, ['run', rig.stored(), '--cmd', 'true', '--ssh-bin-name', path]);
-    expect(valuesOf(calls()[0], '-i')).toHaveLength(5);
+    const env = { FAKE_QEMU: faults(rig, { authorizedKey: ownKey(rig, 'id_other') }) };
+    const args = ['run', rig.stored(), '--cmd', 'true', '--ssh-bin-name', path, '--ssh-timeout', '2'];
+    expect((await rig.run(args, { env })).exitCode).toBe(1);
+    expect(valuesOf(calls()[0], '-i')).toHaveLength(1);
+    expect(valuesOf(calls()[1], '-i')).toHaveLength(5);
   });
 
   test("without any it is Vagrant's alone", async () => {

@@ -349,13 +349,8 @@ function startedIn(rig: Rig): string[] {
 
 /** Where in the log there is what begins with `VM MOMENT` or `VM command BEGINNING`. */
 function indexesOf(rig: Rig, wanted: string): number[] {
-  const all = rig.entries().map((entry) => `${nameOf(entry)} ${entry.moment} ${saidIn(entry)}`);
+  const all = rig.entries().map((entry) => `${nameOf(entry)} ${entry.moment} ${entry.command ?? ''}`);
   return all.flatMap((line, index) => (`${line} `.startsWith(wanted) ? [index] : []));
-}
-
-/** What was run, without the shell that scripts of ours have around them. */
-function saidIn({ command = '' }: Entry): string {
-  return command.replace(/^exec sh -c '/, '');
 }
 
 /** Each of these happened, and the first time each did so came after that of the one before it. */

@@ -192,7 +192,7 @@ describe('the ssh program', () => {
         'Compression=yes',
       ]);
     }
-    expect(last?.slice(-2)).toEqual(['127.0.0.1', 'echo in']);
+    expect(last?.slice(-3)).toEqual(['127.0.0.1', '--', 'echo in']);
     await end(owner);
   });
 

@@ -12,6 +12,9 @@ export const UNPROVOKED: Readonly<Record<string, readonly string[]>> = {
     'the process that is to run the project has not started',
     'the process that runs the project did not answer within … s',
   ],
+  'a page cannot hold such bytes; test/session/ssh-surroundings.test.ts types them': [
+    'the command line holds bytes that are not UTF-8',
+  ],
   'one step has met it before, and told of it; what comes after it is not told': [
     'the guest does not answer any more',
   ],

@@ -1,8 +1,10 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import type { AddressInfo, Socket } from 'node:net';
 import { createServer } from 'node:net';
 import type { AuthContext, Connection, ParsedKey, ServerChannel, Session } from 'ssh2';
 import { VAGRANT_PRIVATE_KEY } from '../../../src/guest/vagrant-key.ts';
+import { SCRIPT_COMMAND } from '../../../src/guest/script-channel.ts';
 import { HOST_KEY } from './host-key.ts';
 import type { Life } from './life.ts';
 
@@ -88,11 +90,28 @@ function proves(attempt: AuthContext, key: ParsedKey): boolean {
 function serve(session: Session, life: Life): void {
   session.on('pty', (accept) => accept());
   session.on('exec', (accept, _reject, { command }) => {
-    start(accept(), ['-c', command], life, command);
+    const channel = accept();
+    if (command === SCRIPT_COMMAND) void startScript(channel, life);
+    else start(channel, ['-c', command], life, command);
   });
   session.on('shell', (accept) => {
     start(accept(), [], life, 'shell');
   });
+}
+
+/** A script of ours, which is a line of stdin, goes by what it does. */
+async function startScript(channel: ServerChannel, life: Life): Promise<void> {
+  let line = Buffer.alloc(0);
+  while (!line.includes(10)) {
+    const chunk = channel.read() as Buffer | null;
+    if (chunk !== null) line = Buffer.concat([line, chunk]);
+    else await once(channel, 'readable');
+  }
+  channel.unshift(line);
+  const [script = ''] = line.toString().split('\n');
+  const [, ...lines] = script.replaceAll('\\n', '\n').replaceAll('\\\\', '\\').split('\n');
+  // without the mark before its output
+  start(channel, ['-c', SCRIPT_COMMAND], life, lines.join('\n'));
 }
 
 function start(channel: ServerChannel, args: readonly string[], life: Life, command: string): void {

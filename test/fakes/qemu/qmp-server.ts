@@ -59,7 +59,8 @@ export class QmpServer {
 
   #answer({ execute, id, arguments: args }: Request): void {
     const answer = (value: unknown): void => this.#send({ return: value, id });
-    if (execute !== 'qmp_capabilities' && this.#controlled.then === 'is-silent') return;
+    const isSilent = ['is-silent', 'is-endless'].includes(this.#controlled.then);
+    if (execute !== 'qmp_capabilities' && isSilent) return;
     if (execute === this.#controlled.refuses) {
       this.#send({ id, error: { class: 'GenericError', desc: `The command ${execute} is disabled` } });
       return;

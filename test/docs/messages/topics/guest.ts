@@ -85,6 +85,22 @@ export const guest: Topic = {
       advice: '[All deadlines](endings.md) and how to change them.',
     },
     {
+      form: 'the guest does not run scripts as expected: it answered TEXT instead of the number of its user',
+      when: 'What the login shell of the user prints on its own is no obstacle; one that runs something else instead is.',
+      prepare: (scene) => {
+        base(scene);
+        scene.guest({ id: 'echo This account is not available' });
+        scene.write('file', '');
+      },
+      typed: ['transient run base --direct-copy -b ./file:/etc/ --cmd true'],
+    },
+    {
+      form: "the guest's ssh server did not run a command of NUMBER bytes",
+      when: 'Such a command, and the exit code 255 by which ssh tells of its own faults.',
+      prepare: base,
+      typed: ['transient run base --cmd "exit 255 # $(printf \'%9000s\' x)"'],
+    },
+    {
       form: '"STEP" did not end within SECONDS s of the signal and is ended at once',
       when: 'A warning, after the first signal.',
       prepare: (scene) => {
