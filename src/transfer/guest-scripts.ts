@@ -6,6 +6,19 @@ import { quoted } from './far.ts';
 export const MISSING = 44;
 
 /**
+ * Says where the guest's tar lies if that is GNU's, and nothing otherwise. It must be called by that path: the shell of a
+ * busybox that prefers its own programs (Debian's busybox-static) takes the bare name for its own tar, and `sudo` does not.
+ */
+export const GNU_TAR_SCRIPT = `(
+IFS=: ; set -f
+for d in $PATH; do
+[ -f "$d/tar" ] && [ -x "$d/tar" ] || continue
+"$d/tar" --version 2>/dev/null | grep -q GNU && printf '%s\\n' "$d/tar"
+break
+done
+)`;
+
+/**
  * Finds out where in the guest something with a name is to lie, and makes the directories above it. Says, in lines: the
  * owner of the nearest directory that was there (`UID:GID`), whether the place is a directory already (`yes`), and the
  * place itself.
