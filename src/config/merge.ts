@@ -73,9 +73,9 @@ function absolutePair(said: string, parse: typeof parseCopyIn, base: string): st
   return parse === parseCopyIn ? `${path}:${guest}` : `${guest}:${path}`;
 }
 
-/** An absolute path of the host; a slash at its end stays. */
+/** An absolute path of the host; what says that it is a directory stays, as a slash at its end. */
 export function absoluteHostPath(said: string, base: string): string {
-  return `${resolve(base, said)}${said.endsWith('/') ? '/' : ''}`;
+  return `${resolve(base, said)}${/(?:^|\/)\.{0,2}$/.test(said) ? '/' : ''}`;
 }
 
 /** A shared folder whose path of the host is absolute, in the form in which it was said. */

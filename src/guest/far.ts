@@ -4,11 +4,13 @@ import { pipeline } from 'node:stream/promises';
 import type { Child } from '../host/child.ts';
 import { startChild } from '../host/child.ts';
 import { shellExitCode } from '../host/exit.ts';
+import { quoted } from '../host/quoted.ts';
 import { noticing } from '../host/noticing.ts';
 import { tailOf } from '../host/tail.ts';
 import type { Answer, Far, Flow, Reply } from '../transfer/far.ts';
 import { untilNul } from '../transfer/far.ts';
 import { TransientError } from '../problem.ts';
+import { GNU_TAR_SCRIPT } from '../transfer/guest-scripts.ts';
 import { SCRIPT_COMMAND, afterMark, scriptLine } from './script-channel.ts';
 import type { Target } from './ssh-program.ts';
 import { sshArguments } from './ssh-program.ts';
@@ -23,27 +25,29 @@ export const BROKEN = 255;
 export class SshFar implements Far {
   readonly sudo: string;
   readonly isRoot: boolean;
-  readonly tar = 'tar';
+  readonly tar: string;
   readonly gnuTar: boolean;
   readonly #target: Target;
 
-  private constructor(target: Target, found: Pick<SshFar, 'sudo' | 'isRoot' | 'gnuTar'>) {
+  private constructor(target: Target, found: Pick<SshFar, 'sudo' | 'isRoot' | 'tar' | 'gnuTar'>) {
     this.#target = target;
     this.sudo = found.sudo;
     this.isRoot = found.isRoot;
+    this.tar = found.tar;
     this.gnuTar = found.gnuTar;
   }
 
   /** Finds out what the user may do there, and with what. */
   static async open(target: Target, signal: AbortSignal): Promise<SshFar> {
-    const plain = new SshFar(target, { sudo: '', isRoot: false, gnuTar: false });
-    const script =
-      'id -u; sudo -n true 2>/dev/null && echo sudo; tar --version 2>/dev/null | grep -q GNU && echo gnu; :';
+    const plain = new SshFar(target, { sudo: '', isRoot: false, tar: 'tar', gnuTar: false });
+    const script = `id -u; sudo -n true 2>/dev/null && echo sudo; ${GNU_TAR_SCRIPT}; :`;
     const [uid = '', ...abilities] = (await plain.ask(script, signal)).stdout.split('\n');
     if (!/^\d+$/.test(uid)) throw strangeAnswer(uid);
     const sudo = uid !== '0' && abilities.includes('sudo') ? 'sudo -n' : '';
     const isRoot = uid === '0' || sudo !== '';
-    return new SshFar(target, { sudo, isRoot, gnuTar: abilities.includes('gnu') });
+    const gnuTar = abilities.find((ability) => ability.includes('/'));
+    const tar = gnuTar === undefined ? 'tar' : quoted(gnuTar);
+    return new SshFar(target, { sudo, isRoot, tar, gnuTar: gnuTar !== undefined });
   }
 
   /** The same guest over another login. */

@@ -1,10 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { Stats } from 'node:fs';
-import { rmSync } from 'node:fs';
 import { lstat, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { onEarlyExit } from './last-resort.ts';
 import { isAlive, markOf, thisKernel } from './process-mark.ts';
+import { removeTree, removeTreeNow } from './tree-removal.ts';
 
 /** A private directory beside the place to which something will be moved. */
 export interface Staging {
@@ -18,6 +18,11 @@ const NOTE = 'staging-';
 /** PID, start time, kernel and something random: a staging directory tells whose it is. */
 const NAME = /^\.transient-(\d+)-(\d+)-([0-9a-f]{8})-[0-9a-f]{8}$/;
 
+/** Whether a name is that of a staging directory, of this copy or another one. */
+export function isStagingName(name: string): boolean {
+  return NAME.test(name);
+}
+
 /** What another kernel, or another container, left beside a destination is swept after this time, in milliseconds. */
 const ABANDONED = 7 * 24 * 3600 * 1000;
 
@@ -26,9 +31,9 @@ export async function openStaging(parent: string, runDirectory: string): Promise
   await sweepSiblings(parent);
   const path = join(resolve(parent), stagingName());
   const note = join(runDirectory, `${NOTE}${randomBytes(4).toString('hex')}`);
-  const forget = onEarlyExit(() => rmSync(path, { recursive: true, force: true }));
+  const forget = onEarlyExit(() => removeTreeNow(path));
   const remove = async (): Promise<void> => {
-    await rm(path, { recursive: true, force: true });
+    await removeTree(path);
     await rm(note, { force: true });
     forget();
   };
@@ -53,17 +58,17 @@ export async function sweepStagingOf(runDirectory: string): Promise<void> {
 /** Removes what copies of processes that are dead left in a directory. */
 async function sweepSiblings(parent: string): Promise<void> {
   const names = await readdir(parent).catch(() => []);
-  const ours = names.filter((name) => NAME.test(name));
+  const ours = names.filter(isStagingName);
   await Promise.all(ours.map((name) => sweepOne(join(parent, name), isAbandoned)));
 }
 
 /** Nothing but a directory of this user with a name of ours is removed, whatever else lies there. */
 async function sweepOne(path: string, isDead: (name: string, found: Stats) => boolean): Promise<void> {
   const name = basename(path);
-  if (!NAME.test(name)) return;
+  if (!isStagingName(name)) return;
   const found = await lstat(path).catch(() => undefined);
   if (found?.isDirectory() !== true || found.uid !== process.getuid?.()) return;
-  if (isDead(name, found)) await rm(path, { recursive: true, force: true }).catch(() => undefined);
+  if (isDead(name, found)) await removeTree(path).catch(() => undefined);
 }
 
 function isAbandoned(name: string, { mtimeMs }: Stats): boolean {

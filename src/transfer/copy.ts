@@ -1,5 +1,5 @@
 import { lstat } from 'node:fs/promises';
-import { basename, dirname, resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { CopySpec } from '../config/vm-spec.ts';
 import { linked } from '../host/deadline.ts';
@@ -19,7 +19,7 @@ import { SAYS_FULL, packed, unpackInto } from './tar.ts';
 type Context = Pick<StepContext, 'signal' | 'progress'>;
 
 /** `runDirectory` is the private directory of this process, which names what a copy leaves when we are killed. */
-type ContextOut = Context & { readonly runDirectory: string };
+type ContextOut = Context & Pick<StepContext, 'note'> & { readonly runDirectory: string };
 
 /** Copies a file or directory of the host into a guest, as `cp -a` would but for the owner. */
 export async function copyIn(
@@ -56,23 +56,37 @@ function noSpace(target: string): TransientError {
 }
 
 /** Copies a file or directory of a guest to the host. */
-export async function copyOut(
-  { host, guest, rsync }: CopySpec,
-  far: Far,
-  { signal, progress, runDirectory }: ContextOut,
-): Promise<void> {
-  const looked = await far.ask(lookScript(guest, far), signal);
+export async function copyOut(copy: CopySpec, far: Far, context: ContextOut): Promise<void> {
+  const { host, guest } = copy;
+  const looked = await far.ask(lookScript(guest, far), context.signal);
   if (looked.code !== 0) throw missing(guest, looked);
-  const landing = await openLanding(host, guest, runDirectory);
+  const kind = looked.stdout.trim();
+  if (kind === 'special') throw isSpecial(guest);
+  const landing = await openLanding(host, guest, context.runDirectory);
   try {
-    const space = await copySpace(dirname(landing.stage));
-    await space.guard(signal, async (guarded) => {
-      if (rsync) await rsyncOut(guest, looked.stdout.trim() === 'yes', landing.target, far, guarded);
-      else await receive(guest, landing, space, far, { signal: guarded, progress });
-    });
-  } finally {
-    await landing.remove();
+    await land(copy, kind === 'yes', landing, far, context);
+  } catch (error) {
+    // what went wrong first is what is told
+    await landing.remove().catch(() => undefined);
+    throw error;
   }
+  await landing.remove();
+}
+
+async function land(
+  { guest, rsync }: CopySpec,
+  isDirectory: boolean,
+  landing: Landing,
+  far: Far,
+  { signal, progress, note }: ContextOut,
+): Promise<void> {
+  const space = await copySpace(landing.directory);
+  await space.guard(signal, async (guarded) => {
+    if (rsync) await rsyncOut(guest, isDirectory, landing, far, guarded);
+    else await receive(guest, landing, space, far, { signal: guarded, progress });
+  });
+  const outward = await landing.settle(signal);
+  if (outward > 0) note(outwardLinks(outward, landing.target));
 }
 
 async function receive(
@@ -85,7 +99,7 @@ async function receive(
   using drawing = linked(signal);
   const flow = far.draw(packScript(guest, far), drawing.signal);
   const bytes = counted(flow.bytes, progress, (size) => space.claim(size));
-  await unpackInto(landing.stage, bytes, signal).catch(async (error: unknown) => {
+  await unpackInto(landing, bytes, signal).catch(async (error: unknown) => {
     const complaint = error instanceof NoSpace ? undefined : await complaintOf(flow, guest);
     // nobody reads what the guest still sends
     drawing.abort();
@@ -93,7 +107,12 @@ async function receive(
   });
   const answer = await flow.answer;
   if (answer.code !== 0) throw missing(guest, answer);
-  await landing.settle();
+}
+
+function outwardLinks(count: number, target: string): string {
+  return count === 1
+    ? `1 of the copied links leads out of ${target}`
+    : `${count} of the copied links lead out of ${target}`;
 }
 
 /** How long a guest may take to say why it sent no archive, in milliseconds. */
@@ -149,6 +168,14 @@ async function* counted(
     done += chunk.length;
     progress({ phase: 'copying', done });
   }
+}
+
+function isSpecial(guest: string): TransientError {
+  return new TransientError({
+    reason: 'guest',
+    message: `cannot copy ${guest} of the guest: it is neither a file nor a directory nor a link`,
+    hint: 'devices, pipes and sockets are not copied; what a program reads from one, it can write to a file',
+  });
 }
 
 function missing(guest: string, answer: Answer): TransientError {

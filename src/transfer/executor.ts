@@ -19,8 +19,8 @@ export function copyExecutors(runDirectory: string, find: FindFar): Pick<Executo
     using late = within(context.signal, timeout === undefined ? undefined : timeout * 1000);
     const { signal } = late;
     try {
-      const { progress } = context;
-      await copy(step, await find(step, { ...context, signal }), { signal, progress, runDirectory });
+      const { progress, note } = context;
+      await copy(step, await find(step, { ...context, signal }), { signal, progress, note, runDirectory });
     } catch (error) {
       throw late.expired ? tooSlow(step) : named(step, error);
     }

@@ -6,6 +6,19 @@ import { quoted } from './far.ts';
 export const MISSING = 44;
 
 /**
+ * Says where the guest's tar lies if that is GNU's, and nothing otherwise. It must be called by that path: the shell of a
+ * busybox that prefers its own programs (Debian's busybox-static) takes the bare name for its own tar, and `sudo` does not.
+ */
+export const GNU_TAR_SCRIPT = `(
+IFS=: ; set -f
+for d in $PATH; do
+[ -f "$d/tar" ] && [ -x "$d/tar" ] || continue
+"$d/tar" --version 2>/dev/null | grep -q GNU && printf '%s\\n' "$d/tar"
+break
+done
+)`;
+
+/**
  * Finds out where in the guest something with a name is to lie, and makes the directories above it. Says, in lines: the
  * owner of the nearest directory that was there (`UID:GID`), whether the place is a directory already (`yes`), and the
  * place itself.
@@ -72,11 +85,14 @@ exec ${sudo} ${tar} -c ${plain(gnuTar)} ${form} -f - -C ${quoted(posix.dirname(p
 `;
 }
 
-/** Says whether there is anything at a path, and whether it is a directory (`yes`). */
+/** Says whether there is anything at a path, and whether it is a directory (`yes`) or what nobody can copy (`special`). */
 export function lookScript(path: string, { sudo }: Far): string {
   return `
 s=${quoted(path)}
 if ! ${sudo} test -e "$s" && ! ${sudo} test -L "$s"; then exit ${MISSING}; fi
-if ${sudo} test -d "$s" && ! ${sudo} test -L "$s"; then echo yes; else echo no; fi
+if ${sudo} test -L "$s"; then echo no
+elif ${sudo} test -d "$s"; then echo yes
+elif ${sudo} test -f "$s"; then echo no
+else echo special; fi
 `;
 }

@@ -1,74 +1,184 @@
-import type { Stats } from 'node:fs';
-import { lstat, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
-import { basename, dirname, join, posix } from 'node:path';
+import { mkdirSync } from 'node:fs';
+import { basename, dirname, join, posix, resolve } from 'node:path';
 import { makeDirectory } from '../host/directories.ts';
+import { HeldDirectory } from '../host/held-directory.ts';
+import type { Staging } from '../host/staging.ts';
 import { openStaging } from '../host/staging.ts';
-import { TransientError, systemMessage } from '../problem.ts';
+import { TransientError, errorCode, isSystemError, systemMessage } from '../problem.ts';
+import { countOutwardLinks } from './outward-links.ts';
+import type { Place } from './place.ts';
+import { isAnything, mirrorFiles, moveTree } from './place.ts';
+import { tameTree } from './taming.ts';
 
 /** Where on the host something from a guest is to lie, and a private directory beside it to receive it in. */
 export interface Landing {
+  /** Where it comes to lie. */
   readonly target: string;
+  /** The directory that takes it, also while it is received. */
+  readonly directory: string;
+  /** Where it is received, by its name in the guest. */
   readonly stage: string;
-  /** Puts what was received in its place, as `cp -a` would: directories are joined, anything else is replaced. */
-  settle: () => Promise<void>;
+  /**
+   * A directory with the files that lie at the target, by the name in the guest; no link is among them. Made when it is
+   * asked for, and private.
+   */
+  readonly mirror: (signal: AbortSignal) => Promise<string>;
+  /**
+   * Puts what was received in its place, as `cp -a` would: directories are joined, anything else is replaced, and no link
+   * on the way is followed. Returns how many of its links lead out of it.
+   */
+  readonly settle: (signal: AbortSignal) => Promise<number>;
   /** Removes what was received and not settled. */
-  remove: () => Promise<void>;
+  readonly remove: () => Promise<void>;
 }
 
-/** The name of the thing at a guest path. */
+/** The name of the thing at a guest path; empty for a path that says none, as `/` and `/srv/.`. */
 export function nameIn(guestPath: string): string {
-  return posix.basename(guestPath);
+  const name = posix.basename(guestPath);
+  return name === '.' ? '' : name;
 }
 
 /**
  * Prepares the place for a guest's file: below a destination that is a directory or ends in a slash by its own name,
- * else as the destination. Directories above it are made. `runDirectory` is the private directory of this process.
+ * else as the destination. A link at the destination is followed where a slash says that a directory is meant, and is
+ * to be replaced otherwise: it may have come from a guest. Directories above it are made. `runDirectory` is the private
+ * directory of this process.
  */
 export async function openLanding(
   destination: string,
   guestPath: string,
   runDirectory: string,
 ): Promise<Landing> {
+  const name = nameIn(guestPath);
   try {
-    const isInto =
-      destination.endsWith('/') || (await stat(destination).catch(() => undefined))?.isDirectory() === true;
-    const target = isInto ? join(destination, nameIn(guestPath)) : destination;
-    await makeDirectory(dirname(target));
-    const { path: stage, remove } = await openStaging(dirname(target), runDirectory);
-    return { target, stage, settle: () => settle(join(stage, nameIn(guestPath)), target), remove };
+    const target = await openTarget(destination, name);
+    return await stagedLanding(destination, guestPath, target, runDirectory).catch((error: unknown) => {
+      target.place.directory.close();
+      throw error;
+    });
   } catch (cause) {
-    const message = `cannot write to ${destination} on the host: ${systemMessage(cause)}`;
-    throw new TransientError({ reason: 'host', message }, { cause });
+    throw unwritable(destination, cause);
   }
 }
 
-async function settle(from: string, target: string): Promise<void> {
-  const came = await statOf(from);
-  if (came === undefined) {
-    const message = `the guest sent nothing by the name of ${basename(from)}`;
-    const hint = 'it was there a moment before: copy it again, when nothing in the guest takes it away';
-    throw new TransientError({ reason: 'guest', message, hint });
-  }
-  const there = await statOf(target);
-  if (came.isDirectory() && there?.isDirectory() === true) {
-    for (const name of await readdir(from)) await settle(join(from, name), join(target, name));
-    await rmdir(from);
-    return;
-  }
-  if (there?.isDirectory() === true) throw isDirectory(target);
-  if (came.isDirectory() && there !== undefined) await rm(target);
-  await rename(from, target);
+/** A place on the host, and what it is called. */
+interface Target {
+  readonly place: Place;
+  readonly path: string;
+  /** What the held directory is called. */
+  readonly directory: string;
 }
 
-async function statOf(path: string): Promise<Stats | undefined> {
-  return lstat(path).catch(() => undefined);
-}
-
-function isDirectory(target: string): TransientError {
-  const message = `${target} is a directory on the host, and a file is to be put there`;
-  return new TransientError({
-    reason: 'host',
-    message,
-    hint: 'remove it, or name another place on the host',
+async function openTarget(destination: string, name: string): Promise<Target> {
+  const inside = (directory: HeldDirectory): Target => ({
+    // what has no name is the directory itself
+    place: { directory, name: Buffer.from(name || '.') },
+    path: join(destination, name),
+    directory: resolve(destination),
   });
+  if (destination.endsWith('/')) {
+    await makeDirectory(destination);
+    return inside(HeldDirectory.at(destination));
+  }
+  const above = dirname(destination);
+  await makeDirectory(above);
+  const directory = HeldDirectory.at(above);
+  const place = { directory, name: Buffer.from(basename(destination)) };
+  const existing = name === '' ? undefined : directory.find(place.name);
+  if (existing === undefined) return { place, path: destination, directory: above };
+  directory.close();
+  return inside(existing);
+}
+
+async function stagedLanding(
+  destination: string,
+  guestPath: string,
+  { place, path: target, directory }: Target,
+  runDirectory: string,
+): Promise<Landing> {
+  const staging = await openStaging(directory, runDirectory);
+  const stage = await Stage.open(staging, place.directory, nameIn(guestPath));
+  return {
+    target,
+    directory,
+    stage: stage.receivingPath,
+    mirror: async (signal) => {
+      await mirrorFiles(place, stage.mirrored, signal);
+      return stage.mirrorPath;
+    },
+    settle: (signal) =>
+      settled(stage, guestPath, { place, path: target }, signal).catch((cause: unknown) => {
+        throw unwritable(destination, cause);
+      }),
+    remove: async () => {
+      stage.close();
+      place.directory.close();
+      await staging.remove();
+    },
+  };
+}
+
+async function settled(
+  { received }: Stage,
+  guestPath: string,
+  { place, path }: Pick<Target, 'place' | 'path'>,
+  signal: AbortSignal,
+): Promise<number> {
+  if (!(await isAnything(received))) throw nothingCame(guestPath);
+  const links = await tameTree(received, signal);
+  await moveTree(received, place, path);
+  return countOutwardLinks(links);
+}
+
+/** The private directory beside a target: what it holds keeps to itself whatever rights a guest gives to what it sends. */
+class Stage {
+  readonly receivingPath: string;
+  readonly mirrorPath: string;
+  readonly received: Place;
+  readonly mirrored: Place;
+  readonly #held: readonly HeldDirectory[];
+
+  static async open(staging: Staging, beside: HeldDirectory, name: string): Promise<Stage> {
+    try {
+      return new Stage(staging, beside, name);
+    } catch (error) {
+      await staging.remove();
+      throw error;
+    }
+  }
+
+  private constructor({ path }: Staging, beside: HeldDirectory, name: string) {
+    const root = beside.below(Buffer.from(basename(path)));
+    const [receiving, mirror] = ['received', 'mirror'].map((part) => {
+      mkdirSync(join(path, part), { mode: 0o700 });
+      return root.below(Buffer.from(part));
+    }) as [HeldDirectory, HeldDirectory];
+    this.#held = [root, receiving, mirror];
+    this.receivingPath = join(path, 'received');
+    this.mirrorPath = join(path, 'mirror');
+    this.received =
+      name === ''
+        ? { directory: root, name: Buffer.from('received') }
+        : { directory: receiving, name: Buffer.from(name) };
+    this.mirrored = { directory: mirror, name: Buffer.from(name || '.') };
+  }
+
+  close(): void {
+    for (const directory of this.#held) directory.close();
+  }
+}
+
+function nothingCame(guestPath: string): TransientError {
+  return new TransientError({
+    reason: 'guest',
+    message: `the guest sent nothing by the name of ${posix.basename(guestPath)}`,
+    hint: 'it was there a moment before: copy it again, when nothing in the guest takes it away',
+  });
+}
+
+function unwritable(destination: string, cause: unknown): unknown {
+  if (!isSystemError(cause)) return cause;
+  const why = errorCode(cause) === 'EXDEV' ? 'a part of it is on another filesystem' : systemMessage(cause);
+  const message = `cannot write to ${destination} on the host: ${why}`;
+  return new TransientError({ reason: 'host', message }, { cause });
 }

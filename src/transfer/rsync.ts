@@ -6,10 +6,15 @@ import { findProgram } from '../host/program.ts';
 import { tailOf } from '../host/tail.ts';
 import { TransientError } from '../problem.ts';
 import type { Far } from './far.ts';
+import type { Landing } from './landing.ts';
+import { nameIn } from './landing.ts';
 import type { Owner, Source } from './tar.ts';
 
 /** What rsync is to keep: all that `cp -a` would, hard links and holes too. */
 const KEEPING = ['-aHS', '--numeric-ids'];
+
+/** What it has to say besides errors nobody reads, and so it would wait for ever. */
+const SILENTLY = '--quiet';
 
 /** The descriptor on which rsync's remote shell finds its way to the far side. */
 const WAY = 3;
@@ -41,19 +46,28 @@ export async function rsyncIn(
   await runRsync([`--chown=${uid}:${gid}`, '--', from, to], far, signal);
 }
 
-/** Brings a place on the host to what a file or directory of the guest is. */
+/**
+ * What is copied out is ours, also where we are root and could give it away. The list of files comes before the files
+ * (`--no-inc-recursive`): older versions of rsync let a guest out of the directory by a link in a later part of the list.
+ */
+const RECEIVING = ['--no-owner', '--no-group', '--no-D', '--chmod=ug-s,go-w', '--no-inc-recursive'];
+
+/**
+ * Receives a file or directory of the guest; what is the same in the mirror of what lies at its target is not sent. The
+ * target itself is no place for a program that follows links.
+ */
 export async function rsyncOut(
   guest: string,
   isDirectory: boolean,
-  target: string,
+  landing: Pick<Landing, 'stage' | 'mirror'>,
   far: Far,
   signal: AbortSignal,
 ): Promise<void> {
-  const [from, to] = isDirectory
-    ? [`far:${guest.replace(/\/*$/, '/')}`, `${target}/`]
-    : [`far:${guest}`, target];
-  // what is copied out is ours, also where we are root and could give it away
-  await runRsync(['--no-owner', '--no-group', '--no-devices', '--chmod=Fug-s', '--', from, to], far, signal);
+  const name = nameIn(guest);
+  const mirror = join(await landing.mirror(signal), isDirectory ? name : '');
+  const to = join(landing.stage, name);
+  const way = isDirectory ? [`far:${guest.replace(/\/*$/, '/')}`, `${to}/`] : [`far:${guest}`, to];
+  await runRsync([...RECEIVING, `--link-dest=${mirror}`, '--', ...way], far, signal);
 }
 
 async function runRsync(args: readonly string[], far: Far, signal: AbortSignal): Promise<void> {
@@ -66,7 +80,16 @@ async function runRsync(args: readonly string[], far: Far, signal: AbortSignal):
     await writeFile(shell, REMOTE_SHELL, { mode: 0o700 });
     const path = `${far.sudo} rsync`.trim();
     // what rsync sends of paths goes over the wire and not through a shell
-    const all = [...KEEPING, '--protect-args', '--blocking-io', '-e', shell, `--rsync-path=${path}`, ...args];
+    const all = [
+      ...KEEPING,
+      SILENTLY,
+      '--protect-args',
+      '--blocking-io',
+      '-e',
+      shell,
+      `--rsync-path=${path}`,
+      ...args,
+    ];
     const child = await startChild('rsync', all, { channels: 1, signal });
     const [way] = child.channels;
     if (way === undefined) throw new Error('rsync was started without its way to the guest');

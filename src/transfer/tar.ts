@@ -3,10 +3,10 @@ import { pipeline } from 'node:stream/promises';
 import type { Child } from '../host/child.ts';
 import { startChild } from '../host/child.ts';
 import { noticing } from '../host/noticing.ts';
-import { runSilently } from '../host/run.ts';
 import { NoSpace } from '../host/space.ts';
 import { tailOf } from '../host/tail.ts';
 import { TransientError } from '../problem.ts';
+import type { Landing } from './landing.ts';
 
 /** Who owns what is unpacked: numbers of the guest's. */
 export interface Owner {
@@ -47,15 +47,15 @@ export const SAYS_FULL = /Wrote only \d+ of \d+ bytes|No space left on device|Di
 /** Takes precedence over the locale (gettext): what tar says is read by us. */
 const IN_ENGLISH = { LANGUAGE: 'en' };
 
-/** Unpacks a tar stream from a guest into a host directory; a full disk ends it at once. */
+/** Unpacks a tar stream from a guest where it is to be received on the host; a full disk ends it at once. */
 export async function unpackInto(
-  directory: string,
+  { stage, directory }: Pick<Landing, 'stage' | 'directory'>,
   bytes: AsyncIterable<Buffer>,
   signal: AbortSignal,
 ): Promise<void> {
   const tar = await startChild(
     'tar',
-    ['-x', '-p', '--no-same-owner', '--no-unquote', '-f', '-', '-C', directory],
+    ['-x', '-p', '--no-same-owner', '--no-unquote', '-f', '-', '-C', stage],
     { fed: true, signal, environment: IN_ENGLISH },
   );
   const said = tailOf(tar.stderr);
@@ -73,17 +73,9 @@ export async function unpackInto(
   const { code } = await tar.exited;
   signal.throwIfAborted();
   if (fault instanceof NoSpace) throw fault;
-  if (isFull()) throw full(dirname(directory));
+  if (isFull()) throw full(directory);
   if (code !== 0) throw failed('cannot unpack on the host what the guest sent', said.text);
   await poured;
-  await takeRights(directory, signal);
-}
-
-/** A guest makes no devices on the host, and nothing that lends our rights to whoever runs it. */
-async function takeRights(directory: string, signal: AbortSignal): Promise<void> {
-  const devices = ['(', '-type', 'b', '-o', '-type', 'c', ')', '-delete'];
-  const lent = ['-type', 'f', '-perm', '/6000', '-exec', 'chmod', 'a-s', '{}', '+'];
-  await runSilently('find', [directory, ...devices, '-o', ...lent], signal);
 }
 
 async function* outputOf(tar: Child, what: string, signal: AbortSignal): AsyncGenerator<Buffer> {

@@ -105,7 +105,8 @@ describe('feeding a script', () => {
 
 test('a guest that cannot pack says why, and not the tar of the host', async () => {
   const far = await hostAsGuest(pathWithout(join(directory, 'bin'), process.env['PATH'] ?? '', 'tar'));
-  const context = { signal: patience, progress: () => undefined, runDirectory: directory };
+  const [progress, note] = [(): void => undefined, (): void => undefined];
+  const context = { signal: patience, progress, note, runDirectory: directory };
   writeFileSync(join(directory, 'wanted'), '');
   const copy = { guest: join(directory, 'wanted'), host: join(directory, 'out'), rsync: false };
   await expect(copyOut(copy, far, context)).rejects.toThrow(

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   existsSync,
@@ -108,3 +108,12 @@ async function deadProcess(): Promise<{ pid: number; started: number }> {
   await once(child, 'exit');
   return { pid, started };
 }
+
+test('what is hard to remove is removed: read-only directories, names that are no UTF-8, a path without end', async () => {
+  const { path, remove } = await openStaging(place, run);
+  const script = `mkdir -p mod/a; echo x >mod/a/file; echo x >"mod/$(printf 'n\\377')"; chmod -R a-w mod; chmod 0 mod/a
+    name=$(printf '%0200d' 0); for i in $(seq 30); do mkdir $name && cd $name || exit; done`;
+  execFileSync('bash', ['-c', script], { cwd: path });
+  await remove();
+  expect([readdirSync(place), readdirSync(run)]).toEqual([[], []]);
+});

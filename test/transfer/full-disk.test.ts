@@ -11,6 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { NoSpace } from '../../src/host/space.ts';
 import { copyOut } from '../../src/transfer/copy.ts';
@@ -39,7 +40,7 @@ test('the first file for which there is no room ends the copy, and the directory
   );
   chmodSync(join(work, 'tar'), 0o755);
   vi.stubEnv('PATH', [work, process.env['PATH']].join(delimiter));
-  const copy = unpackInto(stage, endless(), new AbortController().signal);
+  const copy = unpackInto({ stage, directory: join(work, 'out') }, endless(), new AbortController().signal);
   await expect(copy).rejects.toThrow(`there is no space left in ${join(work, 'out')} on the host`);
 });
 
@@ -51,7 +52,9 @@ test('the words of another language are understood', async () => {
   chmodSync(join(work, 'tar'), 0o755);
   vi.stubEnv('PATH', [work, process.env['PATH']].join(delimiter));
   vi.stubEnv('LANGUAGE', 'de:fr');
-  await expect(unpackInto(stage, endless(), new AbortController().signal)).rejects.toThrow(NoSpace);
+  await expect(
+    unpackInto({ stage, directory: join(work, 'out') }, endless(), new AbortController().signal),
+  ).rejects.toThrow(NoSpace);
 });
 
 describe.runIf(canMount())('a disk of 64 MB', () => {
@@ -61,12 +64,27 @@ describe.runIf(canMount())('a disk of 64 MB', () => {
   });
   afterEach(() => void execFileSync('umount', [join(work, 'disk')]));
 
-  const copyFrom = async (pack: string): Promise<void> =>
-    copyOut({ guest: '/srv/big', host: join(work, 'disk/'), rsync: false }, guestThatSays(pack), {
+  const copyFrom = async (pack: string, to = 'disk/'): Promise<void> =>
+    copyOut({ guest: '/srv/big', host: join(work, to), rsync: false }, guestThatSays(pack), {
       signal: new AbortController().signal,
       progress: () => undefined,
+      note: () => undefined,
       runDirectory: work,
     });
+
+  test('in the middle of a place is told of', async () => {
+    mkdirSync(join(work, 'tree/big/disk'), { recursive: true });
+    execFileSync('mount', ['--bind', join(work, 'disk'), join(work, 'tree/big/disk')]);
+    try {
+      const pack = `mkdir -p ${work}/big/disk && echo x >${work}/big/disk/file && tar -c -f - -C ${work} ./big`;
+      await expect(copyFrom(pack, 'tree/')).rejects.toThrow(
+        `cannot write to ${work}/tree/ on the host: a part of it is on another filesystem`,
+      );
+    } finally {
+      execFileSync('umount', [join(work, 'tree/big/disk')]);
+    }
+    expect(readdirSync(join(work, 'tree'))).toEqual(['big']);
+  });
 
   test('takes what fits', async () => {
     await copyFrom(tarOf(50));
@@ -115,7 +133,8 @@ function guestThatSays(command: string): Far {
         if (child.exitCode === null && child.signalCode === null) process.kill(-(child.pid ?? 0), 'SIGKILL');
       });
       const answer = once(child, 'exit').then(() => ({ code: child.exitCode ?? 1, stdout: '', stderr: '' }));
-      return { bytes: child.stdout, answer };
+      // a child that ends takes with it what nobody reads yet
+      return { bytes: child.stdout.pipe(new PassThrough()), answer };
     },
   };
 }

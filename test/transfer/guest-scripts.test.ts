@@ -15,6 +15,7 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Far } from '../../src/transfer/far.ts';
 import {
+  GNU_TAR_SCRIPT,
   MISSING,
   lookScript,
   packScript,
@@ -37,13 +38,18 @@ const ODD_NAMES = [
 describe.for(['sh', 'busybox sh'])('in %s', (shell) => {
   let guest = '';
   let programs = '';
+  /** Only what scripts are made of. */
+  let far: Far;
   beforeEach(() => {
     guest = mkdtempSync('/tmp/tr-scripts-');
     programs = mkdtempSync('/tmp/tr-programs-');
-    if (shell === 'sh') return;
-    execFileSync('busybox', ['--install', '-s', programs]);
-    rmSync(join(programs, 'tar'));
-    symlinkSync(execFileSync('which', ['tar'], { encoding: 'utf8' }).trim(), join(programs, 'tar'));
+    if (shell !== 'sh') {
+      execFileSync('busybox', ['--install', '-s', programs]);
+      rmSync(join(programs, 'tar'));
+      symlinkSync(execFileSync('which', ['tar'], { encoding: 'utf8' }).trim(), join(programs, 'tar'));
+    }
+    // some builds of busybox have a shell that prefers its own tar to that of PATH
+    far = { sudo: '', tar: run(GNU_TAR_SCRIPT).stdout.toString().trim(), gnuTar: true } as Far;
   });
   afterEach(() => {
     for (const directory of [guest, programs]) rmSync(directory, { recursive: true });
@@ -54,11 +60,25 @@ describe.for(['sh', 'busybox sh'])('in %s', (shell) => {
     return spawnSync(shell === 'sh' ? '/bin/sh' : join(programs, 'sh'), ['-c', script], { input, env });
   };
   const placed = (destination: string, name: string): string[] => {
-    const { status, stdout, stderr } = run(placeScript(join(guest, destination), name, FAR));
+    const { status, stdout, stderr } = run(placeScript(join(guest, destination), name, far));
     expect([status, stderr.toString()]).toEqual([0, '']);
     const [owner = '', isThere = '', ...place] = stdout.toString().split('\n');
     return [owner, isThere, place.join('\n').replace(`${guest}/`, '')];
   };
+
+  test('GNU tar is found where PATH has it, and nothing where that is another one', () => {
+    expect(far.tar).toBe(
+      shell === 'sh' ? execFileSync('which', ['tar']).toString().trim() : `${programs}/tar`,
+    );
+    mkdirSync(join(guest, 'tar'));
+    const look = (...path: readonly string[]): string =>
+      run(`PATH=${path.join(':')}\n${GNU_TAR_SCRIPT}`).stdout.toString();
+    expect(look('/nowhere', guest, '/usr/bin')).toBe('/usr/bin/tar\n');
+    rmSync(join(guest, 'tar'), { recursive: true });
+    writeFileSync(join(guest, 'tar'), '#!/bin/sh\necho busybox\n', { mode: 0o755 });
+    expect(look(guest, '/usr/bin')).toBe('');
+    expect(look('/nowhere')).toBe('');
+  });
 
   describe('the place of what is copied in', () => {
     test.for([
@@ -87,7 +107,7 @@ describe.for(['sh', 'busybox sh'])('in %s', (shell) => {
     test('belongs to whoever owns the nearest directory', () => {
       const { uid, gid } = statSync(guest);
       expect(placed('a/b/new', 'app')[0]).toBe(`${uid}:${gid}`);
-      expect(run(placeScript('/tr-not-made', 'app', FAR)).stdout.toString()).toBe(
+      expect(run(placeScript('/tr-not-made', 'app', far)).stdout.toString()).toBe(
         `${statSync('/').uid}:${statSync('/').gid}\nno\n/tr-not-made`,
       );
     });
@@ -100,7 +120,7 @@ describe.for(['sh', 'busybox sh'])('in %s', (shell) => {
 
     test('below a file is refused', () => {
       writeFileSync(join(guest, 'file'), '');
-      const { status, stderr } = run(placeScript(join(guest, 'file/x/y'), 'app', FAR));
+      const { status, stderr } = run(placeScript(join(guest, 'file/x/y'), 'app', far));
       expect(status).not.toBe(0);
       expect(stderr.toString()).toContain(join(guest, 'file'));
     });
@@ -108,16 +128,16 @@ describe.for(['sh', 'busybox sh'])('in %s', (shell) => {
 
   test('what is received is preceded by its place, and a NUL', () => {
     const { uid, gid } = statSync(guest);
-    const { status, stdout } = run(receiveScript(`${guest}/`, 'app', false, FAR), archiveOf('app'));
+    const { status, stdout } = run(receiveScript(`${guest}/`, 'app', false, far), archiveOf('app'));
     expect([status, stdout.toString()]).toEqual([0, `${uid}:${gid}\nno\n${guest}/app\0`]);
   });
 
   describe('a file that is unpacked', () => {
     test.for(ODD_NAMES)('by the name %j keeps it, or has the one that it is given', (name) => {
       const archive = archiveOf(name);
-      expect(run(receiveScript(join(guest, name), name, false, FAR), archive).status).toBe(0);
-      expect(run(receiveScript(join(guest, 'other'), name, false, FAR), archive).status).toBe(0);
-      expect(run(receiveScript(join(guest, `un${name}`), name, false, FAR), archive).status).toBe(0);
+      expect(run(receiveScript(join(guest, name), name, false, far), archive).status).toBe(0);
+      expect(run(receiveScript(join(guest, 'other'), name, false, far), archive).status).toBe(0);
+      expect(run(receiveScript(join(guest, `un${name}`), name, false, far), archive).status).toBe(0);
       for (const made of [name, 'other', `un${name}`])
         expect(readFileSync(join(guest, made), 'utf8')).toBe('content');
       expect(readdirSync(guest)).toHaveLength(3);
@@ -125,13 +145,13 @@ describe.for(['sh', 'busybox sh'])('in %s', (shell) => {
 
     test('takes the place of another file', () => {
       writeFileSync(join(guest, 'other'), 'before');
-      expect(run(receiveScript(join(guest, 'other'), 'app', false, FAR), archiveOf('app')).status).toBe(0);
+      expect(run(receiveScript(join(guest, 'other'), 'app', false, far), archiveOf('app')).status).toBe(0);
       expect(readFileSync(join(guest, 'other'), 'utf8')).toBe('content');
     });
 
     test('and is broken leaves nothing', () => {
       const broken = archiveOf('app').subarray(0, 700);
-      expect(run(receiveScript(join(guest, 'other'), 'app', false, FAR), broken).status).not.toBe(0);
+      expect(run(receiveScript(join(guest, 'other'), 'app', false, far), broken).status).not.toBe(0);
       expect(readdirSync(guest)).toEqual([]);
     });
   });
@@ -140,13 +160,13 @@ describe.for(['sh', 'busybox sh'])('in %s', (shell) => {
     test.for(ODD_NAMES)('at %j is joined with what is there', (name) => {
       mkdirSync(join(guest, name));
       writeFileSync(join(guest, name, 'old'), 'old');
-      expect(run(receiveScript(guest, name, true, FAR), archiveOf('new')).status).toBe(0);
+      expect(run(receiveScript(guest, name, true, far), archiveOf('new')).status).toBe(0);
       expect(readdirSync(join(guest, name))).toEqual(['new', 'old']);
     });
 
     test('and is broken is told by the exit code', () => {
       const broken = archiveOf('app').subarray(0, 700);
-      expect(run(receiveScript(join(guest, 'new'), 'app', true, FAR), broken).status).not.toBe(0);
+      expect(run(receiveScript(join(guest, 'new'), 'app', true, far), broken).status).not.toBe(0);
     });
   });
 
@@ -154,23 +174,23 @@ describe.for(['sh', 'busybox sh'])('in %s', (shell) => {
     test.for(ODD_NAMES)('has its own name, %j', (name) => {
       mkdirSync(join(guest, name));
       writeFileSync(join(guest, name, name), 'content');
-      const { status, stdout } = run(packScript(join(guest, name), FAR));
+      const { status, stdout } = run(packScript(join(guest, name), far));
       expect(status).toBe(0);
       expect(namesIn(stdout)).toEqual([`./${name}/`, `./${name}/${name}`]);
     });
 
     test('may be a link that leads nowhere', () => {
       symlinkSync('nowhere', join(guest, 'link'));
-      expect(namesIn(run(packScript(join(guest, 'link'), FAR)).stdout)).toEqual(['./link']);
+      expect(namesIn(run(packScript(join(guest, 'link'), far)).stdout)).toEqual(['./link']);
     });
 
     test('may be named with a slash at its end', () => {
       mkdirSync(join(guest, 'there'));
-      expect(namesIn(run(packScript(join(guest, 'there/'), FAR)).stdout)).toEqual(['./there/']);
+      expect(namesIn(run(packScript(join(guest, 'there/'), far)).stdout)).toEqual(['./there/']);
     });
 
     test('and is not there is told by its own exit code', () => {
-      const { status, stdout } = run(packScript(join(guest, 'nowhere'), FAR));
+      const { status, stdout } = run(packScript(join(guest, 'nowhere'), far));
       expect([status, stdout.length]).toEqual([MISSING, 0]);
       expect(MISSING).toBe(44);
     });
@@ -188,13 +208,10 @@ describe.for(['sh', 'busybox sh'])('in %s', (shell) => {
     symlinkSync('there', join(guest, 'link'));
     symlinkSync('nowhere', join(guest, 'dangling'));
     writeFileSync(join(guest, 'file'), '');
-    const answer = run(lookScript(join(guest, name), FAR));
+    const answer = run(lookScript(join(guest, name), far));
     expect([answer.status, answer.stdout.toString()]).toEqual([status, said]);
   });
 });
-
-/** Only what scripts are made of. */
-const FAR = { sudo: '', tar: 'tar', gnuTar: true } as Far;
 
 /** A tar archive of one file. */
 function archiveOf(name: string): Buffer {

@@ -30,7 +30,7 @@ async function land(destination: string, guestPath: string, fill: (path: string)
   const landing = await openLanding(destination, guestPath, runDirectory);
   try {
     fill(join(landing.stage, guestPath.split('/').at(-1) ?? ''));
-    await landing.settle();
+    await landing.settle(new AbortController().signal);
   } finally {
     await landing.remove();
   }
@@ -93,5 +93,33 @@ describe('where something lands', () => {
       'the guest sent nothing',
     );
     expect(existsSync(join(work, 'out/log'))).toBe(false);
+  });
+});
+
+describe('a path in the guest that ends in no name', () => {
+  const fill = (path: string): void => writeFileSync(join(path, 'file'), 'x');
+  const receive = async (destination: string, guestPath: string): Promise<void> => {
+    const landing = await openLanding(
+      join(work, destination) + (destination.endsWith('/') ? '/' : ''),
+      guestPath,
+      runDirectory,
+    );
+    try {
+      await landing.mirror(new AbortController().signal);
+      fill(landing.stage);
+      await landing.settle(new AbortController().signal);
+    } finally {
+      await landing.remove();
+    }
+  };
+
+  test.for(['/', '/srv/.'])('%s is what is in that directory', async (guestPath) => {
+    mkdirSync(join(work, 'there'));
+    symlinkSync('there', join(work, 'link'));
+    for (const destination of ['new', 'new/', 'other/', 'there', 'link/', 'link'])
+      await receive(destination, guestPath);
+    for (const name of ['new', 'other', 'there', 'link'])
+      expect(readdirSync(join(work, name))).toEqual(['file']);
+    expect(lstatSync(join(work, 'link')).isSymbolicLink()).toBe(false);
   });
 });

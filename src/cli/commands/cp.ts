@@ -1,3 +1,4 @@
+import { lstatSync } from 'node:fs';
 import { absoluteHostPath, mergeLayers } from '../../config/merge.ts';
 import { builderOf } from '../../config/vm.ts';
 import type { CopySpec } from '../../config/vm-spec.ts';
@@ -57,6 +58,7 @@ function planFor(invocation: Invocation): Result<Plan> {
   if (paths.some(({ vm }) => vm !== first.vm))
     return misused(destination, 'all sources must be VM paths of the same VM');
   const host = absoluteHostPath(destination, workingDirectory);
+  if (paths.length > 1 && !host.endsWith('/') && isLink(host)) return linkInTheWay(destination);
   return plan(
     first.vm,
     'out',
@@ -73,6 +75,20 @@ function intoDirectory(copies: readonly CopySpec[], side: 'host' | 'guest'): Cop
     const destination = copy[side];
     const isSure = copies.length === 1 || destination.endsWith('/');
     return isSure ? copy : { ...copy, [side]: `${destination}/` };
+  });
+}
+
+/** A link may have come from a guest: nothing goes where it leads unless a slash at its end says so. */
+function isLink(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+}
+
+function linkInTheWay(destination: string): Result<never> {
+  return failed({
+    reason: 'usage',
+    message: `several files can only be copied into a directory, and ${destination} is a link`,
+    where: { kind: 'flag', flag: 'PATH', value: destination },
+    hint: `write ${destination}/ to copy into the directory that it leads to`,
   });
 }
 

@@ -21,6 +21,7 @@ export class Stand {
 /** What nobody can know before, and what the fake QEMU says of itself. */
 const CHANGING: readonly (readonly [pattern: RegExp, shown: string])[] = [
   [/\bprocess \d+/g, 'process 4242'],
+  [/\bproject-[0-9a-f]{16}\b/g, 'project-e54ffa1e8cb42663'],
   [/since [\d-]+ [\d:]+ UTC/g, 'since 2026-03-02 09:41:00 UTC'],
   [/[\d.]+ GB \(\d+ bytes\)/g, '8.2 GB (8203583488 bytes)'],
   [/belongs to user \d+, and we are user \d+/g, 'belongs to user 0, and we are user 1000'],

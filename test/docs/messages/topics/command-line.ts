@@ -1,3 +1,4 @@
+import { symlinkSync } from 'node:fs';
 import type { Topic } from '../scenario.ts';
 import { VM, base } from './parts.ts';
 
@@ -108,6 +109,12 @@ export const commandLine: Topic = {
     {
       form: 'all sources must be VM paths of the same VM',
       typed: ['transient cp web:/etc/hosts db:/etc/hosts ./out/'],
+    },
+    {
+      form: 'several files can only be copied into a directory, and PATH is a link',
+      when: 'An earlier copy may have left the link, and it leads where the guest wanted.',
+      prepare: (scene) => symlinkSync('../elsewhere', scene.place('out')),
+      typed: ['transient cp web:/etc/hosts web:/etc/hostname ./out'],
     },
     {
       form: 'PATH is there already, and is left as it is',

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { builderProgram } from '../../../../src/builder/args.ts';
 import type { Scene } from '../scene.ts';
 import type { Topic } from '../scenario.ts';
@@ -71,6 +72,14 @@ export const copies: Topic = {
       typed: [`${DIRECT} --copy-out-after /srv/log:./out/`],
       advice:
         'Copies out are made also when the command before them failed: then what it was to write may be missing.',
+    },
+    {
+      form: 'copying out GUEST:HOST: cannot copy GUEST of the guest: it is neither a file nor a directory nor a link',
+      prepare: (scene) => {
+        base(scene);
+        execFileSync('mkfifo', [scene.place('/srv/events')]);
+      },
+      typed: [`${DIRECT} --copy-out-after /srv/events:./out/`],
     },
     {
       form: 'copying out GUEST:HOST: cannot read GUEST in the guest: REASON',
