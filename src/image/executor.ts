@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import type { ImageNeed } from '../config/vm-spec.ts';
 import { imagePath } from '../host/paths.ts';
 import { findProgram } from '../host/program.ts';
-import { formatImageSource } from '../options/option.ts';
+import { shownImageSource } from '../options/option.ts';
 import type { Executor, Executors, FindDisks, StepContext } from '../plan/contract.ts';
 import type { CommitImage, RemoveImage } from '../plan/step.ts';
 import { TransientError } from '../problem.ts';
@@ -124,7 +124,7 @@ async function make(
     throw error;
   });
   // before the image is there: a record without its image does no harm, an image without its record would
-  await recordOrigin(image, { source: formatImageSource(source), sha256: fetched.sha256 });
+  await recordOrigin(image, { source: shownImageSource(source), sha256: fetched.sha256 });
   await working.commit(file);
 }
 

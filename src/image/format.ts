@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises';
 import { TransientError, systemMessage } from '../problem.ts';
+import { blockDeviceSize } from './source-file.ts';
 
 /** The formats of disks that we take, by qemu-img's names. */
 export type DiskFormat = 'qcow2' | 'raw' | 'vmdk' | 'vdi' | 'vhdx' | 'vpc' | 'qed';
@@ -58,7 +59,8 @@ interface Ends {
 async function readEnds(path: string, shown: string): Promise<Ends> {
   try {
     await using file = await open(path, 'r');
-    const { size } = await file.stat();
+    const found = await file.stat();
+    const size = found.isBlockDevice() ? await blockDeviceSize(found.rdev, path) : found.size;
     const head = await file.read(Buffer.alloc(HEAD), 0, HEAD, 0);
     const tail = await file.read(Buffer.alloc(SECTOR), 0, SECTOR, Math.max(0, size - SECTOR));
     return {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import * as z from 'zod';
 import type { ImageNeed } from '../config/vm-spec.ts';
-import { formatImageSource } from '../options/option.ts';
+import { shownImageSource } from '../options/option.ts';
 import { encodeName } from '../host/paths.ts';
 import { TransientError } from '../problem.ts';
 
@@ -39,7 +39,7 @@ export async function forgetOrigin(backend: string, name: string): Promise<void>
  */
 export async function checkOrigin(need: ImageNeed): Promise<void> {
   const origin = await readOrigin(need.backend, need.name);
-  const wanted = need.source && formatImageSource(need.source);
+  const wanted = need.source && shownImageSource(need.source);
   if (origin === undefined) return;
   if (wanted !== undefined && wanted !== origin.source && !isByNameOnly(need, origin)) {
     if (await isSameFile(need, origin)) return recordOrigin(need, { ...origin, source: wanted });
