@@ -1,8 +1,6 @@
-import { createHash } from 'node:crypto';
-import { constants, createReadStream } from 'node:fs';
+import { constants } from 'node:fs';
 import { copyFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import type { ImageNeed } from '../config/vm-spec.ts';
 import { imagePath } from '../host/paths.ts';
 import { findProgram } from '../host/program.ts';
@@ -17,6 +15,7 @@ import { COMMIT, checkOrigin, forgetOrigin, recordOrigin } from './origin.ts';
 import { convertToQcow2, inspectImage, isWholeQcow2 } from './qemu-img.ts';
 import type { WorkingImage } from './store.ts';
 import { isStored, openWorkingImage, sweepBackend } from './store.ts';
+import { sumOfFile } from './sums.ts';
 import { vmsUsing } from './users.ts';
 
 type ImageKind = 'image.retrieve' | 'image.remove' | 'image.commit';
@@ -63,18 +62,12 @@ async function commitDisk(
     );
     await recordOrigin(
       { name: image, backend },
-      { source: `${COMMIT}${vm}`, sha256: await sumOf(target, signal) },
+      { source: `${COMMIT}${vm}`, sha256: await sumOfFile(target, signal) },
     );
     await working.commit(target);
   } finally {
     await working.close({ download: true });
   }
-}
-
-async function sumOf(path: string, signal: AbortSignal): Promise<string> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(path), hash, { signal });
-  return hash.digest('hex');
 }
 
 function imageExists(image: string): TransientError {

@@ -1,7 +1,7 @@
 import { constants, createReadStream } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { open, readFile } from 'node:fs/promises';
-import { TransientError, isSystemError, systemMessage } from '../problem.ts';
+import { TransientError, errorCode, isSystemError, systemMessage } from '../problem.ts';
 
 const READ_SIZE = 1 << 20;
 
@@ -28,22 +28,24 @@ export class SourceFile implements AsyncDisposable {
       return new SourceFile(path, file, await sizeOf(file, path));
     } catch (cause) {
       await file?.close();
+      // nobody listens: it is a socket
+      if (errorCode(cause) === 'ENXIO') throw unreadable(path, new WrongKind(NEITHER));
       throw isSystemError(cause) || cause instanceof WrongKind ? unreadable(path, cause) : cause;
     }
   }
 
-  async *bytes(onProgress: (done: number) => void, signal: AbortSignal): AsyncGenerator<Buffer> {
+  async *bytes(onProgress: (done: number) => void, signal?: AbortSignal): AsyncGenerator<Buffer> {
     let done = 0;
     const how = { fd: this.#file, start: 0, autoClose: false, highWaterMark: READ_SIZE };
     try {
       for await (const chunk of createReadStream('', how) as AsyncIterable<Buffer>) {
-        signal.throwIfAborted();
+        signal?.throwIfAborted();
         done += chunk.length;
         onProgress(done);
         yield chunk;
       }
     } catch (cause) {
-      signal.throwIfAborted();
+      signal?.throwIfAborted();
       throw isSystemError(cause) ? unreadable(this.#path, cause) : cause;
     }
   }
@@ -56,11 +58,13 @@ export class SourceFile implements AsyncDisposable {
 /** What cannot be read from its beginning to its end, any number of times. */
 class WrongKind extends Error {}
 
+const NEITHER = 'it is neither a regular file nor a block device';
+
 async function sizeOf(file: FileHandle, path: string): Promise<number> {
   const found = await file.stat();
   if (found.isFile()) return found.size;
   if (found.isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR', syscall: 'read' });
-  if (!found.isBlockDevice()) throw new WrongKind('it is neither a regular file nor a block device');
+  if (!found.isBlockDevice()) throw new WrongKind(NEITHER);
   return blockDeviceSize(found.rdev, path);
 }
 

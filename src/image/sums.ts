@@ -1,6 +1,7 @@
 import type { Hash } from 'node:crypto';
 import { createHash } from 'node:crypto';
 import { TransientError } from '../problem.ts';
+import { SourceFile } from './source-file.ts';
 
 /** A sum that the bytes of a source must have. */
 export interface Expected {
@@ -55,4 +56,12 @@ export class Sums {
     this.#digests.set(algorithm, known);
     return known;
   }
+}
+
+/** The SHA-256 of a file or block device. */
+export async function sumOfFile(path: string, signal?: AbortSignal): Promise<string> {
+  await using file = await SourceFile.open(path);
+  const hash = createHash('sha256');
+  for await (const chunk of file.bytes(() => undefined, signal)) hash.update(chunk);
+  return hash.digest('hex');
 }

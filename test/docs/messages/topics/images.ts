@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { compressed, disk } from '../../../rig/disks.ts';
@@ -9,7 +10,7 @@ import type { Scene } from '../scene.ts';
 import { SERVER } from '../scene.ts';
 import type { Topic } from '../scenario.ts';
 import type { Makers } from './broken-images.ts';
-import { BROKEN_BOXES, UNUSABLE_DISKS } from './broken-images.ts';
+import { BROKEN_BOXES, FOREIGN, UNUSABLE_DISKS } from './broken-images.ts';
 import { CREATED, base } from './parts.ts';
 
 const BOXES = `VAGRANT_SERVER_URL=${SERVER}`;
@@ -77,12 +78,25 @@ export const images: Topic = {
       typed: ['transient image pull base,file=./base.qcow2'],
     },
     {
+      form: 'cannot read the image file PATH: REASON',
+      when: 'What can be read only once, or has no end, is no source of an image.',
+      prepare: (scene) => void execFileSync('mkfifo', [scene.place('pipe')]),
+      typed: ['transient image pull base,file=./pipe'],
+    },
+    {
       form: 'PATH is not a usable disk image: REASON',
       when: 'The file is no disk, or one that does not hold all of its data: files of the host that an image names would be open to the guest.',
       prepare: (scene) => writeAll(scene, UNUSABLE_DISKS),
       typed: [`transient image pull ${specsOf(UNUSABLE_DISKS)}`],
       inAnyOrder: true,
       advice: 'A web page is often what a server sends in place of a file to somebody who is not logged in.',
+    },
+    {
+      form: 'PATH is not a usable disk image: REASON',
+      when: 'It is something that is known, and that no VM runs from as it is.',
+      prepare: (scene) => writeAll(scene, FOREIGN),
+      typed: [`transient image pull ${specsOf(FOREIGN)}`],
+      inAnyOrder: true,
     },
     {
       form: 'SOURCE: the box is not usable: REASON',
