@@ -16,6 +16,7 @@ import { convertToQcow2, inspectImage, isWholeQcow2 } from './qemu-img.ts';
 import type { WorkingImage } from './store.ts';
 import { isStored, openWorkingImage, sweepBackend } from './store.ts';
 import { sumOfFile } from './sums.ts';
+import { imageSpace } from './unpack/image-space.ts';
 import { vmsUsing } from './users.ts';
 
 type ImageKind = 'image.retrieve' | 'image.remove' | 'image.commit';
@@ -123,6 +124,11 @@ async function make(
 
 /** A file of ours that is a qcow2: what came as one is not rewritten. */
 async function asQcow2(fetched: Fetched, working: WorkingImage, context: StepContext): Promise<string> {
+  const space = await imageSpace(working.directory);
+  return space.guard(context.signal, (signal) => written(fetched, working, { ...context, signal }));
+}
+
+async function written(fetched: Fetched, working: WorkingImage, context: StepContext): Promise<string> {
   const { path, owned, shown } = fetched;
   const format = await identifyDisk(path, shown);
   const target = join(working.directory, 'image');
