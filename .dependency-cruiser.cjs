@@ -59,7 +59,7 @@ module.exports = {
     door('which', 'host/program\\.ts$'),
     door('ssh2', 'guest/ssh\\.ts$'),
     door('damerau-levenshtein', 'options/issues\\.ts$'),
-    door('undici', 'image/sources/http\\.ts$'),
+    door('undici', 'image/sources/(dispatchers|requests)\\.ts$'),
     door('xz-decompress', 'image/unpack/compression\\.ts$'),
     door('fast-xml-builder', 'report/junit\\.ts$'),
     door('tar-stream', 'image/unpack/box\\.ts$'),

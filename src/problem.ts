@@ -104,6 +104,8 @@ interface SystemError extends Error {
   readonly code: string;
   readonly syscall: string;
   readonly path?: string;
+  /** Of a copy or a renaming, where it leads. */
+  readonly dest?: string;
 }
 
 export function isSystemError(thrown: unknown): thrown is SystemError {
@@ -116,18 +118,21 @@ export function errorCode(thrown: unknown): string | undefined {
   return typeof thrown.code === 'string' ? thrown.code : undefined;
 }
 
-/** A failed system call in the words a user reads, without the call's name and path. */
+/**
+ * A failed system call in the words a user reads, without the call's name and path: those of the C library where they are
+ * good, since people and scripts look for them.
+ */
 export function systemMessage(thrown: unknown): string {
   switch (errorCode(thrown)) {
     case 'ENOENT':
-      return 'no such file or directory';
+      return 'No such file or directory';
     case 'EACCES':
     case 'EPERM':
-      return 'permission denied';
+      return 'Permission denied';
     case 'ENOSPC':
-      return 'no space left on the disk';
+      return 'No space left on the disk';
     case 'EDQUOT':
-      return 'your quota of the disk is used up';
+      return 'Your quota is used up on the disk';
     case 'EEXIST':
       return 'something else has that name';
     case 'ENAMETOOLONG':

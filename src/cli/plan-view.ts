@@ -1,3 +1,4 @@
+import { withoutPasswords } from '../options/password.ts';
 import { SHARE_WAYS } from '../options/shared-folder.ts';
 import type { SharesSpec, SshSpec } from '../config/vm-spec.ts';
 import { quoted } from '../host/quoted.ts';
@@ -14,12 +15,17 @@ const JSON_VERSION = 1;
 export function planText(plan: Plan, form: PlanForm): string {
   switch (form) {
     case 'json':
-      return `${JSON.stringify({ version: JSON_VERSION, ...plan }, undefined, 2)}\n`;
+      return `${JSON.stringify({ version: JSON_VERSION, ...plan }, withoutSecrets, 2)}\n`;
     case 'dot':
       return dot(plan);
     case 'tree':
       return tree(plan);
   }
+}
+
+/** The address of an image can hold a password, which nobody is to find in a file of plans. */
+function withoutSecrets(key: string, value: unknown): unknown {
+  return key === 'location' && typeof value === 'string' ? withoutPasswords(value) : value;
 }
 
 interface Branch {
@@ -80,7 +86,8 @@ function factsOf(step: Step): string {
   switch (step.kind) {
     case 'image.retrieve': {
       const { source } = step.image;
-      return source === undefined ? 'must be in the backend' : `${source.protocol}: ${source.location}`;
+      if (source === undefined) return 'must be in the backend';
+      return `${source.protocol}: ${withoutPasswords(source.location)}`;
     }
     case 'image.remove':
     case 'image.commit':

@@ -1,4 +1,4 @@
-import { formatImageSource } from '../options/option.ts';
+import { shownImageSource } from '../options/option.ts';
 import type { Problem } from '../problem.ts';
 import type { Merged } from './merge.ts';
 import { inFile } from './placement.ts';
@@ -93,7 +93,7 @@ export function sharedImageNames({ document }: Transientfile, vms: readonly Reso
 }
 
 function sourceText({ source, sha256 }: ImageNeed): string {
-  const from = source === undefined ? 'none' : formatImageSource(source);
+  const from = source === undefined ? 'none' : shownImageSource(source);
   return sha256 === undefined ? from : `${from} (sha256 ${sha256})`;
 }
 

@@ -4,6 +4,7 @@ import * as z from 'zod';
 import { dotted, problemsOf } from '../options/issues.ts';
 import type { Layer } from '../options/layer.ts';
 import { imageSpec } from '../options/option.ts';
+import { withoutPasswords } from '../options/password.ts';
 import { optionValues, shapeOf } from '../options/schema.ts';
 import type { OptionName, OptionValues } from '../options/table.ts';
 import { OPTION_NAMES, OPTION_TABLE, optionsIn } from '../options/table.ts';
@@ -46,13 +47,19 @@ const STORED: readonly OptionName[] = OPTION_NAMES.filter(
 export function storedTexts(
   name: string,
   primaryImage: string,
-  said: Partial<OptionValues>,
-  typed?: Partial<OptionValues>,
+  values: Partial<OptionValues>,
+  typedValues?: Partial<OptionValues>,
 ): StoredTexts {
+  const said = withoutSecrets(values);
+  const typed = typedValues && withoutSecrets(typedValues);
   const pythons = Object.fromEntries(STORED.map((option) => [option, forPython(option, said[option])]));
   const isPythons = (option: OptionName): boolean => pythons[option] !== undefined;
   const isWhole = (option: OptionName): boolean => isDeepStrictEqual(pythons[option], said[option]);
-  const config = { name, primary_image: primaryImage, ...underscored(pick(pythons, isPythons)) };
+  const config = {
+    name,
+    primary_image: withoutPasswords(primaryImage),
+    ...underscored(pick(pythons, isPythons)),
+  };
   const sorted = Object.fromEntries(Object.entries(config).sort(([a], [b]) => (a < b ? -1 : 1)));
   const text = formatDocument(sorted);
   const rest = {
@@ -61,6 +68,12 @@ export function storedTexts(
   };
   const ours = Object.keys(rest).length === 0 ? '' : formatDocument({ [OF]: sumOf(text), ...rest });
   return { config: text, ours };
+}
+
+/** The images have been retrieved when a VM is created: the passwords that this took are not kept. */
+function withoutSecrets(values: Partial<OptionValues>): Partial<OptionValues> {
+  const extra = values['extra-image'];
+  return extra === undefined ? values : { ...values, 'extra-image': extra.map(withoutPasswords) };
 }
 
 /** What the Python is to read of an option: nothing where it would say nothing, or of what the Python does not know. */

@@ -73,11 +73,12 @@ export function findTransientfile(directory: string, named?: string): Result<str
 export async function loadTransientfile(
   path: string,
   workingDirectory: string,
+  base = dirname(path),
 ): Promise<Result<Transientfile>> {
   const shown = relative(workingDirectory, path);
   const document = readDocument(path, shown.startsWith('..') ? path : shown);
   if (!document.ok) return document;
-  const checked = checkTransientfile(document.value, dirname(path));
+  const checked = checkTransientfile(document.value, base);
   return checked.ok ? checked : failed(...(await placed(checked.problems, document.value)));
 }
 

@@ -11,6 +11,7 @@ import { qemuRoom } from '../qemu/executor.ts';
 import { shareRoom } from '../share/executor.ts';
 import { copyExecutors } from '../transfer/executor.ts';
 import { vmRoom } from '../vmstore/executor.ts';
+import { tellingOfFullDisks } from './full-disk.ts';
 
 /** What executors need of the process that they are in. */
 export interface Surroundings {
@@ -41,7 +42,7 @@ export function wireExecutors({
   });
   const guests = guestRoom(find, outputOf);
   const builders = builderRoom(runDirectory, vms.disks);
-  return {
+  const executors = {
     ...imageExecutors(vms.disks),
     ...vms.executors,
     ...qemu.executors,
@@ -61,6 +62,7 @@ export function wireExecutors({
       ),
     }),
   };
+  return tellingOfFullDisks(executors, runDirectory);
 }
 
 /** The same executors, of which those that work in a running guest end with it; the rest is not theirs to say. */

@@ -1,12 +1,10 @@
-import { createHash } from 'node:crypto';
-import { constants, createReadStream } from 'node:fs';
+import { constants } from 'node:fs';
 import { copyFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import type { ImageNeed } from '../config/vm-spec.ts';
 import { imagePath } from '../host/paths.ts';
 import { findProgram } from '../host/program.ts';
-import { formatImageSource } from '../options/option.ts';
+import { shownImageSource } from '../options/option.ts';
 import type { Executor, Executors, FindDisks, StepContext } from '../plan/contract.ts';
 import type { CommitImage, RemoveImage } from '../plan/step.ts';
 import { TransientError } from '../problem.ts';
@@ -17,6 +15,8 @@ import { COMMIT, checkOrigin, forgetOrigin, recordOrigin } from './origin.ts';
 import { convertToQcow2, inspectImage, isWholeQcow2 } from './qemu-img.ts';
 import type { WorkingImage } from './store.ts';
 import { isStored, openWorkingImage, sweepBackend } from './store.ts';
+import { sumOfFile } from './sums.ts';
+import { imageSpace } from './unpack/image-space.ts';
 import { vmsUsing } from './users.ts';
 
 type ImageKind = 'image.retrieve' | 'image.remove' | 'image.commit';
@@ -63,18 +63,12 @@ async function commitDisk(
     );
     await recordOrigin(
       { name: image, backend },
-      { source: `${COMMIT}${vm}`, sha256: await sumOf(target, signal) },
+      { source: `${COMMIT}${vm}`, sha256: await sumOfFile(target, signal) },
     );
     await working.commit(target);
   } finally {
     await working.close({ download: true });
   }
-}
-
-async function sumOf(path: string, signal: AbortSignal): Promise<string> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(path), hash, { signal });
-  return hash.digest('hex');
 }
 
 function imageExists(image: string): TransientError {
@@ -124,12 +118,17 @@ async function make(
     throw error;
   });
   // before the image is there: a record without its image does no harm, an image without its record would
-  await recordOrigin(image, { source: formatImageSource(source), sha256: fetched.sha256 });
+  await recordOrigin(image, { source: shownImageSource(source), sha256: fetched.sha256 });
   await working.commit(file);
 }
 
 /** A file of ours that is a qcow2: what came as one is not rewritten. */
 async function asQcow2(fetched: Fetched, working: WorkingImage, context: StepContext): Promise<string> {
+  const space = await imageSpace(working.directory);
+  return space.guard(context.signal, (signal) => written(fetched, working, { ...context, signal }));
+}
+
+async function written(fetched: Fetched, working: WorkingImage, context: StepContext): Promise<string> {
   const { path, owned, shown } = fetched;
   const format = await identifyDisk(path, shown);
   const target = join(working.directory, 'image');

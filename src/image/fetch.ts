@@ -1,12 +1,11 @@
-import type { Hash } from 'node:crypto';
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { noticing } from '../host/noticing.ts';
 import type { ImageSource } from '../options/option.ts';
+import { withoutPasswords } from '../options/password.ts';
 import type { StepContext } from '../plan/contract.ts';
-import { TransientError, systemMessage } from '../problem.ts';
+import { TransientError } from '../problem.ts';
+import { SourceFile } from './source-file.ts';
+import { Decoding } from './sources/decoding.ts';
 import { StartAnew } from './sources/download-faults.ts';
 import type { HttpTimes } from './sources/http-times.ts';
 import { httpTimes } from './sources/http-times.ts';
@@ -14,6 +13,8 @@ import { download } from './sources/http.ts';
 import { PartialDownload } from './sources/partial.ts';
 import { findBox } from './sources/vagrant.ts';
 import type { WorkingImage } from './store.ts';
+import type { Expected } from './sums.ts';
+import { Sums } from './sums.ts';
 import { imageSpace } from './unpack/image-space.ts';
 import { unpack } from './unpack/unpack.ts';
 
@@ -26,12 +27,6 @@ export interface Fetched {
   readonly sha256: string;
 }
 
-/** A sum that the bytes of a source must have. */
-interface Expected {
-  readonly algorithm: string;
-  readonly digest: string;
-}
-
 /** Where the bytes are, and every sum that was promised of them. */
 interface Located {
   readonly location: string;
@@ -41,7 +36,8 @@ interface Located {
 /** How often a server's file may change under us before we give up. */
 const ANEW = 5;
 
-const READ_SIZE = 1 << 20;
+/** Sums that nobody can make another file to. */
+const STRONG = ['sha256', 'sha384', 'sha512'];
 
 /** Brings in the disk of a source: downloading, hashing, decompressing and writing are one pass. */
 export async function fetchDisk(
@@ -77,7 +73,7 @@ export function isFaultOfImage(error: unknown): error is TransientError {
 function brokenOff(url: string): TransientError {
   return new TransientError({
     reason: 'image',
-    message: `cannot download ${url}: it broke off ${ANEW} times, and the server cannot go on in the middle`,
+    message: `cannot download ${withoutPasswords(url)}: it broke off ${ANEW} times, and the server cannot go on in the middle`,
     hint: 'try again later, or download it by other means and name the file: NAME,file=PATH',
   });
 }
@@ -89,11 +85,11 @@ async function locate(
 ): Promise<Located> {
   if (protocol === 'file') return { location, expected: [] };
   if (protocol === 'http') {
-    context.note(`Downloading image from '${location}'`);
+    context.note(`Downloading image from '${withoutPasswords(location)}'`);
     return { location, expected: [] };
   }
   const box = await findBox(location, process.env, times, context);
-  context.note(`Pulling from vagrant cloud: ${box.title}`);
+  context.note(`Pulling from vagrant cloud: ${withoutPasswords(box.title)}`);
   return { location: box.location, expected: box.checksum ? [box.checksum] : [] };
 }
 
@@ -102,10 +98,11 @@ async function fetchFile(
   working: WorkingImage,
   context: StepContext,
 ): Promise<Fetched> {
-  const total = await fileSize(location);
+  await using file = await SourceFile.open(location);
+  const { size: total } = file;
   const sums = new Sums(expected);
   const onProgress = (done: number): void => context.progress({ phase: 'reading', done, total });
-  const bytes = sums.over(fileBytes(location, onProgress, context.signal));
+  const bytes = sums.over(file.bytes(onProgress, context.signal));
   const disks = await unpack(bytes, working.directory).catch(tellingOf(location));
   sums.verify(location);
   const [disk] = disks ?? [];
@@ -120,24 +117,29 @@ async function fetchUrl(
   context: StepContext,
 ): Promise<Fetched> {
   const partial = await PartialDownload.open(working.download, location);
+  const begun = partial.size;
+  const shown = withoutPasswords(location);
   const sums = new Sums(expected);
+  const trust = { hasSum: expected.some(({ algorithm }) => STRONG.includes(algorithm)) };
   const way = { failed: false };
   try {
     const space = await imageSpace(working.directory);
-    const source = download(location, partial, times, context, ({ done, total }) => {
+    const source = download(location, partial, times, trust, context, ({ done, total }) => {
       // told before the disk is full, when the server says how much will come
-      if (total !== undefined) space.mustHold(total - done);
+      space.mustHold((total ?? done) - begun);
       context.progress({ phase: 'downloading', done, ...(total === undefined ? {} : { total }) });
     });
     const watched = noticing(source, () => (way.failed = true));
     const whole = announcingEnd(watched, () =>
       context.note('Download completed. Starting image extraction.'),
     );
-    const disks = await unpack(sums.over(whole), working.directory).catch(tellingOf(location));
-    sums.verify(location);
+    const encoding = new Decoding(() => partial.encoding, new Sums(expected));
+    const bytes = encoding.over(sums.over(whole));
+    const disks = await unpack(bytes, working.directory, () => encoding.isPlain).catch(tellingOf(shown));
+    const { sha256 } = encoding.verified(sums, shown);
     noteFurtherDisks(disks, context);
     const [disk] = disks ?? [];
-    return { path: disk?.path ?? partial.path, owned: true, shown: location, sha256: sums.sha256 };
+    return { path: disk?.path ?? partial.path, owned: true, shown, sha256 };
   } catch (error) {
     // what broke on the way is continued by the next attempt; what is wrong in itself is not kept
     if (!way.failed && isFaultOfImage(error)) await partial.clear();
@@ -163,43 +165,6 @@ async function* announcingEnd(bytes: AsyncIterable<Buffer>, onEnd: () => void): 
   onEnd();
 }
 
-async function fileSize(path: string): Promise<number> {
-  try {
-    const found = await stat(path);
-    if (found.isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' });
-    return found.size;
-  } catch (cause) {
-    throw unreadable(path, cause);
-  }
-}
-
-async function* fileBytes(
-  path: string,
-  onProgress: (done: number) => void,
-  signal: AbortSignal,
-): AsyncGenerator<Buffer> {
-  let done = 0;
-  const stream = createReadStream(path, { highWaterMark: READ_SIZE });
-  try {
-    for await (const chunk of stream as AsyncIterable<Buffer>) {
-      signal.throwIfAborted();
-      done += chunk.length;
-      onProgress(done);
-      yield chunk;
-    }
-  } catch (cause) {
-    signal.throwIfAborted();
-    throw cause instanceof Error && 'syscall' in cause ? unreadable(path, cause) : cause;
-  }
-}
-
-function unreadable(path: string, cause: unknown): TransientError {
-  return new TransientError(
-    { reason: 'unreadable', message: `cannot read the image file ${path}: ${systemMessage(cause)}` },
-    { cause },
-  );
-}
-
 /** A box can hold several disks; an image is one, so the further ones are told of instead of lost in silence. */
 function noteFurtherDisks(disks: readonly { name: string }[] | undefined, { warn }: StepContext): void {
   if (disks === undefined || disks.length < 2) return;
@@ -209,47 +174,4 @@ function noteFurtherDisks(disks: readonly { name: string }[] | undefined, { warn
     message: `the box holds ${disks.length} disks; "${first}" becomes the image, and ${others.join(', ')} left out`,
     hint: 'give the VM further disks with --extra-image',
   });
-}
-
-/** Sums over bytes on their way: SHA-256 for the record, and those that were promised. */
-class Sums {
-  readonly #hashes = new Map<string, Hash>();
-  readonly #expected: readonly Expected[];
-  readonly #digests = new Map<string, string>();
-
-  constructor(expected: readonly Expected[]) {
-    this.#expected = expected;
-    for (const algorithm of new Set(['sha256', ...expected.map((one) => one.algorithm)])) {
-      this.#hashes.set(algorithm, createHash(algorithm));
-    }
-  }
-
-  get sha256(): string {
-    return this.#digest('sha256');
-  }
-
-  async *over(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-    for await (const chunk of bytes) {
-      for (const hash of this.#hashes.values()) hash.update(chunk);
-      yield chunk;
-    }
-  }
-
-  verify(location: string): void {
-    for (const { algorithm, digest } of this.#expected) {
-      const actual = this.#digest(algorithm);
-      if (actual === digest) continue;
-      throw new TransientError({
-        reason: 'image',
-        message: `what came from ${location} is not what it should be: its ${algorithm} is ${actual}, expected was ${digest}`,
-        hint: 'it was changed, or broken on the way; nothing of it was kept',
-      });
-    }
-  }
-
-  #digest(algorithm: string): string {
-    const known = this.#digests.get(algorithm) ?? this.#hashes.get(algorithm)?.digest('hex') ?? '';
-    this.#digests.set(algorithm, known);
-    return known;
-  }
 }

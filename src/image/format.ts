@@ -1,5 +1,7 @@
 import { open } from 'node:fs/promises';
 import { TransientError, systemMessage } from '../problem.ts';
+import { encryptedQcow2, foreignDisk } from './foreign-disks.ts';
+import { blockDeviceSize } from './source-file.ts';
 
 /** The formats of disks that we take, by qemu-img's names. */
 export type DiskFormat = 'qcow2' | 'raw' | 'vmdk' | 'vdi' | 'vhdx' | 'vpc' | 'qed';
@@ -40,7 +42,11 @@ export async function identifyDisk(path: string, shown: string): Promise<DiskFor
   const { size, head, tail } = await readEnds(path, shown);
   const refuse = (why: string): TransientError => notUsable(shown, why, HINTS[why] ?? FLATTEN);
   if (size === 0) throw refuse(EMPTY);
+  const foreign = foreignDisk(head, tail);
+  if (foreign !== undefined) throw notUsable(shown, foreign.what, foreign.hint);
   const format = formatOf(head, tail);
+  const encrypted = format === 'qcow2' ? encryptedQcow2(head) : undefined;
+  if (encrypted !== undefined) throw notUsable(shown, encrypted.what, encrypted.hint);
   const other = otherFile(format, head);
   if (other !== undefined) throw refuse(other);
   if (format !== 'raw') return format;
@@ -58,7 +64,8 @@ interface Ends {
 async function readEnds(path: string, shown: string): Promise<Ends> {
   try {
     await using file = await open(path, 'r');
-    const { size } = await file.stat();
+    const found = await file.stat();
+    const size = found.isBlockDevice() ? await blockDeviceSize(found.rdev, path) : found.size;
     const head = await file.read(Buffer.alloc(HEAD), 0, HEAD, 0);
     const tail = await file.read(Buffer.alloc(SECTOR), 0, SECTOR, Math.max(0, size - SECTOR));
     return {
@@ -147,8 +154,6 @@ function isText(bytes: Buffer): boolean {
 
 function textKind(head: Buffer): string {
   const text = head.toString('latin1').trimStart();
-  if (text.startsWith('# Disk DescriptorFile'))
-    return 'it is the description of a VMware disk whose data is in other files';
   return /^<(!doctype|html|\?xml)/i.test(text) ? WEB_PAGE : TEXT;
 }
 

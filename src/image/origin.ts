@@ -1,13 +1,11 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import * as z from 'zod';
 import type { ImageNeed } from '../config/vm-spec.ts';
-import { formatImageSource } from '../options/option.ts';
+import { shownImageSource } from '../options/option.ts';
 import { encodeName } from '../host/paths.ts';
 import { TransientError } from '../problem.ts';
+import { sumOfFile } from './sums.ts';
 
 /** Directory of a backend that holds where its images came from. */
 const ORIGIN = '.origin';
@@ -39,7 +37,7 @@ export async function forgetOrigin(backend: string, name: string): Promise<void>
  */
 export async function checkOrigin(need: ImageNeed): Promise<void> {
   const origin = await readOrigin(need.backend, need.name);
-  const wanted = need.source && formatImageSource(need.source);
+  const wanted = need.source && shownImageSource(need.source);
   if (origin === undefined) return;
   if (wanted !== undefined && wanted !== origin.source && !isByNameOnly(need, origin)) {
     if (await isSameFile(need, origin)) return recordOrigin(need, { ...origin, source: wanted });
@@ -58,12 +56,8 @@ function isByNameOnly({ name, source }: ImageNeed, origin: Origin): boolean {
 async function isSameFile({ source, sha256 }: ImageNeed, origin: Origin): Promise<boolean> {
   if (source?.protocol !== 'file' || !origin.source.startsWith('file=')) return false;
   if (sha256 !== undefined && sha256 !== origin.sha256) return false;
-  const hash = createHash('sha256');
-  const readable = await pipeline(createReadStream(source.location), hash).then(
-    () => true,
-    () => false,
-  );
-  return readable && hash.digest('hex') === origin.sha256;
+  const actual = await sumOfFile(source.location).catch(() => undefined);
+  return actual === origin.sha256;
 }
 
 async function readOrigin(backend: string, name: string): Promise<Origin | undefined> {

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { withoutPasswords } from './password.ts';
 
 // code for a schema is made in more time than it saves one that checks a single file
 z.config({ jitless: true });
@@ -140,6 +141,11 @@ const BOX = /^[^/\s:]+\/[^/\s:]+:[^/\s:]+$/;
 /** A source as {@link parseImageSource} reads it. */
 export function formatImageSource({ protocol, location }: ImageSource): string {
   return `${protocol}=${location}`;
+}
+
+/** The same for whatever is printed or stored. */
+export function shownImageSource(source: ImageSource): string {
+  return withoutPasswords(formatImageSource(source));
 }
 
 /** Reads `PROTOCOL=SOURCE`; a string says what is wrong with it. */

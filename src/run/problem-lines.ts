@@ -1,4 +1,5 @@
 import { styleText } from 'node:util';
+import { withPasswordsStarred } from '../options/password.ts';
 import type { Problem, Where } from '../problem.ts';
 import { visible } from '../visible.ts';
 
@@ -38,7 +39,7 @@ function placeOf(where: Where | undefined): string {
 function excerpt(where: Where | undefined): string[] {
   if (where?.kind !== 'file' || !where.position?.text) return [];
   const { line, column, length, text } = where.position;
-  const shown = text.replaceAll('\t', ' ');
+  const shown = withPasswordsStarred(text).replaceAll('\t', ' ');
   const number = String(line);
   const underline = '~'.repeat(Math.max(1, Math.min(length, shown.length - column + 1)));
   return [`  ${number} │ ${shown}`, `  ${' '.repeat(number.length)} │ ${' '.repeat(column - 1)}${underline}`];

@@ -180,7 +180,7 @@ function isSpecial(guest: string): TransientError {
 
 function missing(guest: string, answer: Answer): TransientError {
   if (answer.code !== MISSING) return refused(`cannot read ${guest} in the guest`, answer);
-  const message = `cannot copy ${guest} of the guest: no such file or directory`;
+  const message = `cannot copy ${guest} of the guest: No such file or directory`;
   return new TransientError({ reason: 'guest', message });
 }
 

@@ -122,10 +122,10 @@ describe('what cannot be copied', () => {
       return stderr.text;
     };
     const missing = await refused('start', 'vm', ...PATIENTLY, '-b', 'nowhere:/etc/', '--cmd', 'echo never');
-    expect(missing).toMatch(/copying in \S*\/nowhere:\/etc\/: cannot copy .*: no such file or directory/);
+    expect(missing).toMatch(/copying in \S*\/nowhere:\/etc\/: cannot copy .*: No such file or directory/);
     expect(missing).not.toContain('Boot');
     expect(await refused('cp', 'vm:/nowhere', 'out')).toMatch(
-      /copying out \/nowhere:.* no such file or directory/,
+      /copying out \/nowhere:.* No such file or directory/,
     );
     expect(await refused('cp', 'file', 'vm:/etc/passwd/x')).toContain(
       'cannot write to /etc/passwd/x in the guest',

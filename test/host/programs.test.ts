@@ -64,7 +64,7 @@ describe('a program that is not there', () => {
 
   test('a file that is no program is told apart', async () => {
     await expect(findProgram('/etc/passwd')).rejects.toThrow(
-      "Could not run required program '/etc/passwd': permission denied",
+      "Could not run required program '/etc/passwd': Permission denied",
     );
   });
 });

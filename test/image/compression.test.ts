@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { type Compression, compressed, disk, holds } from '../rig/disks.ts';
@@ -126,3 +127,18 @@ function withWrongByte(bytes: Buffer): Buffer {
   changed[middle] = (changed[middle] ?? 0) ^ 0xff;
   return changed;
 }
+
+test('a zstd file may not want any amount of memory', async () => {
+  await using rig = new Rig();
+  // a frame that refers up to 2 TiB back (RFC 8878 section 3.1.1.1.2)
+  rig.write({ greedy: Buffer.from('28b52ffd00f8010000', 'hex') });
+  const { exitCode, stderr } = await rig.pull('greedy,file=greedy');
+  expect(exitCode).toBe(1);
+  expect(errorsIn(stderr.text)).toEqual([expect.stringMatching(/takes more memory than/)]);
+});
+
+test('a zstd file that was made with --long is taken', async () => {
+  await using rig = new Rig();
+  const packed = execFileSync('zstd', ['-c', '--long=28'], { input: disk('qcow2') });
+  expect((await pullAll(rig, { packed }, [])).exitCode).toBe(0);
+});

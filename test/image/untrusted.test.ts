@@ -202,6 +202,18 @@ describe('more than the disk holds', () => {
     expect(stdout.text).toBe('');
   });
 
+  test.skipIf(skip).for(['gzip', 'xz', 'zstd'] as const)(
+    'by %s, and some of the disk is left to others',
+    async (compression) => {
+      await using rig = new Rig();
+      // it would fit, and 5 % of the disk would not be left
+      rig.write({ bomb: compressed(Buffer.alloc(15.5 * 1024 * 1024, 'bomb'), compression) });
+      const { exitCode, stderr } = await onSmallDisk(rig, ['image', 'pull', 'bomb,file=bomb']);
+      expect(exitCode).toBe(1);
+      expect(errorsIn(stderr.text)).toEqual([expect.stringContaining('that may be filled in')]);
+    },
+  );
+
   test.skipIf(skip)('also within a box', async () => {
     await using rig = new Rig();
     const box = tar({ name: 'box.img', content: Buffer.alloc(64 * 1024 * 1024, 'bomb') });
@@ -219,6 +231,15 @@ describe('more than the disk holds', () => {
     const { exitCode, stderr } = await onSmallDisk(rig, ['image', 'pull', `bomb,http=${url}`]);
     expect(exitCode).toBe(1);
     expect(errorsIn(stderr.text)).toEqual([expect.stringMatching(/\d+(\.\d+)? ?[KMG]i?B/)]);
+  });
+
+  test.skipIf(skip)('a download that tells no length is ended', async () => {
+    await using rig = new Rig();
+    await using server = await HttpServer.start();
+    const url = server.serve('/disk', { content: Buffer.alloc(64 << 20, 'bomb'), chunked: true });
+    const { exitCode, stderr } = await onSmallDisk(rig, ['image', 'pull', `bomb,http=${url}`]);
+    expect(exitCode).toBe(1);
+    expect(errorsIn(stderr.text)).toEqual([expect.stringContaining('that may be filled in')]);
   });
 });
 

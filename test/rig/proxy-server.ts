@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer, request } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { connect } from 'node:net';
@@ -11,28 +11,45 @@ export interface Proxied {
   readonly target: string;
 }
 
-/** A forward proxy that finds every host at one port of loopback, also hosts that are nowhere. */
+export interface ProxyOptions {
+  /** The port of loopback at which every host is found. */
+  readonly to: number;
+  /** `NAME:PASSWORD` that it wants to hear first. */
+  readonly credentials?: string;
+}
+
+/**
+ * A forward proxy that finds every host at one port of loopback, also hosts that are nowhere. As squid and tinyproxy do,
+ * it opens no tunnel to the port of plain HTTP.
+ */
 export class ProxyServer implements AsyncDisposable {
   readonly log: Proxied[] = [];
   readonly #to: number;
+  readonly #wanted: string | undefined;
   readonly #tunnels = new Set<Duplex>();
   readonly #server: Server;
 
-  private constructor(to: number) {
+  private constructor({ to, credentials }: ProxyOptions) {
     this.#to = to;
+    this.#wanted = credentials && `Basic ${Buffer.from(credentials).toString('base64')}`;
     this.#server = createServer((asked, response) => this.#forward(asked, response));
     this.#server.on('connect', (asked: IncomingMessage, client: Duplex) => this.#tunnel(asked, client));
   }
 
-  static async start({ to }: { to: number }): Promise<ProxyServer> {
-    const proxy = new ProxyServer(to);
+  static async start(options: ProxyOptions): Promise<ProxyServer> {
+    const proxy = new ProxyServer(options);
     proxy.#server.listen(0, '127.0.0.1');
     await once(proxy.#server, 'listening');
     return proxy;
   }
 
   get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return `http://${this.address}`;
+  }
+
+  /** Without a scheme. */
+  get address(): string {
+    return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -45,6 +62,10 @@ export class ProxyServer implements AsyncDisposable {
 
   #forward({ method = '', url = '', headers }: IncomingMessage, response: ServerResponse): void {
     this.log.push({ method, target: url });
+    if (!this.#admits(headers)) {
+      response.writeHead(407, { 'Proxy-Authenticate': 'Basic realm="test"' }).end();
+      return;
+    }
     const { pathname, search } = new URL(url);
     const onward = request({ port: this.#to, host: '127.0.0.1', method, path: pathname + search, headers });
     onward.on('response', (answer) => {
@@ -55,8 +76,17 @@ export class ProxyServer implements AsyncDisposable {
     onward.end();
   }
 
-  #tunnel({ url = '' }: IncomingMessage, client: Duplex): void {
+  #admits({ 'proxy-authorization': shown }: IncomingHttpHeaders): boolean {
+    return this.#wanted === undefined || shown === this.#wanted;
+  }
+
+  #tunnel({ url = '', headers }: IncomingMessage, client: Duplex): void {
     this.log.push({ method: 'CONNECT', target: url });
+    const refusal = url.endsWith(':80') ? '403 Forbidden' : '407 Proxy Authentication Required';
+    if (url.endsWith(':80') || !this.#admits(headers)) {
+      client.end(`HTTP/1.1 ${refusal}\r\nContent-Length: 0\r\n\r\n`);
+      return;
+    }
     const server: Socket = connect(this.#to, '127.0.0.1', () => {
       client.write('HTTP/1.1 200 Connection Established\r\n\r\n');
       server.pipe(client).pipe(server);

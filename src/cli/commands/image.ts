@@ -2,6 +2,7 @@ import { absoluteImage } from '../../config/merge.ts';
 import type { ImageNeed } from '../../config/vm-spec.ts';
 import { parseImageRef } from '../../options/option.ts';
 import { planPull, planRemove } from '../../plan/images.ts';
+import { withoutPasswords } from '../../options/password.ts';
 import type { Problem, Result } from '../../problem.ts';
 import { all, failed, ok } from '../../problem.ts';
 import type { CommandDef } from '../command.ts';
@@ -60,8 +61,8 @@ function needOf(spec: string, backend: string, workingDirectory: string): Result
   if (typeof ref !== 'string') return ok({ ...ref, backend });
   return failed({
     reason: 'usage',
-    message: `SPEC ${spec} ${ref}`,
-    where: { kind: 'flag', flag: 'SPEC', value: spec },
+    message: `SPEC ${withoutPasswords(spec)} ${ref}`,
+    where: { kind: 'flag', flag: 'SPEC', value: withoutPasswords(spec) },
     hint: 'it is NAME,file=PATH or NAME,http=URL or NAME,vagrant=BOX:VERSION, or USER/BOX:VERSION',
   });
 }
@@ -73,7 +74,9 @@ function unique(needs: readonly ImageNeed[]): Result<ImageNeed[]> {
     const other = byName.get(need.name);
     if (other?.source?.location === need.source?.location) return [];
     const where = { kind: 'flag' as const, flag: 'SPEC', value: need.name };
-    const sources = [need, other].map((one) => one?.source?.location ?? 'none').join(' and ');
+    const sources = [need, other]
+      .map((one) => withoutPasswords(one?.source?.location ?? 'none'))
+      .join(' and ');
     const message = `image "${need.name}" has two sources: ${sources}`;
     return [{ reason: 'conflict', message, where, hint: 'give each image a name of its own' }];
   });

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync, realpathSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { Environment } from '../../config/merge.ts';
 import { resolveProject, storeOfEntry, storedName } from '../../config/resolve.ts';
 import { environmentLayer } from '../../config/merge.ts';
@@ -79,10 +80,17 @@ export async function replanProject(
   });
 }
 
-/** The project's Transientfile, without links. */
+/** The project's Transientfile, without links; what has a name only by them, a pipe, as it was named. */
 export function pathOf({ workingDirectory, switches }: Invocation): Result<string> {
   const path = findTransientfile(workingDirectory, switches['file'] as string | undefined);
-  return path.ok && existsSync(path.value) ? ok(realpathSync(path.value)) : path;
+  if (!path.ok || !existsSync(path.value)) return path;
+  const real = realpathSync(path.value);
+  return existsSync(real) ? ok(real) : path;
+}
+
+/** Whether a Transientfile comes through a pipe, as from `--file <(…)`: it has no place, and can be read once. */
+export function isPiped(path: string): boolean {
+  return existsSync(path) && !existsSync(realpathSync(path));
 }
 
 async function loadProject(
@@ -93,7 +101,8 @@ async function loadProject(
   const { workingDirectory, environment, flags, operands } = invocation;
   const manner = mannerOf(invocation);
   if (!manner.ok) return manner;
-  const file = await loadTransientfile(path, workingDirectory);
+  const base = isPiped(path) ? workingDirectory : dirname(path);
+  const file = await loadTransientfile(path, workingDirectory, base);
   if (!file.ok) return file;
   const selected = selectVms(file.value, operands);
   if (!selected.ok) return selected;

@@ -6,7 +6,7 @@ import { PLAN_SWITCHES } from '../command.ts';
 import { MANNER_SWITCHES } from './jobs.ts';
 import { KEEPING_SWITCHES, keepingOf, refuseKeeping } from './keeping.ts';
 import type { ProjectIntent } from './project.ts';
-import { FILE_SWITCH, intendProject, orderOf, pathOf, replanProject } from './project.ts';
+import { FILE_SWITCH, intendProject, isPiped, orderOf, pathOf, replanProject } from './project.ts';
 
 /** `up [VM…]`: the whole plan of a project. */
 export const up: CommandDef = {
@@ -44,6 +44,14 @@ export const up: CommandDef = {
 async function watching(invocation: Invocation): Promise<Result<Intent>> {
   const path = pathOf(invocation);
   if (!path.ok) return path;
+  if (isPiped(path.value)) {
+    return failed({
+      reason: 'conflict',
+      message: '--watch reads the Transientfile whenever it changes, and a pipe can be read only once',
+      where: { kind: 'flag', flag: '--watch' },
+      hint: 'save it as a file, and name that with --file',
+    });
+  }
   const refused = refuseKeeping(invocation, '--watch');
   if (!refused.ok) return refused;
   const record = await findProject(invocation.environment, path.value);

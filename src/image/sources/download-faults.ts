@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { withoutPasswords } from '../../options/password.ts';
 import { TransientError, errorCode, isSystemError } from '../../problem.ts';
 
 /** So many redirects are followed. */
@@ -54,6 +55,40 @@ export class TooSlow extends ConnectionFault {
   }
 }
 
+/** A redirect that is not followed. */
+export class BadRedirect extends Error {
+  readonly hint: string;
+
+  constructor(message: string, hint = 'look whether the address is right') {
+    super(message);
+    this.hint = hint;
+  }
+}
+
+/** A proxy that does not do what it is asked for. */
+export class ProxyStatus extends Error {
+  readonly status: number;
+
+  constructor(status: number, options?: ErrorOptions) {
+    const message =
+      status === 407 ? 'the proxy wants a name and a password (407)' : `the proxy answered ${status}`;
+    super(message, options);
+    this.status = status;
+  }
+
+  get hint(): string {
+    return this.status === 407
+      ? 'say them in the address of the proxy: http://NAME:PASSWORD@HOST:PORT'
+      : 'look whether the settings of the proxy are right, and whether it lets this address through';
+  }
+}
+
+/** What undici throws where a proxy refuses to open a way to the server, as a fault of the proxy. */
+export function faultOfProxy(error: unknown): unknown {
+  const status = error instanceof Error && /^Proxy response \((\d+)\)/.exec(error.message)?.[1];
+  return status ? new ProxyStatus(Number(status), { cause: error }) : error;
+}
+
 /** What broke while the body of an answer came, once so many bytes of the file were received. */
 export function faultInBody(error: unknown, bytes: number, total: number | undefined): unknown {
   if (error instanceof ConnectionFault || !isConnectionFault(error)) return error;
@@ -62,6 +97,7 @@ export function faultInBody(error: unknown, bytes: number, total: number | undef
 
 /** Whether another try can go better: what failed is the connection, or a server that says so. */
 export function canPass(error: unknown): boolean {
+  if (error instanceof ProxyStatus) return TRANSIENT_STATUS.has(error.status);
   return error instanceof HttpStatus ? error.passes : isConnectionFault(error);
 }
 
@@ -87,38 +123,67 @@ const MEANINGS: readonly (readonly [code: RegExp, meaning: string])[] = [
   [/^(ETIMEDOUT|UND_ERR_\w+_TIMEOUT)$/, 'the host does not answer'],
   [/^(ECONN|EPIPE|UND_ERR_SOCKET)/, 'the connection ended before an answer came'],
   [/^(HPE_|UND_ERR_RES_)/, 'the server does not answer in HTTP'],
+  [/^ERR_SSL_(WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG)$/, 'the server does not answer in HTTPS'],
   [/^(UND_ERR_INVALID_ARG|ERR_INVALID_URL)$/, 'the address is none of http or https'],
 ];
+
+/** What Node says of a certificate with which a server cannot prove who it is. */
+interface CertificateFault {
+  readonly code: RegExp;
+  readonly meaning: string;
+  readonly hint: string;
+}
+
+const CERTIFICATE_FAULTS: readonly CertificateFault[] = [
+  {
+    code: /^CERT_(HAS_EXPIRED|NOT_YET_VALID)$/,
+    meaning: 'the certificate of the server is not valid today',
+    hint: 'look whether the clock of this host is right; else the server has to get a new one',
+  },
+  {
+    code: /^ERR_TLS_CERT_ALTNAME_INVALID$/,
+    meaning: 'the certificate of the server is for another host',
+    hint: 'look whether the address is right',
+  },
+  {
+    code: /SELF_SIGNED_CERT|^UNABLE_TO_(VERIFY|GET)_|^CERT_UNTRUSTED$|^INVALID_CA$/,
+    meaning: 'the certificate of the server is not from an authority that this host trusts',
+    hint: 'for the authority of a company, name the file with its certificate: SSL_CERT_FILE or NODE_EXTRA_CA_CERTS',
+  },
+];
+
+function certificateFault(error: unknown): CertificateFault | undefined {
+  return CERTIFICATE_FAULTS.find(({ code }) => code.test(codeOf(error) ?? ''));
+}
 
 /** Why a download failed, as people read it. */
 export function reasonOf(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
-  const proxyStatus = /^Proxy response \((\d+)\)/.exec(message)?.[1];
-  if (proxyStatus !== undefined) return `the proxy answered ${proxyStatus}`;
-  if (isRedirectLoop(error)) return 'the server redirects in a circle';
   const code = codeOf(error);
-  const meaning = MEANINGS.find(([pattern]) => pattern.test(code ?? ''))?.[1];
+  const meaning =
+    certificateFault(error)?.meaning ?? MEANINGS.find(([pattern]) => pattern.test(code ?? ''))?.[1];
   return meaning ?? (message === '' ? (code ?? 'unknown fault') : message);
 }
 
-function isRedirectLoop(error: unknown): boolean {
-  return error instanceof Error && error.message.startsWith('Redirect loop');
-}
-
 /** What is thrown in the end for a download that failed. */
-export function explained(url: string, error: unknown): unknown {
+export function explained(shownUrl: string, error: unknown): unknown {
   if (error instanceof StartAnew || error instanceof TransientError || isDiskError(error)) return error;
-  const hint =
-    error instanceof HttpStatus
-      ? statusHint(error.status)
-      : 'look whether the address and the proxy settings are right; what came so far is kept, and the next attempt goes on from there';
   return new TransientError(
     {
       reason: 'image',
-      message: `cannot download ${url}: ${reasonOf(error)}`,
-      hint: isRedirectLoop(error) ? 'look whether the address is right' : hint,
+      message: `cannot download ${shownUrl}: ${reasonOf(error)}`,
+      hint: hintFor(error),
     },
     { cause: error },
+  );
+}
+
+function hintFor(error: unknown): string {
+  if (error instanceof HttpStatus) return statusHint(error.status);
+  if (error instanceof BadRedirect || error instanceof ProxyStatus) return error.hint;
+  return (
+    certificateFault(error)?.hint ??
+    'look whether the address and the proxy settings are right; what came so far is kept, and the next attempt goes on from there'
   );
 }
 
@@ -129,7 +194,7 @@ function isDiskError(error: unknown): boolean {
 
 function statusHint(status: number): string {
   if (status === 401 || status === 403)
-    return 'the server wants to know who asks; look whether the address is right and public';
+    return 'the server wants to know who asks: say it in ~/.netrc (machine HOST login NAME password PASSWORD), or in the address: http://NAME:PASSWORD@HOST/…';
   if (status === 404 || status === 410) return 'look whether the address is right: there is nothing there';
   return 'the server has a problem; try again later';
 }
@@ -138,7 +203,7 @@ function statusHint(status: number): string {
 export function tooLarge(url: string, limit: number): TransientError {
   return new TransientError({
     reason: 'image',
-    message: `${url} is larger than the ${limit} bytes that are read of what tells of a box`,
+    message: `${withoutPasswords(url)} is larger than the ${limit} bytes that are read of what tells of a box`,
     hint: 'where it is the image or the box itself, say NAME,http=URL',
   });
 }

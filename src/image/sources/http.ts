@@ -1,12 +1,11 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Dispatcher, request } from 'undici';
-import type Undici from 'undici';
-import { linked } from '../../host/deadline.ts';
 import type { StepContext } from '../../plan/contract.ts';
-import { Body } from './body.ts';
-import { Cut, HttpStatus, NoAnswer, REDIRECTS, StartAnew, faultInBody, tooLarge } from './download-faults.ts';
+import { Cut, HttpStatus, StartAnew, faultInBody, tooLarge } from './download-faults.ts';
+import { encodingOf, inflated } from './encoding.ts';
 import type { HttpTimes } from './http-times.ts';
 import type { PartialDownload } from './partial.ts';
+import type { Answer, Trust } from './requests.ts';
+import { Requests } from './requests.ts';
 import { Tries } from './tries.ts';
 
 /** What is known of a download while it runs; amounts in bytes. */
@@ -26,10 +25,11 @@ export async function* download(
   url: string,
   partial: PartialDownload,
   times: HttpTimes,
+  trust: Trust,
   context: Context,
   onProgress: (progress: DownloadProgress) => void,
 ): AsyncGenerator<Buffer> {
-  const client = await HttpClient.open(times);
+  const client = await HttpClient.open(times, trust);
   const tries = new Tries(url, times, context);
   let done = 0;
   try {
@@ -70,7 +70,7 @@ export async function fetchText(
   times: HttpTimes,
   context: Context,
 ): Promise<string> {
-  const client = await HttpClient.open(times);
+  const client = await HttpClient.open(times, { hasSum: false });
   const tries = new Tries(url, times, context);
   try {
     for (;;) {
@@ -85,25 +85,16 @@ export async function fetchText(
   }
 }
 
-/** undici with the proxies of the environment, redirects and our times. */
+/** What is read of an answer, whatever the way on which it came. */
 class HttpClient {
-  readonly #dispatcher: Dispatcher;
-  readonly #agent: Dispatcher;
-  readonly #request: typeof request;
-  readonly #times: HttpTimes;
+  readonly #requests: Requests;
 
-  private constructor(undici: typeof Undici, times: HttpTimes) {
-    this.#times = times;
-    // its own timers are coarse, and know no least rate: time is kept by #get and by Pace
-    const untimed = { headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 0 } };
-    this.#agent = new undici.EnvHttpProxyAgent(untimed);
-    this.#dispatcher = this.#agent.compose(undici.interceptors.redirect({ maxRedirections: REDIRECTS }));
-    this.#request = undici.request;
+  private constructor(requests: Requests) {
+    this.#requests = requests;
   }
 
-  static async open(times: HttpTimes): Promise<HttpClient> {
-    const { default: undici } = await import('undici');
-    return new HttpClient(undici, times);
+  static async open(times: HttpTimes, trust: Trust): Promise<HttpClient> {
+    return new HttpClient(await Requests.open(process.env, times, trust));
   }
 
   /** What is missing of a file after the bytes that are there already. */
@@ -117,14 +108,14 @@ class HttpClient {
     const resume = size > 0 && validator !== undefined;
     if (size > 0 && !resume) await startAnew(partial);
     const headers = resume ? { range: `bytes=${size}-`, 'if-range': validator } : {};
-    using answer = await this.#get(url, headers, signal);
+    using answer = await this.#requests.get(url, headers, signal);
     if (answer.statusCode === 416 && totalOf(answer) === size) return;
     if (resume && (answer.statusCode !== 206 || startOf(answer) !== size)) await refuseRest(answer, partial);
     if (answer.statusCode !== 200 && answer.statusCode !== 206) {
       throw new HttpStatus(answer.statusCode, answer.headers);
     }
     const total = totalOf(answer);
-    await partial.begin(validatorOf(answer.headers));
+    await partial.begin(validatorOf(answer.headers), encodingOf(answer.headers));
     try {
       for await (const chunk of answer.body.chunks()) yield { chunk, total };
     } catch (error) {
@@ -134,7 +125,7 @@ class HttpClient {
   }
 
   async text(url: string, limit: number, signal: AbortSignal): Promise<string> {
-    using answer = await this.#get(url, { accept: 'application/json' }, signal);
+    using answer = await this.#requests.get(url, { accept: 'application/json' }, signal);
     if (answer.statusCode !== 200) throw new HttpStatus(answer.statusCode, answer.headers);
     const chunks: Buffer[] = [];
     let size = 0;
@@ -147,53 +138,12 @@ class HttpClient {
     } catch (error) {
       throw faultInBody(error, size, totalOf(answer));
     }
-    return Buffer.concat(chunks).toString();
+    const whole = Buffer.concat(chunks);
+    return (encodingOf(answer.headers) === 'gzip' ? inflated(whole, url, limit) : whole).toString();
   }
 
   async close(): Promise<void> {
-    await this.#agent.destroy();
-  }
-
-  async #get(url: string, headers: Record<string, string>, signal: AbortSignal): Promise<Answer> {
-    // the bytes as they are kept there: a compression of the way would make ranges and sums meaningless
-    const all = { 'user-agent': 'transient', 'accept-encoding': 'identity', ...headers };
-    const exchange = linked(signal);
-    const { idle } = this.#times;
-    const timer = setTimeout(() => exchange.abort(new NoAnswer(idle)), idle);
-    try {
-      const asked = { dispatcher: this.#dispatcher, headers: all, signal: exchange.signal };
-      const answer = await this.#request(url, asked);
-      return new Answer(answer, new Body(answer.body, this.#times), exchange);
-    } catch (error) {
-      exchange[Symbol.dispose]();
-      throw exchange.signal.aborted ? exchange.signal.reason : error;
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-}
-
-/** An answer with its body under our hands: `using answer = …`. */
-class Answer implements Disposable {
-  readonly statusCode: number;
-  readonly headers: IncomingHttpHeaders;
-  readonly body: Body;
-  readonly #exchange: Disposable;
-
-  constructor(
-    { statusCode, headers }: Pick<Dispatcher.ResponseData, 'statusCode' | 'headers'>,
-    body: Body,
-    exchange: Disposable,
-  ) {
-    this.statusCode = statusCode;
-    this.headers = headers;
-    this.body = body;
-    this.#exchange = exchange;
-  }
-
-  [Symbol.dispose](): void {
-    this.body.destroy();
-    this.#exchange[Symbol.dispose]();
+    await this.#requests.close();
   }
 }
 

@@ -2,9 +2,15 @@ import { createReadStream } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { open, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import * as z from 'zod';
+import { withoutPasswords } from '../../options/password.ts';
+import type { Encoding } from './encoding.ts';
 
 /** What is kept beside a partial download, to tell whether it may be continued. */
-const stateSchema = z.object({ url: z.string(), validator: z.string().optional() });
+const stateSchema = z.object({
+  url: z.string(),
+  validator: z.string().optional(),
+  encoding: z.literal('gzip').optional(),
+});
 
 /**
  * The bytes of a download as they came, kept so that another attempt, also of another process after this one was
@@ -15,22 +21,27 @@ export class PartialDownload {
   readonly #url: string;
   #size: number;
   #validator: string | undefined;
+  #encoding: Encoding | undefined;
   #file: FileHandle | undefined;
 
-  private constructor(path: string, url: string, size: number, validator: string | undefined) {
+  private constructor(path: string, url: string) {
     this.path = path;
     this.#url = url;
-    this.#size = size;
-    this.#validator = validator;
+    this.#size = 0;
   }
 
   /** Opens what an earlier attempt left of the same URL, or begins with nothing. */
-  static async open(path: string, url: string): Promise<PartialDownload> {
+  static async open(path: string, address: string): Promise<PartialDownload> {
+    const url = withoutPasswords(address);
     const state = await readState(`${path}.json`);
     const size = (await stat(path).catch(() => undefined))?.size ?? 0;
-    const usable = state?.url === url && state.validator !== undefined && size > 0;
-    const partial = new PartialDownload(path, url, usable ? size : 0, usable ? state.validator : undefined);
-    if (!usable) await partial.clear();
+    const partial = new PartialDownload(path, url);
+    if (state?.url !== url || state.validator === undefined || size === 0) await partial.clear();
+    else {
+      partial.#size = size;
+      partial.#validator = state.validator;
+      partial.#encoding = state.encoding;
+    }
     return partial;
   }
 
@@ -43,11 +54,18 @@ export class PartialDownload {
     return this.#validator;
   }
 
-  /** Takes note of what the server says of the file whose bytes will follow. */
-  async begin(validator: string | undefined): Promise<void> {
+  /** How the bytes that came differ from the file that is meant, as the server said. */
+  get encoding(): Encoding | undefined {
+    return this.#encoding;
+  }
+
+  /** Takes note of what the server says of the file whose bytes will follow; of one without any, too. */
+  async begin(validator: string | undefined, encoding: Encoding | undefined): Promise<void> {
     if (this.#size > 0) return;
     this.#validator = validator;
-    await writeFile(`${this.path}.json`, JSON.stringify({ url: this.#url, validator }));
+    this.#encoding = encoding;
+    await writeFile(`${this.path}.json`, JSON.stringify({ url: this.#url, validator, encoding }));
+    this.#file ??= await open(this.path, 'a', 0o600);
   }
 
   async append(chunk: Buffer): Promise<void> {
@@ -68,6 +86,7 @@ export class PartialDownload {
     await rm(`${this.path}.json`, { force: true });
     this.#size = 0;
     this.#validator = undefined;
+    this.#encoding = undefined;
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { trace } from '../../host/trace.ts';
+import { withoutPasswords } from '../../options/password.ts';
 import type { StepContext } from '../../plan/contract.ts';
 import { HttpStatus, canPass, explained, reasonOf } from './download-faults.ts';
 import type { HttpTimes } from './http-times.ts';
@@ -21,7 +22,7 @@ export class Tries {
   #begin = performance.now();
 
   constructor(url: string, times: HttpTimes, context: Pick<StepContext, 'signal' | 'note'>) {
-    this.#url = url;
+    this.#url = withoutPasswords(url);
     this.#times = times;
     this.#context = context;
   }

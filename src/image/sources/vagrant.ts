@@ -3,6 +3,7 @@ import { arch } from 'node:os';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as z from 'zod';
+import { withoutPasswords } from '../../options/password.ts';
 import type { StepContext } from '../../plan/contract.ts';
 import { TransientError, systemMessage } from '../../problem.ts';
 import type { HttpTimes } from './http-times.ts';
@@ -16,6 +17,13 @@ const METADATA_LIMIT = 16 << 20;
 
 /** Providers whose boxes hold a disk that QEMU runs, the better first. */
 const PROVIDERS = ['libvirt', 'qemu'];
+
+/** Names that box metadata has for architectures, by those that Node has for the host's. */
+const ARCHITECTURES: Readonly<Record<string, readonly string[]>> = {
+  x64: ['amd64', 'x86_64', 'x64'],
+  ia32: ['i386', 'i686', 'x86'],
+  arm64: ['arm64', 'aarch64'],
+};
 
 const CHECKSUMS = ['md5', 'sha1', 'sha256', 'sha384', 'sha512'] as const;
 
@@ -114,7 +122,8 @@ function isNotFound(error: unknown): boolean {
 
 function parseMetadata(text: string, catalog: string): z.infer<typeof metadataSchema> {
   try {
-    const parsed = metadataSchema.safeParse(JSON.parse(text));
+    // a byte order mark in front, as some editors leave it, is no part of it
+    const parsed = metadataSchema.safeParse(JSON.parse(text.replace(/^\uFEFF/, '')));
     if (parsed.success) return parsed.data;
   } catch {
     // told below
@@ -143,26 +152,26 @@ function providerIn({ versions }: z.infer<typeof metadataSchema>, box: string, v
     architecture ? `${name} (${architecture})` : name,
   );
   throw problem(
-    `the vagrant box '${box}:${version}' is not there for QEMU on ${hostArchitecture()}`,
+    `the vagrant box '${box}:${version}' is not there for QEMU on ${architectureNames()[0] ?? arch()}`,
     `needed is the provider ${PROVIDERS.join(' or ')}; it has: ${offered.join(', ') || 'none'}`,
   );
 }
 
 /** Those for this host first, then those that do not say; another architecture's never. */
 function byArchitecture(providers: readonly Provider[]): Provider[] {
-  const ours = providers.filter(({ architecture }) => architecture === hostArchitecture());
+  const names = architectureNames();
+  const ours = providers.filter(({ architecture }) => names.includes(architecture?.trim() ?? ''));
   return [...ours, ...providers.filter(({ architecture }) => !architecture || architecture === 'unknown')];
 }
 
-/** The host's architecture by the name that box metadata has for it. */
-function hostArchitecture(): string {
-  const names: Readonly<Record<string, string>> = { x64: 'amd64', ia32: 'i386' };
-  return names[arch()] ?? arch();
+/** The host's architecture by the names that box metadata can have for it, Vagrant's own first. */
+function architectureNames(): readonly string[] {
+  return ARCHITECTURES[arch()] ?? [arch()];
 }
 
 function absoluteUrl(url: string, catalog: string): string {
   if (/^https?:\/\//.test(catalog)) {
-    const absolute = new URL(url, catalog);
+    const absolute = withCredentialsOf(new URL(catalog), new URL(url, catalog));
     if (absolute.protocol === 'http:' || absolute.protocol === 'https:') return absolute.href;
     throw problem(
       `the metadata at ${catalog} leads to ${url}, which is not on the network`,
@@ -173,17 +182,25 @@ function absoluteUrl(url: string, catalog: string): string {
   return url.startsWith('file:') ? fileURLToPath(url) : resolve(dirname(catalog), url);
 }
 
+/** Who may read a catalogue is told to the same server when the box is fetched. */
+function withCredentialsOf({ origin, username, password }: URL, target: URL): URL {
+  if (target.origin !== origin || target.username !== '') return target;
+  return Object.assign(new URL(target), { username, password });
+}
+
 function checksumOf({ checksum, checksum_type: type }: Provider, box: string): Pick<Box, 'checksum'> {
-  if (!checksum || !type) return {};
-  const algorithm = CHECKSUMS.find((known) => known === type.toLowerCase().replace('-', ''));
+  const digest = checksum?.trim().toLowerCase();
+  if (!digest || !type?.trim()) return {};
+  const algorithm = CHECKSUMS.find((name) => name === type.trim().toLowerCase().replace('-', ''));
   if (algorithm === undefined)
     throw problem(
       `the checksum of the vagrant box '${box}' is of an unknown kind: ${type}`,
       `known are ${CHECKSUMS.join(', ')}; the box can also be downloaded and named: NAME,file=PATH`,
     );
-  return { checksum: { algorithm, digest: checksum.toLowerCase() } };
+  return { checksum: { algorithm, digest } };
 }
 
 function problem(message: string, hint?: string, cause?: unknown): TransientError {
-  return new TransientError({ reason: 'image', message, ...(hint ? { hint } : {}) }, { cause });
+  const shown = { message: withoutPasswords(message), ...(hint ? { hint: withoutPasswords(hint) } : {}) };
+  return new TransientError({ reason: 'image', ...shown }, { cause });
 }

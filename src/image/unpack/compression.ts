@@ -1,4 +1,5 @@
 import { open } from 'node:fs/promises';
+import { totalmem } from 'node:os';
 import { pipeline, Readable } from 'node:stream';
 import type { ReadableStream as WebReadableStream } from 'node:stream/web';
 import { createGunzip } from 'node:zlib';
@@ -30,12 +31,26 @@ const KINDS: readonly Kind[] = [
   {
     name: 'zstd',
     magic: Buffer.from('28b52ffd', 'hex'),
-    decompress: throughProgram('zstd', ['-dc', '--long=31']),
+    decompress: throughProgram('zstd', ['-dc', `-M${memoryForZstd()}MB`]),
   },
 ];
 
+/**
+ * How much memory zstd may take to decompress, in MB: a file says itself how far back it refers, 2 GB at most
+ * (`zstd --long=31`). A host with little memory is not to lose its half by one image.
+ */
+function memoryForZstd(): number {
+  return Math.min(2048, Math.max(128, Math.floor(totalmem() / 4 / (1 << 20))));
+}
+
 /** How often a file that a program writes is looked at, in milliseconds. */
 const WATCH_INTERVAL = 100;
+
+/** What was compressed by gzip, as it was before. */
+export function gunzipped(bytes: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
+  const source = new Source(bytes);
+  return explaining('gzip', source, gunzip(source.bytes()));
+}
 
 /** A file's compression. */
 export class Compression {
@@ -155,12 +170,31 @@ async function* explaining(
 
 function explained(name: string, source: Source, cause: unknown): unknown {
   if (source.failed || isMissing(cause)) return cause;
+  if (takesTooMuchMemory(cause)) return tooMuchMemory(cause);
   const problem: Problem = {
     reason: 'image',
     message: `the image's ${name} data is broken: ${wordsOf(cause)}`,
     hint: 'it may be incomplete; look at where it comes from',
   };
   return new TransientError(problem, { cause });
+}
+
+/** zstd's words for a file that refers further back than it may keep in memory. */
+function takesTooMuchMemory(cause: unknown): boolean {
+  const said = cause instanceof TransientError ? (cause.problem.details ?? []) : [];
+  return said.some((line) => /requires too much memory|Window size larger/i.test(line));
+}
+
+function tooMuchMemory(cause: unknown): TransientError {
+  return new TransientError(
+    {
+      reason: 'image',
+      message:
+        "decompressing the image's zstd data takes more memory than a quarter of what this host has, or 2 GB",
+      hint: 'if you trust it, decompress it yourself and name the file: NAME,file=PATH',
+    },
+    { cause },
+  );
 }
 
 function isMissing(cause: unknown): boolean {

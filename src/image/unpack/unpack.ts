@@ -2,22 +2,22 @@ import { join } from 'node:path';
 import { isTar, unpackBox, type BoxDisk } from './box.ts';
 import { Compression } from './compression.ts';
 import { imageSpace } from './image-space.ts';
+import { HEAD, peek } from './peek.ts';
 import { writeSparse } from './sparse-file.ts';
-
-/** How many bytes tell what a file is: a tar has its magic at byte 257. */
-const HEAD = 512;
 
 /**
  * Reads a source to its end and writes the disks that it holds below `directory`: decompressed, taken out of a box,
- * or both, in one pass. Undefined where the source is no container: then it is itself the disk.
+ * or both, in one pass. Undefined where the source is no container: then it is itself the disk, if it is a file, as
+ * `isFile` tells once its first bytes were read.
  */
 export async function unpack(
   source: AsyncIterable<Buffer>,
   directory: string,
+  isFile: () => boolean = () => true,
 ): Promise<BoxDisk[] | undefined> {
   const outer = await peek(source);
   const compression = Compression.of(outer.head);
-  if (compression === undefined && !isTar(outer.head)) {
+  if (compression === undefined && !isTar(outer.head) && isFile()) {
     await drain(outer.bytes);
     return undefined;
   }
@@ -43,29 +43,4 @@ async function isPlainDisk(compression: Compression, head: Buffer): Promise<bool
 async function drain(bytes: AsyncIterable<Buffer>): Promise<void> {
   const iterator = bytes[Symbol.asyncIterator]();
   while ((await iterator.next()).done !== true);
-}
-
-/** The first bytes of a stream, and the whole of it from the first byte on. */
-async function peek(source: AsyncIterable<Buffer>): Promise<{ head: Buffer; bytes: AsyncIterable<Buffer> }> {
-  const iterator = source[Symbol.asyncIterator]();
-  let head: Buffer = Buffer.alloc(0);
-  while (head.length < HEAD) {
-    const next = await iterator.next();
-    if (next.done === true) break;
-    head = Buffer.concat([head, next.value]);
-  }
-  return { head, bytes: continued(head, iterator) };
-}
-
-async function* continued(head: Buffer, iterator: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
-  try {
-    if (head.length > 0) yield head;
-    for (;;) {
-      const next = await iterator.next();
-      if (next.done === true) return;
-      yield next.value;
-    }
-  } finally {
-    await iterator.return?.();
-  }
 }

@@ -181,6 +181,11 @@ export class Scene implements AsyncDisposable {
     (await this.server()).serve(path, served);
   }
 
+  /** Shows something real as something else. */
+  shows(shown: string, real: string): void {
+    this.#stand.add(shown, real);
+  }
+
   /** Has somebody listen on a port of loopback, which is shown as another one. */
   async occupied(shown: number): Promise<void> {
     const server = createServer().listen(0, '127.0.0.1');

@@ -2,12 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { disk } from '../../../rig/disks.ts';
-import {
-  makeQcow2WithDataFile,
-  qcow2BackedBy,
-  vmdkDescriptor,
-  vmdkHidingDescriptor,
-} from '../../../rig/evil-disks.ts';
+import { makeQcow2WithDataFile, qcow2BackedBy, vmdkHidingDescriptor } from '../../../rig/evil-disks.ts';
+import { FOREIGN_DISKS } from '../../../rig/foreign-disks.ts';
 import type { TarEntry } from '../../../rig/tar.ts';
 import { tar } from '../../../rig/tar.ts';
 
@@ -22,14 +18,18 @@ export const UNUSABLE_DISKS: Makers = {
   'backed.qcow2': () => qcow2BackedBy('/etc/passwd'),
   'apart.qcow2': () => madeAs((path) => makeQcow2WithDataFile(path, `${path}.data`)),
   'old.qed': () => madeAs(makeQedWithBacking),
-  'flat.vmdk': () => vmdkHidingDescriptor('/etc/passwd'),
+  'hidden.vmdk': () => vmdkHidingDescriptor('/etc/passwd'),
   'esx.vmdk': () => Buffer.concat([Buffer.from('COWD'), Buffer.alloc(4092)]),
   'child.vmdk': vmdkWithParent,
-  'description.vmdk': () => Buffer.from(vmdkDescriptor('base-flat.vmdk')),
   'login.qcow2': () => Buffer.from('<!DOCTYPE html>\n<html><body>Please log in</body></html>\n'),
   'notes.img': () => Buffer.from('to be replaced by a disk\n'),
   'odd.img': () => Buffer.alloc(1000, 1),
 };
+
+/** Disks of formats that are not ours, and what is no disk at all. */
+export const FOREIGN: Makers = Object.fromEntries(
+  Object.entries(FOREIGN_DISKS).map(([name, { make }]) => [name, make]),
+);
 
 /** Boxes without a disk that could be taken out of them. */
 export const BROKEN_BOXES: Makers = {

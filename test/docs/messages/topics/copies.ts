@@ -67,7 +67,7 @@ export const copies: Topic = {
       typed: [`${DIRECT} --copy-timeout 1 --copy-in-before ./app.conf:/srv/`],
     },
     {
-      form: 'copying out GUEST:HOST: cannot copy GUEST of the guest: no such file or directory',
+      form: 'copying out GUEST:HOST: cannot copy GUEST of the guest: No such file or directory',
       prepare: base,
       typed: [`${DIRECT} --copy-out-after /srv/log:./out/`],
       advice:

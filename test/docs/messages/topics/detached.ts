@@ -32,6 +32,11 @@ export const detached: Topic = {
       typed: ['transient up --watch --detach'],
     },
     {
+      form: '--watch reads the Transientfile whenever it changes, and a pipe can be read only once',
+      files: { 'Transientfile.toml': JOB },
+      typed: ['sed s/512M/1G/ Transientfile.toml | transient up --watch --file /dev/stdin'],
+    },
+    {
       form: 'the project runs detached, as process NUMBER',
       files: { 'Transientfile.toml': VM },
       prepare: upAndDown,

@@ -33,11 +33,23 @@ export const host: Topic = {
         base(scene);
         scene.program(
           'qemu-img',
-          "echo 'qemu-img: web-0-base: Could not write: No space left on device' >&2; exit 1",
+          "echo 'qemu-img: web-0-base: Could not write: Input/output error' >&2; exit 1",
         );
       },
       typed: [CREATED],
       advice: '`-v` prints its whole command line.',
+    },
+    {
+      form: 'No space left on the disk of DIRECTORY',
+      when: 'A disk of the host is full. `df -h DIRECTORY` shows how full, and which one it is.',
+      prepare: (scene) => {
+        base(scene);
+        scene.program(
+          'qemu-img',
+          "echo 'qemu-img: web-0-base: Could not write: No space left on device' >&2; exit 1",
+        );
+      },
+      typed: [CREATED],
     },
     {
       form: 'PROGRAM failed (killed by SIGNAL)',
@@ -106,7 +118,7 @@ export const host: Topic = {
       typed: [`${RUN} --report junit=./out.xml`],
     },
     {
-      form: 'cannot open PATH: permission denied',
+      form: 'cannot open PATH: Permission denied',
       when: 'Something of a store is not yours: made as root, for instance.',
       prepare: async (scene) => {
         await created(scene);

@@ -1,16 +1,22 @@
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { compressed, disk } from '../../../rig/disks.ts';
+import { HttpServer } from '../../../rig/http-server.ts';
 import { boxPath, catalogPath, libvirt, libvirtBox, publish } from '../../../rig/registry.ts';
 import { tar } from '../../../rig/tar.ts';
+import { makeCertificate } from '../../../rig/tls.ts';
 import type { Scene } from '../scene.ts';
 import { SERVER } from '../scene.ts';
 import type { Topic } from '../scenario.ts';
 import type { Makers } from './broken-images.ts';
-import { BROKEN_BOXES, UNUSABLE_DISKS } from './broken-images.ts';
+import { BROKEN_BOXES, FOREIGN, UNUSABLE_DISKS } from './broken-images.ts';
 import { CREATED, base } from './parts.ts';
 
 const BOXES = `VAGRANT_SERVER_URL=${SERVER}`;
+/** An address that is never asked for. */
+const UNREACHED = 'http://images.example.org/base.qcow2';
+
 const SUM = createHash('sha256').update('another').digest('hex');
 
 export const images: Topic = {
@@ -72,12 +78,25 @@ export const images: Topic = {
       typed: ['transient image pull base,file=./base.qcow2'],
     },
     {
+      form: 'cannot read the image file PATH: REASON',
+      when: 'What can be read only once, or has no end, is no source of an image.',
+      prepare: (scene) => void execFileSync('mkfifo', [scene.place('pipe')]),
+      typed: ['transient image pull base,file=./pipe'],
+    },
+    {
       form: 'PATH is not a usable disk image: REASON',
       when: 'The file is no disk, or one that does not hold all of its data: files of the host that an image names would be open to the guest.',
       prepare: (scene) => writeAll(scene, UNUSABLE_DISKS),
       typed: [`transient image pull ${specsOf(UNUSABLE_DISKS)}`],
       inAnyOrder: true,
       advice: 'A web page is often what a server sends in place of a file to somebody who is not logged in.',
+    },
+    {
+      form: 'PATH is not a usable disk image: REASON',
+      when: 'It is something that is known, and that no VM runs from as it is.',
+      prepare: (scene) => writeAll(scene, FOREIGN),
+      typed: [`transient image pull ${specsOf(FOREIGN)}`],
+      inAnyOrder: true,
     },
     {
       form: 'SOURCE: the box is not usable: REASON',
@@ -98,7 +117,13 @@ export const images: Topic = {
       typed: ['transient image pull base,file=./base.img.gz'],
     },
     {
-      form: 'SOURCE: the image is larger than the NUMBER GB (NUMBER bytes) that are free in DIRECTORY',
+      form: "SOURCE: decompressing the image's zstd data takes more memory than a quarter of what this host has, or 2 GB",
+      when: 'A file says itself how much of what is decompressed has to be kept in memory.',
+      prepare: (scene) => scene.write('base.img.zst', Buffer.from('28b52ffd00f8010000', 'hex')),
+      typed: ['transient image pull base,file=./base.img.zst'],
+    },
+    {
+      form: 'SOURCE: the image is larger than the NUMBER GB (NUMBER bytes) that may be filled in DIRECTORY',
       prepare: (scene) => scene.serve('/base.qcow2', { content: disk('qcow2'), claims: 10 ** 15 }),
       typed: [`transient image pull base,http=${SERVER}/base.qcow2`],
     },
@@ -115,6 +140,32 @@ export const images: Topic = {
       ],
       inAnyOrder: true,
       advice: '`http_proxy`, `https_proxy` and `no_proxy` are followed.',
+    },
+    {
+      form: 'cannot download URL: REASON',
+      when: 'A server cannot prove who it is.',
+      prepare: async (scene) => scene.shows('https://127.0.0.1:8443', await secureServer(scene)),
+      typed: ['transient image pull base,http=https://127.0.0.1:8443/base.qcow2'],
+    },
+    {
+      form: '"ADDRESS" is not the address of a proxy',
+      typed: [`http_proxy=proxy:one transient image pull base,http=${UNREACHED}`],
+    },
+    {
+      form: '"ADDRESS" is a SOCKS proxy, and images can be downloaded only through an HTTP proxy',
+      typed: [
+        `all_proxy=socks5h://ann:s3cret@proxy.example.org:1080 transient image pull base,http=${UNREACHED}`,
+      ],
+    },
+    {
+      form: 'cannot read the certificates of authorities in PATH: REASON',
+      typed: [
+        'SSL_CERT_FILE=/home/ada/company.pem transient image pull base,http=https://images.example.org/base.qcow2',
+      ],
+    },
+    {
+      form: 'cannot read PATH, which may hold passwords for web servers: REASON',
+      typed: [`NETRC=/home/ada/netrc transient image pull base,http=${UNREACHED}`],
     },
     {
       form: 'cannot download URL: it broke off NUMBER times, and the server cannot go on in the middle',
@@ -238,6 +289,13 @@ function specsOf(files: Makers): string {
   return Object.keys(files)
     .map((file) => `${file.replace(/\..*/, '')},file=./${file}`)
     .join(' ');
+}
+
+/** A server with a certificate that it has signed itself; its address. */
+async function secureServer(scene: Scene): Promise<string> {
+  const server = await HttpServer.start(makeCertificate(scene.place('.')));
+  scene.afterwards(() => server[Symbol.asyncDispose]());
+  return server.url('');
 }
 
 function twoDisks(scene: Scene): void {

@@ -1,0 +1,86 @@
+import { dirname } from 'node:path';
+import type { Executor, Executors } from '../plan/contract.ts';
+import type { Step, StepKind } from '../plan/step.ts';
+import type { Problem } from '../problem.ts';
+import { TransientError, errorCode, isSystemError, systemMessage } from '../problem.ts';
+
+/** Where a step writes, and how another place is chosen. */
+interface Place {
+  readonly directory: string;
+  readonly choice: string;
+  /** Programs of the host write there; those of other steps may speak of a guest's disk. */
+  readonly byPrograms: boolean;
+}
+
+/**
+ * The same executors, whose failures for want of space say where that is: neither a failed write nor another program tells
+ * it, and a home directory, a store and a runtime directory are often on different disks.
+ */
+export function tellingOfFullDisks<K extends StepKind>(
+  executors: Pick<Executors, K>,
+  runDirectory: string,
+): Pick<Executors, K> {
+  const wrapped = Object.entries(executors).map(([kind, executor]) => {
+    const execute = executor as Executor<StepKind>;
+    const telling: Executor<StepKind> = async (step, context) => {
+      try {
+        return await execute(step, context);
+      } catch (error) {
+        throw explained(error, placeOf(step, runDirectory));
+      }
+    };
+    return [kind, telling];
+  });
+  return Object.fromEntries(wrapped) as Pick<Executors, K>;
+}
+
+function placeOf(step: Step, runDirectory: string): Place {
+  switch (step.kind) {
+    case 'image.retrieve':
+      return {
+        directory: step.image.backend,
+        choice: 'choose another backend: --image-backend',
+        byPrograms: true,
+      };
+    case 'image.commit':
+      return { directory: step.backend, choice: 'choose another backend: --image-backend', byPrograms: true };
+    case 'vm.create':
+      return { directory: step.vmstore, choice: 'choose another VM store: --vmstore', byPrograms: true };
+    default:
+      return { directory: runDirectory, choice: 'choose another place: XDG_RUNTIME_DIR', byPrograms: false };
+  }
+}
+
+function explained(error: unknown, place: Place): unknown {
+  if (!isWantOfSpace(error, place)) return error;
+  // what is known better: the path of the call itself, of which a copy has two
+  const path = isSystemError(error) ? (error.dest ?? error.path) : undefined;
+  const directory = path === undefined ? place.directory : dirname(path);
+  const isElsewhere = !`${directory}/`.startsWith(`${place.directory}/`);
+  const problem: Problem = {
+    reason: 'host',
+    message: `${wordsOf(error)} of ${directory}`,
+    hint: isElsewhere ? 'free some space there' : `free some space there, or ${place.choice}`,
+    ...detailsOf(error),
+  };
+  return new TransientError(problem, { cause: error });
+}
+
+function isWantOfSpace(error: unknown, { byPrograms }: Place): boolean {
+  if (isSystemError(error)) return ['ENOSPC', 'EDQUOT'].includes(errorCode(error) ?? '');
+  if (!byPrograms || !(error instanceof TransientError)) return false;
+  return (error.problem.details ?? []).some((line) => PROGRAM_WORDS.test(line));
+}
+
+/** The C library's words for it, which other programs print. */
+const PROGRAM_WORDS = /No space left on device|Disk quota exceeded/;
+
+function wordsOf(error: unknown): string {
+  return isSystemError(error) ? systemMessage(error) : 'No space left on the disk';
+}
+
+function detailsOf(error: unknown): Pick<Problem, 'details'> {
+  if (!(error instanceof TransientError)) return {};
+  const { message, details = [] } = error.problem;
+  return { details: [message, ...details] };
+}

@@ -1,0 +1,149 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Dispatcher } from 'undici';
+import type { Environment } from '../../config/merge.ts';
+import type { Scope } from '../../host/deadline.ts';
+import { linked } from '../../host/deadline.ts';
+import { Body } from './body.ts';
+import type { Authorization } from './credentials.ts';
+import { authorizationFor } from './credentials.ts';
+import { Dispatchers } from './dispatchers.ts';
+import { BadRedirect, NoAnswer, ProxyStatus, REDIRECTS, faultOfProxy } from './download-faults.ts';
+import type { HttpTimes } from './http-times.ts';
+
+/** What may come by other ways than it was asked for. */
+export interface Trust {
+  /** What comes is held against a sum, so that it may come by plain HTTP where https was asked for. */
+  readonly hasSum: boolean;
+}
+
+/** One request, of which a redirect makes a new one. */
+interface Asked {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly authorization: Authorization | undefined;
+  readonly exchange: Scope;
+}
+
+/** GET requests, with redirects, the credentials and proxies of the environment, and our times. */
+export class Requests {
+  readonly #dispatchers: Dispatchers;
+  readonly #environment: Environment;
+  readonly #times: HttpTimes;
+  readonly #trust: Trust;
+
+  private constructor(dispatchers: Dispatchers, environment: Environment, times: HttpTimes, trust: Trust) {
+    this.#dispatchers = dispatchers;
+    this.#environment = environment;
+    this.#times = times;
+    this.#trust = trust;
+  }
+
+  static async open(environment: Environment, times: HttpTimes, trust: Trust): Promise<Requests> {
+    return new Requests(await Dispatchers.open(environment), environment, times, trust);
+  }
+
+  async get(address: string, headers: Record<string, string>, signal: AbortSignal): Promise<Answer> {
+    const exchange = linked(signal);
+    const { idle } = this.#times;
+    const timer = setTimeout(() => exchange.abort(new NoAnswer(idle)), idle);
+    try {
+      const url = new URL(address);
+      const authorization = await authorizationFor(url, this.#environment);
+      // the bytes as they are kept there: a compression of the way would make ranges and sums meaningless
+      const all = { 'user-agent': 'transient', 'accept-encoding': 'identity', ...headers };
+      const {
+        statusCode,
+        headers: answered,
+        body,
+      } = await this.#follow(url, {
+        headers: all,
+        authorization,
+        exchange,
+      });
+      return new Answer({ statusCode, headers: answered }, new Body(body, this.#times), exchange);
+    } catch (error) {
+      exchange[Symbol.dispose]();
+      throw exchange.signal.aborted ? exchange.signal.reason : faultOfProxy(error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#dispatchers.close();
+  }
+
+  async #follow(first: URL, asked: Asked): Promise<Dispatcher.ResponseData> {
+    const seen = new Set<string>();
+    for (let url = first; ;) {
+      seen.add(url.href);
+      const answer = await this.#ask(url, asked);
+      const target = redirectOf(answer);
+      if (target === undefined || seen.size > REDIRECTS) return answer;
+      await answer.body.dump();
+      url = this.#next(url, target);
+      if (seen.has(url.href)) throw new BadRedirect('the server redirects in a circle');
+    }
+  }
+
+  async #ask(url: URL, { headers, authorization, exchange }: Asked): Promise<Dispatcher.ResponseData> {
+    const { dispatcher, origin, path, headers: onWay } = await this.#dispatchers.routeTo(url);
+    // nobody but the server that was named is told who asks
+    const who = authorization?.origin === url.origin ? { authorization: authorization.header } : {};
+    const answer = await dispatcher.request({
+      method: 'GET',
+      origin,
+      path,
+      headers: { ...headers, ...onWay, ...who },
+      signal: exchange.signal,
+    });
+    if (answer.statusCode !== 407) return answer;
+    await answer.body.dump();
+    throw new ProxyStatus(407);
+  }
+
+  #next(from: URL, location: string): URL {
+    const target = URL.canParse(location, from.href) ? new URL(location, from) : undefined;
+    if (target === undefined || !/^https?:$/.test(target.protocol))
+      throw new BadRedirect('the server redirects to what is no address of http or https');
+    const isDowngrade = from.protocol === 'https:' && target.protocol === 'http:';
+    if (isDowngrade && !this.#trust.hasSum) {
+      throw new BadRedirect(
+        'the server redirects from https to http, where anybody on the way can change what comes',
+        'give the sha256 of the image ([images.NAME] in a Transientfile), or the address of one that comes by https',
+      );
+    }
+    return target;
+  }
+}
+
+/** An answer with its body under our hands: `using answer = …`. */
+export class Answer implements Disposable {
+  readonly statusCode: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Body;
+  readonly #exchange: Disposable;
+
+  constructor(
+    { statusCode, headers }: Pick<Dispatcher.ResponseData, 'statusCode' | 'headers'>,
+    body: Body,
+    exchange: Disposable,
+  ) {
+    this.statusCode = statusCode;
+    this.headers = headers;
+    this.body = body;
+    this.#exchange = exchange;
+  }
+
+  [Symbol.dispose](): void {
+    this.body.destroy();
+    this.#exchange[Symbol.dispose]();
+  }
+}
+
+/** Where an answer leads instead (RFC 9110 section 15.4). */
+function redirectOf({ statusCode, headers }: Dispatcher.ResponseData): string | undefined {
+  const { location } = headers;
+  return [300, 301, 302, 303, 307, 308].includes(statusCode) && typeof location === 'string'
+    ? location
+    : undefined;
+}

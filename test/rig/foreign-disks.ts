@@ -1,0 +1,54 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { disk } from './disks.ts';
+import { vmdkDescriptor } from './evil-disks.ts';
+
+/** Files by their names that hold a disk which we do not take, each with a part of what is to be told of it. */
+export const FOREIGN_DISKS: Readonly<Record<string, { make: () => Buffer; told: string }>> = {
+  'flat.vmdk': { make: () => sectors(vmdkDescriptor('base-flat.vmdk')), told: 'the descriptor of a VMDK' },
+  'sealed.qcow2': { make: encryptedQcow2, told: 'it is encrypted' },
+  'locked.img': { make: () => sectors('LUKS\xba\xbe\0\x01'), told: 'it is encrypted (LUKS)' },
+  'parallels.hdd': { make: () => made('parallels'), told: 'a Parallels disk' },
+  'first.qcow': { make: () => made('qcow'), told: 'the first qcow format' },
+  'bochs.img': { make: () => sectors('Bochs Virtual HD Image\0'), told: 'a Bochs disk' },
+  'live.cloop': {
+    make: () => sectors('#!/bin/sh\n#V2.0 Format\nmodprobe cloop file=$0 && mount -r\n'),
+    told: '(cloop)',
+  },
+  'mac.dmg': { make: () => Buffer.concat([Buffer.alloc(1024, 1), sectors('koly')]), told: '(dmg)' },
+  'phone.simg': { make: () => sectors('\x3a\xff\x26\xed'), told: 'an Android sparse image' },
+  'zipped.zip': { make: () => sectors('PK\x03\x04'), told: 'a ZIP archive' },
+  'seven.7z': { make: () => sectors('7z\xbc\xaf\x27\x1c'), told: 'a 7z archive' },
+  'packed.rar': { make: () => sectors('Rar!\x1a\x07\x00'), told: 'a RAR archive' },
+  'quick.lz4': { make: () => sectors('\x04\x22\x4d\x18'), told: 'compressed by lz4' },
+  'small.lz': { make: () => sectors('LZIP\x01'), told: 'compressed by lzip' },
+  'install.wim': { make: () => sectors('MSWIM\0\0\0'), told: '(WIM)' },
+  'clone.img': { make: () => sectors('partclone-image'), told: 'partclone' },
+};
+
+/** Whole sectors, as a raw disk has them. */
+function sectors(text: string): Buffer {
+  const bytes = Buffer.alloc(Math.ceil(text.length / 512) * 512);
+  bytes.write(text, 'latin1');
+  return bytes;
+}
+
+/** qemu-img makes a real one only with a clock that its key derivation trusts, which shared processors do not offer. */
+function encryptedQcow2(): Buffer {
+  const LUKS = 2;
+  const bytes = disk('qcow2');
+  bytes.writeUInt32BE(LUKS, 32);
+  return bytes;
+}
+
+function made(format: string): Buffer {
+  const directory = mkdtempSync('/tmp/tr-disk-');
+  const path = join(directory, 'made');
+  try {
+    execFileSync('qemu-img', ['create', '-q', '-f', format, path, '1M']);
+    return readFileSync(path);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
