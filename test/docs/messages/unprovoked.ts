@@ -24,7 +24,6 @@ export const UNPROVOKED: Readonly<Record<string, readonly string[]>> = {
     'cannot use the runtime directory …: XDG_RUNTIME_DIR is not writable',
   ],
   'it takes a second filesystem, which root can mount; test/transfer/full-disk.test.ts does': [
-    '… is larger than the … GB (… bytes) that may be filled in …',
     'cannot write to … on the host: a part of it is on another filesystem',
   ],
   'whatever fills a disk leaves some of it to others': [
