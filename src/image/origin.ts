@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import * as z from 'zod';
 import type { ImageNeed } from '../config/vm-spec.ts';
 import { formatImageSource } from '../options/option.ts';
+import { sweepUnfinished, writeDurably } from '../host/durable.ts';
 import { encodeName } from '../host/paths.ts';
 import { TransientError } from '../problem.ts';
 
@@ -25,7 +26,12 @@ export async function recordOrigin(
   origin: Origin,
 ): Promise<void> {
   await mkdir(join(backend, ORIGIN), { recursive: true });
-  await writeFile(originPath(backend, name), `${JSON.stringify(origin)}\n`);
+  await writeDurably(originPath(backend, name), `${JSON.stringify(origin)}\n`);
+}
+
+/** Removes what processes left that died while they recorded an origin. */
+export async function sweepOrigins(backend: string): Promise<void> {
+  await sweepUnfinished(join(backend, ORIGIN));
 }
 
 export async function forgetOrigin(backend: string, name: string): Promise<void> {
