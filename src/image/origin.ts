@@ -1,7 +1,8 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import type { ImageNeed } from '../config/vm-spec.ts';
+import { sweepUnfinished, writeDurably } from '../host/durable.ts';
 import { shownImageSource } from '../options/option.ts';
 import { encodeName } from '../host/paths.ts';
 import { TransientError } from '../problem.ts';
@@ -23,7 +24,12 @@ export async function recordOrigin(
   origin: Origin,
 ): Promise<void> {
   await mkdir(join(backend, ORIGIN), { recursive: true });
-  await writeFile(originPath(backend, name), `${JSON.stringify(origin)}\n`);
+  await writeDurably(originPath(backend, name), `${JSON.stringify(origin)}\n`);
+}
+
+/** Removes what processes left that died while they recorded an origin. */
+export async function sweepOrigins(backend: string): Promise<void> {
+  await sweepUnfinished(join(backend, ORIGIN));
 }
 
 export async function forgetOrigin(backend: string, name: string): Promise<void> {

@@ -1,9 +1,11 @@
-import { chmod, readdir, rename, stat } from 'node:fs/promises';
+import { chmod, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeDirectory } from '../host/directories.ts';
+import { moveDurably } from '../host/durable.ts';
 import { errorCode, TransientError, systemMessage } from '../problem.ts';
 import { decodeName, encodeName, imagePath } from '../host/paths.ts';
 import type { LockRequest } from '../host/lock-queue.ts';
+import { sweepOrigins } from './origin.ts';
 import { openWorkingDirectory, sweepWorkingDirectories } from '../host/working.ts';
 
 /** Directory of a backend in which images are made; whatever lists a backend skips dot-directories. */
@@ -80,7 +82,7 @@ export async function openWorkingImage(
 
 async function commit(file: string, final: string): Promise<void> {
   await chmod(file, 0o444);
-  await rename(file, final);
+  await moveDurably(file, final);
 }
 
 /** Removes what processes left that died while they made images; a fresh download stays, to be continued. */
@@ -89,6 +91,7 @@ export async function sweepBackend(backend: string): Promise<void> {
     const download = await stat(join(path, DOWNLOAD)).catch(() => undefined);
     return download !== undefined && Date.now() - download.mtimeMs < KEPT_FOR ? DOWNLOAD : undefined;
   });
+  await sweepOrigins(backend);
 }
 
 async function makeBackend(backend: string, working: string): Promise<void> {
