@@ -124,7 +124,7 @@ describe('a second signal', () => {
     const program = rig.start([...args, '--cmd', 'echo up; sleep 1000']);
     await program.waitFor(/up/, 'stdout');
     for (const signal of TWICE) program.signal(signal);
-    expect((await program.ended).exitCode).toBe(143);
+    expect((await program.ended).exitCode).toBe(130);
     expect(runDirectories(rig)).toEqual([]);
     await until('the end of all', () => rig.processes.length === 0);
   });
@@ -151,8 +151,11 @@ test('a reader that does not read holds up no end', async () => {
   await shell.kill();
 });
 
-/** Two that are not taken for one, as the same signal may be that comes again at once. */
-const TWICE = ['SIGTERM', 'SIGINT'] as const;
+/**
+ * Two that are not taken for one, as the same signal may be that comes again at once; of those that are pending together
+ * the kernel delivers the one with the lower number first.
+ */
+const TWICE = ['SIGINT', 'SIGTERM'] as const;
 
 /** Stops the fake QEMU, as a real one stands still that the kernel has stopped. */
 function freeze(rig: Rig): void {
