@@ -41,6 +41,33 @@ export async function run(
   throw programFailed(program, exitOf(result), result.stderr);
 }
 
+/** What a program printed, and how it ended. */
+export interface Ended extends Output {
+  readonly exit: Exit;
+}
+
+/** So much of the stderr of a program is kept that may complain of each part of a large file, in bytes. */
+const MOST_COMPLAINTS = 64 * 1024;
+
+/** Runs a program to an end that may be another one than success; of its stderr the beginning is kept. */
+export async function runToEnd(
+  program: string,
+  args: readonly string[],
+  signal: AbortSignal,
+): Promise<Ended> {
+  const [file, ...rest] = await commandLine(program, args);
+  const { execa } = await loadExeca();
+  const buffer = { stdout: true, stderr: false } as const;
+  const child = execa(file, rest, { reject: false, stripFinalNewline: false, stdin: 'ignore', buffer });
+  let stderr = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    if (stderr.length < MOST_COMPLAINTS) stderr += chunk.toString();
+  });
+  const exit = await new ChildEnd(child, { reach: 'process', signal }).exited;
+  signal.throwIfAborted();
+  return { stdout: (await child).stdout, stderr, exit };
+}
+
 /** Runs a program of which only the end is of interest. */
 export async function runSilently(
   program: string,

@@ -158,10 +158,16 @@ function textKind(head: Buffer): string {
 }
 
 /** The error for what cannot be the disk of a VM. */
-export function notUsable(shown: string, why: string, hint?: string): TransientError {
+export function notUsable(
+  shown: string,
+  why: string,
+  hint?: string,
+  details?: readonly string[],
+): TransientError {
   return new TransientError({
     reason: 'image',
     message: `${shown} is not a usable disk image: ${why}`,
     ...(hint ? { hint } : {}),
+    ...(details ? { details } : {}),
   });
 }

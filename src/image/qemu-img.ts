@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { exists } from '../host/exists.ts';
-import { run, runSilently } from '../host/run.ts';
+import { programFailed } from '../host/exit.ts';
+import { run, runToEnd } from '../host/run.ts';
 import { TransientError } from '../problem.ts';
 import type { DiskFormat } from './format.ts';
 
@@ -34,8 +35,16 @@ function jsonIn(text: string): unknown {
   }
 }
 
+/** So much of a line of garbage is shown. */
+const LONGEST_LINE = 200;
+
 function garbage(what: string, said: string): TransientError {
-  const details = said.split('\n').filter(Boolean).slice(0, 5);
+  // it may be anything, also what a terminal would obey
+  const plain = said.replaceAll(/[^\x20-\x7e\n]+/g, '?').split('\n');
+  const details = plain
+    .filter(Boolean)
+    .map((line) => line.slice(0, LONGEST_LINE))
+    .slice(0, 5);
   return new TransientError({
     reason: 'image',
     message: `Command produced garbage: ${what}`,
@@ -44,11 +53,35 @@ function garbage(what: string, said: string): TransientError {
   });
 }
 
-/** Whether a qcow2 is whole: one that was cut off refers to what is not there (`qemu-img check` ends with 2). */
-export async function isWholeQcow2(path: string, signal: AbortSignal): Promise<boolean> {
-  const CORRUPT = 2;
-  const exit = await runSilently('qemu-img', ['check', '-q', '-U', '-f', 'qcow2', path], signal);
-  return exit.code !== CORRUPT && exit.code !== 1;
+/** What `qemu-img check` says of a file, as far as we use it. */
+const checkReport = z.object({
+  'check-errors': z.number(),
+  corruptions: z.number().optional(),
+});
+
+/** What a check has found: what is wrong, with the words of qemu-img where it has not come to an end. */
+export interface Damage {
+  readonly what: string;
+  readonly details?: readonly string[];
+}
+
+/**
+ * What is wrong with a qcow2, if anything: one that was cut off refers to what is not there. Clusters that nothing refers to
+ * are no damage. What is no answer of qemu-img's to the question is an error.
+ */
+export async function damageOfQcow2(path: string, signal: AbortSignal): Promise<Damage | undefined> {
+  const args = ['check', '-U', '-f', 'qcow2', '--output=json', path];
+  const { stdout, stderr, exit } = await runToEnd('qemu-img', args, signal);
+  if (exit.code === 1 && stdout === '') {
+    const details = stderr.trim().split('\n').filter(Boolean);
+    return { what: 'qemu-img cannot open it', ...(details.length > 0 ? { details } : {}) };
+  }
+  const report = checkReport.safeParse(jsonIn(stdout));
+  if (exit.code === undefined || ![0, 1, 2, 3].includes(exit.code))
+    throw programFailed('qemu-img', exit, stderr);
+  if (!report.success) throw garbage(`qemu-img says nothing of use about ${path}`, stdout);
+  if ((report.data.corruptions ?? 0) > 0) return { what: 'it is broken or was cut off' };
+  return report.data['check-errors'] > 0 ? { what: 'it cannot be checked to its end' } : undefined;
 }
 
 /** Makes an empty qcow2 that shows another one until it is written to. */

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { delimiter, dirname, join } from 'node:path';
@@ -127,6 +127,14 @@ export class Scene implements AsyncDisposable {
     const path = this.place(name);
     chmodSync(path, mode);
     this.afterwards(() => chmodSync(path, 0o755));
+  }
+
+  /** Cuts a file off that may be read-only. */
+  spoil(name: string): void {
+    const path = this.place(name);
+    chmodSync(path, 0o644);
+    truncateSync(path, 100_000);
+    chmodSync(path, 0o444);
   }
 
   /** Puts images into the backend. */

@@ -2,7 +2,7 @@ import { chownSync, mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { disk } from '../../../rig/disks.ts';
 import type { Topic } from '../scenario.ts';
-import { CREATED, STORE, base, created } from './parts.ts';
+import { CREATED, STORE, base, created, creatingBy } from './parts.ts';
 
 const RUN = 'transient run base --cmd true';
 
@@ -31,10 +31,7 @@ export const host: Topic = {
       when: 'A program of the host did not do what it was asked for; what it said itself follows.',
       prepare: (scene) => {
         base(scene);
-        scene.program(
-          'qemu-img',
-          "echo 'qemu-img: web-0-base: Could not write: Input/output error' >&2; exit 1",
-        );
+        creatingBy(scene, "echo 'qemu-img: web-0-base: Could not write: Input/output error' >&2; exit 1");
       },
       typed: [CREATED],
       advice: '`-v` prints its whole command line.',
@@ -44,8 +41,8 @@ export const host: Topic = {
       when: 'A disk of the host is full. `df -h DIRECTORY` shows how full, and which one it is.',
       prepare: (scene) => {
         base(scene);
-        scene.program(
-          'qemu-img',
+        creatingBy(
+          scene,
           "echo 'qemu-img: web-0-base: Could not write: No space left on device' >&2; exit 1",
         );
       },
@@ -55,7 +52,7 @@ export const host: Topic = {
       form: 'PROGRAM failed (killed by SIGNAL)',
       prepare: (scene) => {
         base(scene);
-        scene.program('qemu-img', 'kill -KILL $$');
+        creatingBy(scene, 'kill -KILL $$');
       },
       typed: [CREATED],
     },

@@ -11,7 +11,7 @@ import { SERVER } from '../scene.ts';
 import type { Topic } from '../scenario.ts';
 import type { Makers } from './broken-images.ts';
 import { BROKEN_BOXES, FOREIGN, UNUSABLE_DISKS } from './broken-images.ts';
-import { CREATED, base } from './parts.ts';
+import { CREATED, base, creatingBy } from './parts.ts';
 
 const BOXES = `VAGRANT_SERVER_URL=${SERVER}`;
 /** An address that is never asked for. */
@@ -250,6 +250,15 @@ export const images: Topic = {
       typed: ['transient image pull base,file=./one.qcow2 --image-backend ./images'],
     },
     {
+      form: "image 'NAME' of the backend cannot be used: REASON (PATH)",
+      when: 'Its file was cut off or replaced.',
+      prepare: (scene) => {
+        base(scene);
+        scene.spoil('/home/ada/.local/share/transient/backend/base');
+      },
+      typed: ['transient run base --cmd true'],
+    },
+    {
       form: 'Command produced garbage: qemu-img says nothing of use about PATH',
       when: 'The first `qemu-img` on `PATH` is another program, or prints something of its own.',
       prepare: (scene) => {
@@ -262,7 +271,7 @@ export const images: Topic = {
       form: 'Command produced garbage: qemu-img ended with 0 and has not made PATH',
       prepare: (scene) => {
         base(scene);
-        scene.program('qemu-img', 'exit 0');
+        creatingBy(scene, 'exit 0');
       },
       typed: [CREATED],
     },

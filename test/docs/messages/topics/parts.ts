@@ -27,6 +27,11 @@ export async function created(scene: Scene): Promise<void> {
   await scene.run(CREATED);
 }
 
+/** Has a script do what qemu-img does when a disk is made; everything else is done by the real one. */
+export function creatingBy(scene: Scene, script: string): void {
+  scene.program('qemu-img', `[ "$1" = create ] || PATH=\${PATH#*:} exec qemu-img "$@"; ${script}`);
+}
+
 /** Starts a command line that goes on, and returns once it has said something. */
 export async function goesOn(
   scene: Scene,
