@@ -86,6 +86,7 @@ export function checkTransientfile(document: Document, base: string): Result<Tra
   const checked = transientfileSchema().safeParse(document.data, { reportInput: true });
   const networks = networksOf(document, projectOf(document, base));
   const problems = [
+    ...document.faults,
     ...(checked.success ? [] : problemsOf(checked.error, subjectIn(document))),
     ...brokenReferences(document),
     ...networks.problems,
