@@ -20,9 +20,7 @@ export function exampleTransientfile(): string {
     ...comment('Running VMs are called NAME-VM [default: the name of the directory].'),
     'name = "shop"',
     '',
-    ...comment(
-      'Options for every VM of this file; any key of a VM table but "image", "depends-on" and "networks".',
-    ),
+    ...comment('What every VM of this file has that its own table does not say: any key of a VM table.'),
     '[defaults]',
     'memory = "512M"',
     '',

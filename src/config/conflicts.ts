@@ -1,10 +1,12 @@
 import { shownImageSource } from '../options/option.ts';
-import type { Problem } from '../problem.ts';
+import type { KeyPath, Problem } from '../problem.ts';
+import type { Document } from './document.ts';
 import type { Merged } from './merge.ts';
 import { inFile } from './placement.ts';
 import { allFolders } from './shares.ts';
 import type { StoredVm } from './stored.ts';
 import type { Transientfile } from './transientfile.ts';
+import { itemsOf, valueOf } from './vm-keys.ts';
 import type { Connection, ImageNeed, VmSpec } from './vm-spec.ts';
 
 /** A VM and the merge it came from, which knows where each option was said. */
@@ -84,12 +86,17 @@ export function sharedImageNames({ document }: Transientfile, vms: readonly Reso
         {
           reason: 'conflict',
           message: `image "${image.name}" has two sources: ${sourceText(known)} and ${sourceText(image)}`,
-          where: inFile(document, ['vms', spec.name, 'image'], 'value'),
+          where: inFile(document, pathOf(document, spec.name, 'image'), 'value'),
           hint: 'give each image a name of its own',
         },
       ];
     }),
   );
+}
+
+/** Where a key of a VM stands: in its table, or in `[defaults]`. */
+function pathOf(document: Document, vm: string, key: string): KeyPath {
+  return valueOf(document, vm, key)?.path ?? ['vms', vm, key];
 }
 
 function sourceText({ source, sha256 }: ImageNeed): string {
@@ -108,7 +115,7 @@ export function sharedStates({ document }: Transientfile, vms: readonly Resolved
       {
         reason: 'conflict',
         message: `VMs "${earlier.spec.name}" and "${spec.name}" have the same name '${spec.state?.name}' in the VM store`,
-        where: inFile(document, ['vms', spec.name, 'name'], 'value'),
+        where: inFile(document, pathOf(document, spec.name, 'name'), 'value'),
         hint: 'give each VM a name of its own',
       },
     ];
@@ -146,17 +153,18 @@ function sharedMemory({ spec, merged }: ResolvedVm): Problem[] {
 /** A VM without a command is never done with it. */
 export function neverDone({ document }: Transientfile, vms: readonly ResolvedVm[]): Problem[] {
   const hasCommand = new Map(vms.map(({ spec }) => [spec.name, spec.connection.kind === 'ssh-command']));
-  return vms.flatMap(({ spec }) =>
-    spec.dependsOn.flatMap(({ vm, until }, index): Problem[] => {
+  return vms.flatMap(({ spec }) => {
+    const paths = itemsOf(document, spec.name, 'depends-on').map(({ path }) => path);
+    return spec.dependsOn.flatMap(({ vm, until }, index): Problem[] => {
       if (until !== 'done' || hasCommand.get(vm) === true) return [];
       return [
         {
           reason: 'conflict',
           message: `VM "${spec.name}" waits until VM "${vm}" is done, which has no command`,
-          where: inFile(document, ['vms', spec.name, 'depends-on', index], 'value'),
+          where: inFile(document, paths[index] ?? ['vms', spec.name], 'value'),
           hint: `give "${vm}" an ssh-command, or wait until it is "ready"`,
         },
       ];
-    }),
-  );
+    });
+  });
 }

@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { parse, stringify, TomlError } from 'smol-toml';
-import type { Position, Result } from '../problem.ts';
+import type { Position, Problem, Result } from '../problem.ts';
 import { failed, ok, systemMessage } from '../problem.ts';
+import type { KeyFault } from './spelling.ts';
+import { TOO_DEEP, spelled } from './spelling.ts';
 
 /** A TOML file that was read and parsed; what it means is for others to say. */
 export interface Document {
@@ -9,6 +11,8 @@ export interface Document {
   readonly file: string;
   readonly text: string;
   readonly data: Readonly<Record<string, unknown>>;
+  /** What is wrong with how its keys are written; the problems know their key path, not yet their line. */
+  readonly faults: readonly Problem[];
 }
 
 /** Reads and parses a TOML file; `shown` is its path in messages. Keys may be written with underscores. */
@@ -54,16 +58,22 @@ function firstBrokenLine(bytes: Buffer): number {
 /** Parses TOML text; `shown` names it in messages. */
 export function parseDocument(text: string, shown: string): Result<Document> {
   try {
-    return ok({ file: shown, text, data: hyphenated(parse(text)) as Record<string, unknown> });
+    const { data, faults } = spelled(parse(text));
+    return ok({ file: shown, text, data, faults: faults.map((fault) => problemOf(fault, shown)) });
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
     const [first = ''] = error.message.split('\n');
+    const complaint = first.replace(/^Invalid TOML document: /, '');
     return failed({
       reason: 'syntax',
-      message: `invalid TOML: ${first.replace(/^Invalid TOML document: /, '')}`,
+      message: complaint.includes('excessively nested') ? TOO_DEEP : `invalid TOML: ${complaint}`,
       where: { kind: 'file', file: shown, position: positionAt(text, error.line, error.column) },
     });
   }
+}
+
+function problemOf({ path, message, hint }: KeyFault, file: string): Problem {
+  return { reason: 'syntax', message, where: { kind: 'file', file, path, on: 'key' }, hint };
 }
 
 /** A table as TOML text; what it holds must have a form in TOML. */
@@ -74,19 +84,4 @@ export function formatDocument(data: Readonly<Record<string, unknown>>): string 
 
 function positionAt(text: string, line: number, column: number): Position {
   return { line, column, length: 1, text: (text.split('\n')[line - 1] ?? '').replace(/\r$/, '') };
-}
-
-const NAMED_TABLES: ReadonlySet<string> = new Set(['vms', 'images', 'networks']);
-
-/** Keys with hyphens for underscores, in every table but those whose keys are names that the user gave. */
-function hyphenated(value: unknown, path: readonly string[] = []): unknown {
-  if (Array.isArray(value)) return value.map((item) => hyphenated(item, path));
-  if (typeof value !== 'object' || value === null || value instanceof Date) return value;
-  const named = path.length === 1 && NAMED_TABLES.has(path[0] ?? '');
-  return Object.fromEntries(
-    Object.entries(value).map(([key, inner]) => [
-      named ? key : key.replaceAll('_', '-'),
-      hyphenated(inner, [...path, key]),
-    ]),
-  );
 }

@@ -15,6 +15,7 @@ import {
 import type { KeyPath, Problem } from '../problem.ts';
 import type { Document } from './document.ts';
 import { inFile } from './placement.ts';
+import { distinct, itemsOf, tableOf } from './vm-keys.ts';
 import type { NetworkCard } from './vm-spec.ts';
 
 /** The addresses that the user-mode network of QEMU gives to every ssh card. */
@@ -92,18 +93,18 @@ export function networksOf(document: Document, project: string): Networks {
   const given = networks.map((network) => addressesIn(document, network, members));
   return {
     cards: cardsOf(networks, members, new Map(given.flatMap(({ addresses }) => [...addresses])), project),
-    problems: [
+    problems: distinct([
       ...overlaps(document, networks),
       ...unknownNetworks(document, networks, members),
       ...given.flatMap(({ problems }) => problems),
-    ],
+    ]),
   };
 }
 
 /** The networks of a document, those without a subnet having got one that none of the others has. */
 function networksIn({ data }: Document): Network[] {
-  const said = Object.entries(table(data['networks'])).map(([name, keys]) => {
-    const { subnet: range } = table(keys);
+  const said = Object.entries(tableOf(data['networks'])).map(([name, keys]) => {
+    const { subnet: range } = tableOf(keys);
     return { name, range: typeof range === 'string' ? parseSubnet(range) : range };
   });
   const taken = said.flatMap(({ range }) => (isSubnet(range) ? [range] : []));
@@ -125,15 +126,13 @@ function freeSubnet(taken: readonly Subnet[]): Subnet {
   return free;
 }
 
-function membersIn({ data }: Document): Member[] {
-  return Object.entries(table(data['vms'])).flatMap(([vm, keys]) => {
-    const { networks } = table(keys);
-    return (Array.isArray(networks) ? networks : []).flatMap((item: unknown, index): Member[] => {
-      const { name, address: text } = typeof item === 'string' ? { name: item } : table(item);
-      const path = ['vms', vm, 'networks', index];
+function membersIn(document: Document): Member[] {
+  return Object.keys(tableOf(document.data['vms'])).flatMap((vm) =>
+    itemsOf(document, vm, 'networks').flatMap(({ value, path }): Member[] => {
+      const { name, address: text } = typeof value === 'string' ? { name: value } : tableOf(value);
       return typeof name === 'string' ? [{ vm, network: name, path, said: addressOf(text) }] : [];
-    });
-  });
+    }),
+  );
 }
 
 function addressOf(text: unknown): Member['said'] {
@@ -304,9 +303,4 @@ const RESERVED_MAC = /^52:54:00:(12:34:|00:00:)/;
 
 function isSubnet(range: unknown): range is Subnet {
   return typeof range === 'object' && range !== null && 'prefix' in range;
-}
-
-function table(value: unknown): Readonly<Record<string, unknown>> {
-  const isTable = typeof value === 'object' && value !== null && !Array.isArray(value);
-  return isTable ? (value as Record<string, unknown>) : {};
 }

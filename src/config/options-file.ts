@@ -19,13 +19,16 @@ export async function loadOptionsFile(path: string, workingDirectory: string): P
   if (!document.ok) return document;
   const shape = { ...optionShape('file'), ...nameShape() };
   const checked = z.strictObject(shape).safeParse(document.value.data, { reportInput: true });
-  if (!checked.success) {
-    const problems = problemsOf(checked.error, {
-      name: dotted,
-      where: (at, on) => inFile(document.value, at, on),
-      keys: () => Object.keys(shape),
-    });
-    return failed(...(await placed(problems, document.value)));
+  const { faults } = document.value;
+  if (!checked.success || faults.length > 0) {
+    const problems = checked.success
+      ? []
+      : problemsOf(checked.error, {
+          name: dotted,
+          where: (at, on) => inFile(document.value, at, on),
+          keys: () => Object.keys(shape),
+        });
+    return failed(...(await placed([...faults, ...problems], document.value)));
   }
   return ok({
     values: optionValues(checked.data),

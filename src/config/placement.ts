@@ -1,6 +1,7 @@
 import type { AST } from 'toml-eslint-parser';
 import type { KeyPath, Position, Problem, Where } from '../problem.ts';
 import type { Document } from './document.ts';
+import { DEEPEST } from './spelling.ts';
 
 /** The place of a key path in a document, its position not yet known. */
 export function inFile(document: Document, path: KeyPath, on: 'key' | 'value'): Where {
@@ -42,7 +43,8 @@ function withPosition(
 /** A path that is not in the text (a missing key) is placed at the table it belongs in. */
 function nearestSpan(path: KeyPath, spans: Map<string, Span>): Span | undefined {
   for (let length = path.length; length > 0; length--) {
-    const span = spans.get(spanKey(path.slice(0, length)));
+    const part = path.slice(0, length);
+    const span = spans.get(writtenKey(part)) ?? spans.get(spanKey(part));
     if (span) return span;
   }
   return undefined;
@@ -56,6 +58,11 @@ function positionOf({ start, end }: AST.SourceLocation, lines: readonly string[]
 
 function spanKey(path: KeyPath): string {
   return JSON.stringify(path.map((part) => (typeof part === 'string' ? part.replaceAll('_', '-') : part)));
+}
+
+/** A key as it is written, where another spelling of it stands beside it. */
+function writtenKey(path: KeyPath): string {
+  return `written ${JSON.stringify(path)}`;
 }
 
 function spansOf(program: AST.TOMLProgram): Map<string, Span> {
@@ -86,10 +93,11 @@ function addKey(
   value: AST.SourceLocation,
 ): KeyPath {
   const names = key.keys.map((part) => (part.type === 'TOMLBare' ? part.name : part.value));
-  key.keys.forEach((part, index) => {
-    const at = spanKey([...base, ...names.slice(0, index + 1)]);
+  key.keys.slice(0, DEEPEST + 1).forEach((part, index) => {
+    const path = [...base, ...names.slice(0, index + 1)];
     const whole = index === key.keys.length - 1;
-    if (!spans.has(at)) spans.set(at, { key: part.loc, value: whole ? value : part.loc });
+    for (const at of [spanKey(path), writtenKey(path)])
+      if (!spans.has(at)) spans.set(at, { key: part.loc, value: whole ? value : part.loc });
   });
   return [...base, ...names];
 }

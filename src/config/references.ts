@@ -1,7 +1,9 @@
-import { didYouMean } from '../options/issues.ts';
+import { didYouMean, dotted } from '../options/issues.ts';
 import type { KeyPath, Problem } from '../problem.ts';
 import type { Document } from './document.ts';
 import { inFile } from './placement.ts';
+import type { PlacedValue } from './vm-keys.ts';
+import { distinct, itemsOf, tableOf, valueOf } from './vm-keys.ts';
 
 /** The names that a file gives and uses, as far as they can be read: other parts of it may be wrong. */
 interface Names {
@@ -11,44 +13,41 @@ interface Names {
 
 interface VmNames {
   readonly name: string;
-  readonly image: string | undefined;
-  /** Each with where it stands in the list: a name, or a table that has one. */
+  readonly image: { readonly name: string; readonly path: KeyPath } | undefined;
+  /** Each with where it stands: a name, or a table that has one. */
   readonly dependsOn: readonly { readonly vm: string; readonly path: KeyPath }[];
 }
 
 /** Every reference of a document that leads nowhere or in a circle, also when other things are wrong with it. */
 export function brokenReferences(document: Document): Problem[] {
   const names = namesIn(document);
-  return [
+  return distinct([
     ...noVm(document, names),
+    ...imageless(document),
     ...names.vms.flatMap((vm) => [...unknownImage(document, names, vm), ...unknownVms(document, names, vm)]),
     ...circles(document, names),
-  ];
+  ]);
 }
 
-function namesIn({ data }: Document): Names {
+function namesIn(document: Document): Names {
+  const { data } = document;
   return {
-    images: Object.keys(table(data['images'])),
-    vms: Object.entries(table(data['vms'])).map(([name, said]) => {
-      const { image, 'depends-on': dependsOn } = table(said);
+    images: Object.keys(tableOf(data['images'])),
+    vms: Object.keys(tableOf(data['vms'])).map((name) => {
+      const image = valueOf(document, name, 'image');
       return {
         name,
-        image: typeof image === 'string' ? image : undefined,
-        dependsOn: Array.isArray(dependsOn) ? dependsOn.flatMap(dependencyIn) : [],
+        image: typeof image?.value === 'string' ? { name: image.value, path: image.path } : undefined,
+        dependsOn: itemsOf(document, name, 'depends-on').flatMap(dependencyIn),
       };
     }),
   };
 }
 
-function dependencyIn(said: unknown, index: number): { vm: string; path: KeyPath }[] {
-  if (typeof said === 'string') return [{ vm: said, path: [index] }];
-  const { vm } = table(said);
-  return typeof vm === 'string' ? [{ vm, path: [index, 'vm'] }] : [];
-}
-
-function table(value: unknown): Readonly<Record<string, unknown>> {
-  const isTable = typeof value === 'object' && value !== null && !Array.isArray(value);
-  return isTable ? (value as Record<string, unknown>) : {};
+function dependencyIn({ value, path }: PlacedValue): { vm: string; path: KeyPath }[] {
+  if (typeof value === 'string') return [{ vm: value, path }];
+  const { vm } = tableOf(value);
+  return typeof vm === 'string' ? [{ vm, path: [...path, 'vm'] }] : [];
 }
 
 function noVm(document: Document, { vms }: Names): Problem[] {
@@ -64,19 +63,31 @@ function noVm(document: Document, { vms }: Names): Problem[] {
   ];
 }
 
+function imageless(document: Document): Problem[] {
+  const vms = Object.entries(tableOf(document.data['vms']));
+  return vms
+    .filter(([name, keys]) => tableOf(keys) === keys && valueOf(document, name, 'image') === undefined)
+    .map(([name]) => ({
+      reason: 'missing-key',
+      message: `[${dotted(['vms', name])}] needs a key "image"`,
+      where: inFile(document, ['vms', name], 'key'),
+    }));
+}
+
 /** A bare name beside `[images]` that looks like one of them is a misspelling, not an image of the backend. */
-function unknownImage(document: Document, { images }: Names, { name, image }: VmNames): Problem[] {
-  if (!image || images.includes(image) || image.includes(',')) return [];
-  const hint = didYouMean(image, images);
+function unknownImage(document: Document, { images }: Names, { image }: VmNames): Problem[] {
+  if (!image?.name || images.includes(image.name) || image.name.includes(',')) return [];
+  const hint = didYouMean(image.name, images);
   if (hint === undefined) return [];
-  const where = inFile(document, ['vms', name, 'image'], 'value');
-  return [{ reason: 'unknown-reference', message: `there is no image "${image}" in [images]`, where, hint }];
+  const where = inFile(document, image.path, 'value');
+  const message = `there is no image "${image.name}" in [images]`;
+  return [{ reason: 'unknown-reference', message, where, hint }];
 }
 
 function unknownVms(document: Document, { vms }: Names, { name, dependsOn }: VmNames): Problem[] {
   const others = vms.map((vm) => vm.name).filter((other) => other !== name);
   return dependsOn.flatMap(({ vm: dependency, path }): Problem[] => {
-    const where = inFile(document, ['vms', name, 'depends-on', ...path], 'value');
+    const where = inFile(document, path, 'value');
     if (dependency === name)
       return [{ reason: 'cycle', message: `VM "${name}" depends on itself`, where, hint: 'leave it out' }];
     if (others.includes(dependency)) return [];

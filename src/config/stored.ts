@@ -143,6 +143,8 @@ export async function readStoredVm(
 ): Promise<Result<StoredVm>> {
   const document = parseDocument(config, shown);
   if (!document.ok) return document;
+  const { faults } = document.value;
+  if (faults.length > 0) return failed(...(await placed(faults, document.value)));
   if (!('primary-image' in document.value.data)) return failed(noImage(shown));
   const { 'primary-image': primaryImage, ...values } = withoutForeign(document.value.data);
   const schema = z.strictObject({ 'primary-image': imageSpec, ...storedShape() });

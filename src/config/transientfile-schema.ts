@@ -35,7 +35,24 @@ export type SaidDependency = z.infer<typeof dependency>;
 type Tables = ReturnType<typeof makeTables>;
 
 function makeTables() {
-  const options = optionShape('file');
+  const ofVm = {
+    image: imageSpec
+      .optional()
+      .describe('a name from [images], or an image spec: NAME or NAME,PROTOCOL=SOURCE'),
+    'depends-on': z
+      .array(dependency)
+      .optional()
+      .describe('VMs of this file that must be ready before this one boots, or started, or done'),
+    networks: memberships,
+    name: vmName
+      .optional()
+      .describe('name of the VM in the VM store, where its disks stay until "transient rm NAME"'),
+    persistent: z
+      .boolean()
+      .optional()
+      .describe('keep the VM in the VM store, by the name PROJECT-VM unless "name" gives another'),
+    ...optionShape('file'),
+  };
   return {
     project: z.strictObject({
       name: name
@@ -50,23 +67,8 @@ function makeTables() {
         .optional()
         .describe('SHA-256 sum of what is downloaded, as sha256sum prints it'),
     }),
-    vm: z.strictObject({
-      image: imageSpec.describe('a name from [images], or an image spec: NAME or NAME,PROTOCOL=SOURCE'),
-      'depends-on': z
-        .array(dependency)
-        .optional()
-        .describe('VMs of this file that must be ready before this one boots, or started, or done'),
-      networks: memberships,
-      name: vmName
-        .optional()
-        .describe('name of the VM in the VM store, where its disks stay until "transient rm NAME"'),
-      persistent: z
-        .boolean()
-        .optional()
-        .describe('keep the VM in the VM store, by the name PROJECT-VM unless "name" gives another'),
-      ...options,
-    }),
-    defaults: z.strictObject(options),
+    vm: z.strictObject(ofVm),
+    defaults: z.strictObject(ofVm),
   };
 }
 
@@ -75,14 +77,21 @@ function makeSchemas() {
   return { tables, schema: makeSchema(tables) };
 }
 
+/** For editors; brokenReferences says it better. */
+const IMAGE_SOMEWHERE = {
+  if: { required: ['defaults'], properties: { defaults: { required: ['image'] } } },
+  else: { properties: { vms: { additionalProperties: { required: ['image'] } } } },
+};
+
 function makeSchema({ project, defaults, image, vm }: Tables) {
-  return z.strictObject({
+  const tables = z.strictObject({
     project: project.optional().describe('the project'),
-    defaults: defaults.optional().describe('options for every VM of this file'),
+    defaults: defaults.optional().describe('what every VM of this file has that its own table does not say'),
     images: z.record(imageName, image).optional().describe('images by name'),
     networks: z.record(name, networkShape).optional().describe('networks between VMs by name'),
     vms: z.record(name, vm).describe('the VMs by name'),
   });
+  return tables.meta(IMAGE_SOMEWHERE);
 }
 
 let made: ReturnType<typeof makeSchemas> | undefined;

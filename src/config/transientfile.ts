@@ -12,6 +12,7 @@ import { inFile, placed } from './placement.ts';
 import { brokenReferences } from './references.ts';
 import type { SaidDependency } from './transientfile-schema.ts';
 import { keysAt, transientfileSchema } from './transientfile-schema.ts';
+import { itemsOf } from './vm-keys.ts';
 import type { Dependency } from './vm-spec.ts';
 import type { NetworkCard } from './vm-spec.ts';
 
@@ -87,25 +88,29 @@ export function checkTransientfile(document: Document, base: string): Result<Tra
   const checked = transientfileSchema().safeParse(document.data, { reportInput: true });
   const networks = networksOf(document, projectOf(document, base));
   const problems = [
+    ...document.faults,
     ...(checked.success ? [] : problemsOf(checked.error, subjectIn(document))),
     ...brokenReferences(document),
     ...networks.problems,
   ];
   if (!checked.success || problems.length > 0) return failed(...problems);
-  const { defaults, images = {}, vms } = checked.data;
+  const { defaults = {}, images = {}, vms } = checked.data;
   return ok({
     document,
     base,
     project: projectOf(document, base),
-    defaults: layerIn(document, base, ['defaults'], defaults ?? {}),
+    defaults: layerIn(document, base, ['defaults'], defaults),
     images: new Map(Object.entries(images)),
     vms: Object.entries(vms).map(([key, vm]) => ({
       name: key,
-      image: vm.image,
-      dependsOn: (vm['depends-on'] ?? []).map(dependencyOf),
+      // each has one, or it was told above
+      image: vm.image ?? defaults.image ?? '',
+      dependsOn: itemsOf(document, key, 'depends-on').map(({ value }) =>
+        dependencyOf(value as SaidDependency),
+      ),
       networks: networks.cards.get(key) ?? [],
-      storeName: vm.name,
-      persistent: vm.persistent ?? false,
+      storeName: vm.name ?? defaults.name,
+      persistent: vm.persistent ?? defaults.persistent ?? false,
       layer: layerIn(document, base, ['vms', key], vm),
     })),
   });

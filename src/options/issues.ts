@@ -80,7 +80,9 @@ function missingKey(path: KeyPath, subject: Subject): Problem {
 function requirement(issue: z.core.$ZodIssue): string {
   switch (issue.code) {
     case 'invalid_type':
-      return `must be ${article(issue.expected)}`;
+      return typeof issue.input === 'number' && issue.expected === 'number'
+        ? 'must be a finite number'
+        : `must be ${article(issue.expected)}`;
     case 'too_big':
       return `must be at most ${String(issue.maximum)}`;
     case 'too_small':
@@ -119,8 +121,15 @@ function shown(value: unknown): string {
   if (Array.isArray(value)) return 'a list';
   if (value instanceof Date) return 'a date';
   if (typeof value === 'object') return 'a table';
+  if (typeof value === 'number' && !Number.isFinite(value)) return notFinite(value);
   const text = JSON.stringify(value);
   return text.length > 60 ? `${text.slice(0, 57)}…` : text;
+}
+
+/** As TOML writes it. */
+function notFinite(value: number): string {
+  if (Number.isNaN(value)) return 'nan';
+  return value > 0 ? 'inf' : '-inf';
 }
 
 function hintOf(issue: z.core.$ZodIssue): { hint?: string } {

@@ -35,12 +35,22 @@ function placeOf(where: Where | undefined): string {
   }
 }
 
+/** More of a line than this is not shown: as much as stands around the place. */
+const WIDEST = 160;
+
 /** The line of the file with the place underlined. */
 function excerpt(where: Where | undefined): string[] {
   if (where?.kind !== 'file' || !where.position?.text) return [];
   const { line, column, length, text } = where.position;
-  const shown = withPasswordsStarred(text).replaceAll('\t', ' ');
+  const masked = withPasswordsStarred(text).replaceAll('\t', ' ');
+  const first = masked.length > WIDEST ? Math.max(0, column - 1 - WIDEST / 2) : 0;
+  const shown = masked.slice(first, first + WIDEST);
+  const [before, after] = [first > 0 ? '…' : '', first + WIDEST < masked.length ? '…' : ''];
   const number = String(line);
-  const underline = '~'.repeat(Math.max(1, Math.min(length, shown.length - column + 1)));
-  return [`  ${number} │ ${shown}`, `  ${' '.repeat(number.length)} │ ${' '.repeat(column - 1)}${underline}`];
+  const at = column - 1 - first;
+  const underline = '~'.repeat(Math.max(1, Math.min(length, shown.length - at)));
+  return [
+    `  ${number} │ ${before}${shown}${after}`,
+    `  ${' '.repeat(number.length)} │ ${' '.repeat(before.length + at)}${underline}`,
+  ];
 }

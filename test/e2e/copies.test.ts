@@ -94,6 +94,23 @@ test('rsync over ssh, too', async () => {
   expect(described(join(rig.work, 'back'))).toEqual(described(tree));
 });
 
+test('a link that a guest leaves behind does not lead the next run astray', async () => {
+  await using rig = realRig();
+  rig.write({ 'victim/mine': 'mine\n', 'project/mine': '' });
+  const run = async (command: string): Promise<string> => {
+    const copy = ['--rsync', '--direct-copy', '-a', '/tmp/res:./out/'];
+    const { exitCode, stderr } = await rig.run(['run', tiny, ...PATIENTLY, ...copy, '--cmd', command], {
+      cwd: 'project',
+    });
+    expect(exitCode).toBe(0);
+    return stderr.text;
+  };
+  expect(await run('ln -s ../../victim /tmp/res')).toContain('1 of the copied links leads out of ');
+  await run('mkdir /tmp/res; echo key >/tmp/res/authorized_keys; echo evil >/tmp/res/.bashrc');
+  expect(readdirSync(join(rig.work, 'victim'))).toEqual(['mine']);
+  expect(readdirSync(join(rig.work, 'project/out/res')).sort()).toEqual(['.bashrc', 'authorized_keys']);
+});
+
 describe('filesystems', () => {
   test.for(['xfs', 'btrfs', 'vfat', 'ext4'] as const)('%s', async (kind) => {
     await using rig = realRig();

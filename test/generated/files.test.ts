@@ -57,6 +57,12 @@ describe('schemas/transientfile.schema.json', () => {
     expect(validate({ vms: { a: { image: 'x', cpus: 'two' } } })).toBe(false);
   });
 
+  it('wants an image of each VM, or one in [defaults]', () => {
+    expect(validate({ vms: { a: {} } })).toBe(false);
+    expect(validate({ defaults: { memory: '1G' }, vms: { a: {} } })).toBe(false);
+    expect(validate({ defaults: { image: 'x', networks: ['lan'] }, vms: { a: {} } })).toBe(true);
+  });
+
   it('explains each option', () => {
     const { properties } = schema.properties.vms.additionalProperties;
     for (const name of optionsIn('file')) expect(properties[name]?.description, name).toBeTruthy();

@@ -32,6 +32,16 @@ export const transientfile: Topic = {
       advice: 'Text stands in quotes: `image = "base"`.',
     },
     {
+      form: 'key "KEY" is given twice: as "KEY" and as "KEY"',
+      files: { 'Transientfile.toml': `${VM}ssh_command = "make"\nssh-command = "make test"\n` },
+      typed: ['transient up'],
+    },
+    {
+      form: 'tables or lists are nested too deep',
+      files: { 'Transientfile.toml': `${VM}${Array(40).fill('a').join('.')} = 1\n` },
+      typed: ['transient up'],
+    },
+    {
       form: 'the file needs a table [TABLE]',
       files: { 'Transientfile.toml': '[project]\nname = "shop"\n' },
       typed: ['transient up'],
@@ -80,6 +90,7 @@ source = "file="
 [defaults]
 cpus = "two"
 ssh-timeout = -1
+copy-timeout = inf
 ssh-console = "yes"
 
 [vms.web]
