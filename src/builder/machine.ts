@@ -56,10 +56,7 @@ export class Builder implements Far {
 
   static async boot(how: BuilderLaunch, signal: AbortSignal): Promise<Builder> {
     const program = builderProgram();
-    await findProgram(
-      program,
-      'QEMU is in the package qemu-system-x86 (Debian), qemu-system-x86 (Fedora) or qemu-full (Arch)',
-    );
+    await findProgram(program);
     const ports = ['control', ...Array.from({ length: how.copies }, (_none, index) => `copy${index}`)];
     const serialLog = join(how.directory, 'serial.log');
     const accel = whyNoKvm(guestArchitecture(program)) === undefined ? 'kvm' : 'tcg';

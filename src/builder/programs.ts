@@ -17,11 +17,6 @@ const RSYNC = 'rsync';
 /** GNU tar in the guest's root, with its own loader and libraries, not the guest's. */
 export const BUILDER_TAR = throughLoader('tar');
 
-const HINTS: Readonly<Record<string, string>> = {
-  tar: 'GNU tar is in the package tar',
-  blkid: 'it is part of util-linux',
-};
-
 /** Where distributions put programs for administrators, which need not be on PATH. */
 const FURTHER = ['/usr/sbin', '/sbin', '/usr/local/sbin'];
 
@@ -33,13 +28,18 @@ export async function findHostProgram(name: string): Promise<string | undefined>
   return undefined;
 }
 
+/** Refuses a host that has not all programs that the builder cannot do without. */
+export async function findNeededPrograms(): Promise<void> {
+  for (const name of NEEDED) if ((await findHostProgram(name)) === undefined) await findProgram(name);
+}
+
 /** The host's programs that go into the builder, by their names. */
 export async function hostPrograms(): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   for (const name of [...NEEDED, ...USEFUL]) {
     const path = await findHostProgram(name);
     if (path !== undefined) found.set(name, path);
-    else if (NEEDED.includes(name)) await findProgram(name, HINTS[name]);
+    else if (NEEDED.includes(name)) await findProgram(name);
   }
   return found;
 }

@@ -1,7 +1,8 @@
 import type { Intent } from '../cli/command.ts';
 import type { Looks } from '../cli/report.ts';
+import type { Plan } from '../plan/step.ts';
 import * as answers from './answers.ts';
-import { note, print } from './saying.ts';
+import { note, print, refuse } from './saying.ts';
 import { listenForSignals } from './signals.ts';
 
 /** Does what a command wants done; returns our exit code. What is loaded here is needed by that one intent alone. */
@@ -25,11 +26,16 @@ export async function fulfil(intent: Intent, looks: Looks): Promise<number> {
       return note(intent.note);
     case 'order': {
       const { order } = await import('./supervised.ts');
-      return order(intent, listenForSignals());
+      return (await refuseObstacles(intent.order.plan, looks)) ?? order(intent, listenForSignals());
     }
     case 'watch': {
       const { watch } = await import('./supervised.ts');
-      return watch(intent, looks, listenForSignals());
+      // what keeps the first plan from being performed is no reason to wait for a change
+      const first = await intent.replan([], []);
+      if (!first.ok) return refuse(first.problems, looks);
+      return (
+        (await refuseObstacles(first.value.order.plan, looks)) ?? watch(intent, looks, listenForSignals())
+      );
     }
     case 'perform': {
       const { perform } = await import('./perform.ts');
@@ -42,4 +48,16 @@ export async function fulfil(intent: Intent, looks: Looks): Promise<number> {
       return print(planText(intent.plan, intent.kind));
     }
   }
+}
+
+/** Tells what keeps a plan from being performed, if anything does. */
+async function refuseObstacles(plan: Plan, looks: Looks): Promise<number | undefined> {
+  const { obstaclesTo } = await import('./preflight.ts');
+  const obstacles = await obstaclesTo(plan);
+  return obstacles.length === 0
+    ? undefined
+    : refuse(
+        obstacles.map(({ problem }) => problem),
+        looks,
+      );
 }

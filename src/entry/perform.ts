@@ -10,6 +10,7 @@ import type { RunResult, RunSignals, View } from '../run/runner.ts';
 import { runPlan } from '../run/runner.ts';
 import { keep } from './keeping.ts';
 import { outletOf } from './outlets.ts';
+import { notBegun, obstaclesTo } from './preflight.ts';
 import { note, print } from './saying.ts';
 import { wireExecutors } from './wiring.ts';
 
@@ -20,7 +21,9 @@ export async function perform(
   signals: RunSignals,
 ): Promise<number> {
   const kept = await keep(plan, keeping);
-  const result = await run(plan, looks, signals, kept.over);
+  const obstacles = await obstaclesTo(plan);
+  const result =
+    obstacles.length > 0 ? notBegun(plan, obstacles) : await run(plan, looks, signals, kept.over);
   result.said.forEach((line) => print(`${line}\n`));
   reportProblems(result.problems, looks);
   const unwritten = await kept.end(result);

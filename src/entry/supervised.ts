@@ -8,7 +8,7 @@ import type { Lock } from '../host/lock.ts';
 import type { ProjectEvent, ProjectRecord } from '../host/projects.ts';
 import type { Plan } from '../plan/step.ts';
 import type { Problem } from '../problem.ts';
-import { TransientError, problemOf } from '../problem.ts';
+import { TransientError, failed, problemOf } from '../problem.ts';
 import { prepareLogDirectory } from './log-directory.ts';
 import { outletOf } from './outlets.ts';
 import { SUPERVISE } from './supervise-argument.ts';
@@ -196,15 +196,30 @@ function lockedByOther(path: string, file: string, pid: number | undefined): Pro
 }
 
 /** Runs a project here for as long as the user watches it. */
-export async function watch(intent: WatchIntent, looks: Looks, signals: RunSignals): Promise<number> {
-  const [{ watchProject }, { Supervisor }, { openRunDirectory }, { wireExecutors }, { guestOutputs }] =
-    await Promise.all([
-      import('../cli/watch.ts'),
-      import('../run/supervisor.ts'),
-      import('../host/run-directory.ts'),
-      import('./wiring.ts'),
-      import('../run/guest-output.ts'),
-    ]);
+export async function watch({ replan }: WatchIntent, looks: Looks, signals: RunSignals): Promise<number> {
+  const [
+    { watchProject },
+    { Supervisor },
+    { openRunDirectory },
+    { wireExecutors },
+    { guestOutputs },
+    { obstaclesTo },
+  ] = await Promise.all([
+    import('../cli/watch.ts'),
+    import('../run/supervisor.ts'),
+    import('../host/run-directory.ts'),
+    import('./wiring.ts'),
+    import('../run/guest-output.ts'),
+    import('./preflight.ts'),
+  ]);
+  const intent: WatchIntent = {
+    kind: 'watch',
+    replan: async (...news) => {
+      const planned = await replan(...news);
+      const obstacles = planned.ok ? await obstaclesTo(planned.value.order.plan) : [];
+      return obstacles.length > 0 ? failed(...obstacles.map(({ problem }) => problem)) : planned;
+    },
+  };
   const directory = await openRunDirectory(process.env);
   try {
     const names = (): string[] => [...supervisor.vms.map(({ name }) => name), ''];

@@ -51,7 +51,7 @@ export function guestRoom(find: FindMachine, outputOf: OutputOf): GuestRoom {
   const ready: Executor<'guest.ready'> = async ({ vm, ssh, forSession }, context) => {
     const machine = find(vm);
     // told now, not after the wait
-    if (forSession) await findProgram(ssh.program, 'it is in the package openssh-client');
+    if (forSession) await findProgram(ssh.program);
     const target = await logins.target(vm, ssh);
     const nextOffer = inTurn(await offersOf(process.env));
     const keep = (master: Master, offer: Offer): void => logins.keep(vm, master, offer);

@@ -1,12 +1,31 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
+import { delimiter, join, resolve } from 'node:path';
 import which from 'which';
-import { TransientError, errorCode, systemMessage } from '../problem.ts';
+import { TransientError, systemMessage } from '../problem.ts';
 
-/** The path of a program; one that is not there is told by name, with the package that may hold it. */
-export async function findProgram(name: string, hint?: string): Promise<string> {
+/** Where programs come from that the host may lack. */
+const PACKAGES: readonly (readonly [name: RegExp, hint: string])[] = [
+  [/^qemu-img$/, 'it is in the package qemu-utils (Debian), qemu-img (Fedora, Arch)'],
+  [
+    /^qemu-system-/,
+    'QEMU is in the package qemu-system-x86 (Debian), qemu-system-x86 (Fedora) or qemu-full (Arch)',
+  ],
+  [/^ssh$/, 'it is in the package openssh-client'],
+  [/^(setpriv|flock|unshare|blkid)$/, 'it is part of util-linux'],
+  [/^tar$/, 'GNU tar is in the package tar'],
+  [/^(rsync|bzip2|zstd)$/, 'it is in the package of that name'],
+  [/^virtiofsd$/, 'it is in the package virtiofsd, or in qemu-system-common (Debian 12)'],
+];
+
+/**
+ * The path of a program. One that is not there is told by name, with the package that may hold it; one that is there and
+ * may not be run is told apart.
+ */
+export async function findProgram(name: string, hint = packageOf(name)): Promise<string> {
   const path = await which(name, { nothrow: true });
   if (path) return path;
-  if (name.includes('/') && existsSync(name)) throw couldNotRun(name, { code: 'EACCES' });
+  const barred = notExecutable(name);
+  if (barred !== undefined) throw couldNotRun(barred);
   throw new TransientError({
     reason: 'missing-program',
     message: `Required program '${name}' is not installed`,
@@ -14,18 +33,35 @@ export async function findProgram(name: string, hint?: string): Promise<string> 
   });
 }
 
+function packageOf(name: string): string | undefined {
+  return PACKAGES.find(([pattern]) => pattern.test(name))?.[1];
+}
+
 /** Whether a program is there. */
 export async function hasProgram(name: string): Promise<boolean> {
   return (await which(name, { nothrow: true })) !== null;
 }
 
-function couldNotRun(program: string, cause: unknown): TransientError {
-  return new TransientError(
-    {
-      reason: 'program-failed',
-      message: `Could not run required program '${program}': ${systemMessage(cause)}`,
-      ...(errorCode(cause) === 'EACCES' ? { hint: `it must be executable: chmod +x ${program}` } : {}),
-    },
-    { cause },
-  );
+/** The first file that would be the program, were it executable: by its path, or by its name on PATH. */
+function notExecutable(name: string): string | undefined {
+  if (name.includes('/')) return existsSync(name) ? name : undefined;
+  const places = (process.env['PATH'] ?? '').split(delimiter);
+  return places.map((directory) => join(resolve(directory), name)).find(isPlainFile);
+}
+
+function isPlainFile(path: string): boolean {
+  try {
+    return statSync(path).isFile();
+  } catch {
+    // PATH may name what is not there, or may not be looked into
+    return false;
+  }
+}
+
+function couldNotRun(program: string): TransientError {
+  return new TransientError({
+    reason: 'program-failed',
+    message: `Could not run required program '${program}': ${systemMessage({ code: 'EACCES' })}`,
+    hint: `it must be executable: chmod +x ${program}`,
+  });
 }

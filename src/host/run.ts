@@ -89,7 +89,7 @@ export async function runOnFile(
   descriptor: number,
   signal?: AbortSignal,
 ): Promise<Exit> {
-  const file = await findProgram(program, 'it is part of util-linux');
+  const file = await findProgram(program);
   const { execa } = await loadExeca();
   const child = execa(file, args, {
     reject: false,

@@ -13,7 +13,7 @@ export async function commandLine(program: string, args: readonly string[]): Pro
   const path = await findProgram(program);
   trace('info', () => [program, ...args].map(quoted).join(' '));
   if (process.platform !== 'linux') return [path, ...args];
-  await findProgram('setpriv', 'it is part of util-linux');
+  await findProgram('setpriv');
   return dyingWithUs([path, ...args]);
 }
 

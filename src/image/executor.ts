@@ -3,7 +3,6 @@ import { copyFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ImageNeed } from '../config/vm-spec.ts';
 import { imagePath } from '../host/paths.ts';
-import { findProgram } from '../host/program.ts';
 import { shownImageSource } from '../options/option.ts';
 import type { Executor, Executors, FindDisks, StepContext } from '../plan/contract.ts';
 import type { CommitImage, RemoveImage } from '../plan/step.ts';
@@ -82,8 +81,6 @@ function imageExists(image: string): TransientError {
 async function retrieveMissing(image: ImageNeed, context: StepContext): Promise<undefined> {
   context.note(`Unable to find image '${image.name}' in backend`);
   if (image.source === undefined) throw noSource(image);
-  // told now, not after a long download
-  await findProgram('qemu-img', 'it is in the package qemu-utils (Debian), qemu-img (Fedora, Arch)');
   const { signal, note } = context;
   const task = `retrieving image '${image.name}'`;
   const working = await openWorkingImage(image.backend, image.name, { task, signal, note });

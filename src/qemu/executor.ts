@@ -97,10 +97,7 @@ export function qemuRoom(
   };
 
   const boot: Executor<'machine.boot'> = async (step, context) => {
-    await findProgram(
-      step.machine.program,
-      'QEMU is in the package qemu-system-x86 (Debian), qemu-system-x86 (Fedora) or qemu-full (Arch)',
-    );
+    await findProgram(step.machine.program);
     await refuseTakenPorts(step.vm, step);
     const directory = await newDirectory();
     const entry: Running = { directory };

@@ -59,7 +59,7 @@ export class Virtiofsd {
 /** The path of the daemon. */
 export async function findVirtiofsd(): Promise<string> {
   for (const place of PLACES) if (await hasProgram(place)) return place;
-  return findProgram('virtiofsd', 'it is in the package virtiofsd, or in qemu-system-common (Debian 12)');
+  return findProgram('virtiofsd');
 }
 
 /** The two daemons have little in common; both can be told by the help that they print. */

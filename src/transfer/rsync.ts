@@ -71,7 +71,7 @@ export async function rsyncOut(
 }
 
 async function runRsync(args: readonly string[], far: Far, signal: AbortSignal): Promise<void> {
-  await findProgram('rsync', 'it is in the package rsync');
+  await findProgram('rsync');
   const there = await far.ask('command -v rsync', signal);
   if (there.code !== 0) throw noRsync();
   const directory = await mkdtemp(join(tmpdir(), 'transient-rsync-'));

@@ -1,0 +1,73 @@
+import { lstat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { copiesFromHost } from '../plan/sources.ts';
+import type { CopyIn, Plan, Step, StepId } from '../plan/step.ts';
+import type { Problem } from '../problem.ts';
+import { problemOf, systemMessage } from '../problem.ts';
+import type { Outcome, RunResult } from '../run/runner.ts';
+import type { Lookup } from './lookups.ts';
+import { ALWAYS, lookupsOf } from './lookups.ts';
+
+/** What keeps a step from being done, as far as the host shows it before anything is begun. */
+export interface Obstacle {
+  readonly step: StepId;
+  readonly problem: Problem;
+}
+
+/**
+ * Looks for the programs that a plan runs and for what it copies into guests, all at once: what is missing is told in one
+ * list, before the first lock is taken and the first machine boots.
+ */
+export async function obstaclesTo(plan: Plan): Promise<Obstacle[]> {
+  const found = await Promise.all([
+    ...programObstacles(plan.steps),
+    ...copiesFromHost(plan).map(missingSource),
+  ]);
+  const seen = new Set<string>();
+  return found.filter((obstacle) => {
+    if (obstacle === undefined || seen.has(obstacle.problem.message)) return false;
+    seen.add(obstacle.problem.message);
+    return true;
+  }) as Obstacle[];
+}
+
+function programObstacles(steps: readonly Step[]): Promise<Obstacle | undefined>[] {
+  const wanted = steps.flatMap((step) => lookupsOf(step).map((lookup) => ({ step: step.id, lookup })));
+  const [first] = wanted;
+  if (first === undefined) return [];
+  const always = ALWAYS.map((lookup) => ({ step: first.step, lookup }));
+  return [...wanted, ...always].map(({ step, lookup }) => failureOf(step, lookup));
+}
+
+async function failureOf(step: StepId, lookup: Lookup): Promise<Obstacle | undefined> {
+  try {
+    await lookup();
+    return undefined;
+  } catch (error) {
+    return { step, problem: problemOf(error) };
+  }
+}
+
+async function missingSource({ id, vm, host, guest }: CopyIn): Promise<Obstacle | undefined> {
+  return lstat(resolve(host)).then(
+    () => undefined,
+    (cause: unknown) => {
+      const why = `cannot copy ${host} of the host: ${systemMessage(cause)}`;
+      const where = { kind: 'vm', vm } as const;
+      return {
+        step: id,
+        problem: { reason: 'host', message: `copying in ${host}:${guest}: ${why}`, where },
+      };
+    },
+  );
+}
+
+/** The run that does not begin: each obstacle fails its step, and all others are passed over. */
+export function notBegun({ steps }: Plan, obstacles: readonly Obstacle[]): RunResult {
+  const [first] = obstacles;
+  const outcomes = new Map<StepId, Outcome>(
+    steps.map(({ id }) => [id, { kind: 'skipped', ...(first ? { cause: first.step } : {}) }]),
+  );
+  for (const { step, problem } of obstacles) outcomes.set(step, { kind: 'failed', problem });
+  return { outcomes, problems: obstacles.map(({ problem }) => problem), said: [], exitCode: 1 };
+}
