@@ -27,6 +27,8 @@ async function expectSane(terminal: Terminal, code: number): Promise<void> {
 test('an ssh console has a line editor and the size of the window', async () => {
   await using rig = realRig();
   await using terminal = open('console', rig);
+  // what is typed before the shell asks for it stands before its prompt, which is then taken for the next one
+  await terminal.waitFor(/^host\$/m);
   terminal.line(transient('--ssh'));
   await terminal.waitFor(/vagrant@tiny:~\$$/m);
   terminal.keys(
@@ -61,6 +63,7 @@ test('an ssh console has a line editor and the size of the window', async () => 
 test("QEMU's own console: login, ^C for the guest, ^A x", async () => {
   await using rig = realRig();
   await using terminal = open('serial', rig);
+  await terminal.waitFor(/^host\$/m);
   terminal.line(transient());
   await loginOnConsole(terminal);
   terminal.line('echo "now $((1 + 2))"; sleep 1000');
@@ -72,6 +75,7 @@ test("QEMU's own console: login, ^C for the guest, ^A x", async () => {
 test('--sshs shows the boot, then the shell', async () => {
   await using rig = realRig();
   await using terminal = open('sshs', rig);
+  await terminal.waitFor(/^host\$/m);
   terminal.line(transient('--sshs'));
   await terminal.waitFor(/Linux version[\s\S]*vagrant@tiny:~\$$/m);
   terminal.line('exit');
@@ -82,6 +86,7 @@ test('--sshs shows the boot, then the shell', async () => {
 test('^C while the guest boots ends the run in order', async () => {
   await using rig = realRig();
   await using terminal = open('interrupt', rig);
+  await terminal.waitFor(/^host\$/m);
   terminal.line(transient('--ssh'));
   await terminal.waitFor(/Wait for ssh/);
   terminal.keys('C-c');
