@@ -9,6 +9,7 @@ import { countOutwardLinks } from './outward-links.ts';
 import type { Place } from './place.ts';
 import { isAnything, mirrorFiles, moveTree } from './place.ts';
 import { tameTree } from './taming.ts';
+import { Turns } from './turns.ts';
 
 /** Where on the host something from a guest is to lie, and a private directory beside it to receive it in. */
 export interface Landing {
@@ -103,7 +104,7 @@ async function stagedLanding(
     directory,
     stage: stage.receivingPath,
     mirror: async (signal) => {
-      await mirrorFiles(place, stage.mirrored, signal);
+      await mirrorFiles(place, stage.mirrored, new Turns(signal));
       return stage.mirrorPath;
     },
     settle: (signal) =>
@@ -124,9 +125,10 @@ async function settled(
   { place, path }: Pick<Target, 'place' | 'path'>,
   signal: AbortSignal,
 ): Promise<number> {
-  if (!(await isAnything(received))) throw nothingCame(guestPath);
-  const links = await tameTree(received, signal);
-  await moveTree(received, place, path);
+  if (!isAnything(received)) throw nothingCame(guestPath);
+  const turns = new Turns(signal);
+  const links = await tameTree(received, turns);
+  await moveTree(received, place, path, turns);
   return countOutwardLinks(links);
 }
 

@@ -1,7 +1,7 @@
 import type { Stats } from 'node:fs';
 import { chmodSync, lstatSync, readdirSync, readlinkSync, unlinkSync } from 'node:fs';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Place } from './place.ts';
+import type { Turns } from './turns.ts';
 
 /** Rights that nothing from a guest has on the host: to change it for others than its owner, and to act as its owner. */
 const REFUSED = 0o6022;
@@ -9,32 +9,27 @@ const REFUSED = 0o6022;
 /** What its owner needs of a directory to look into it and take something out. */
 const OPEN = 0o700;
 
-/** So many entries are looked at before others have a turn. */
-const IN_ONE_TURN = 1000;
-
 /** Where the links of a tree lead to, by their paths in it; all of them bytes, each as one character (latin1). */
 export type TreeLinks = ReadonlyMap<string, string>;
 
 interface Walk {
-  readonly signal: AbortSignal;
+  readonly turns: Turns;
   readonly links: Map<string, string>;
-  entries: number;
 }
 
 /**
  * Makes what a guest sent harmless: nobody else may write to it, nothing lends its owner's rights, and nothing but files,
  * directories and links is left, for a program that opens a FIFO waits for ever. Returns the links that there are.
  */
-export async function tameTree(place: Place, signal: AbortSignal): Promise<TreeLinks> {
-  const walk: Walk = { signal, links: new Map(), entries: 0 };
+export async function tameTree(place: Place, turns: Turns): Promise<TreeLinks> {
+  const walk: Walk = { turns, links: new Map() };
   await tameEntry(place, '', walk);
   return walk.links;
 }
 
 async function tameEntry(place: Place, way: string, walk: Walk): Promise<void> {
-  await takeTurn(walk);
+  await walk.turns.take();
   const path = place.directory.entry(place.name);
-  // not by promises, of which each takes ten times as long
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined) return;
   if (found.isDirectory()) await tameDirectory(place, way, found, walk);
@@ -56,10 +51,4 @@ async function tameDirectory(place: Place, way: string, found: Stats, walk: Walk
 
 function tamed({ mode }: Stats): number {
   return mode & 0o7777 & ~REFUSED;
-}
-
-async function takeTurn(walk: Walk): Promise<void> {
-  if (++walk.entries % IN_ONE_TURN !== 0) return;
-  await nextTurn();
-  walk.signal.throwIfAborted();
 }
