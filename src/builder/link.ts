@@ -83,11 +83,6 @@ function decoded(text: string): string {
   return text === '-' ? '' : Buffer.from(text, 'base64').toString();
 }
 
-/** A script as the last words of a request, as `printf %b` reads it: all on one line. */
-export function coded(script: string): string {
-  return script.trim().replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
-}
-
 function endlessLine(): TransientError {
   return new TransientError({
     reason: 'machine',

@@ -2,7 +2,7 @@ import { lstat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { CopySpec } from '../config/vm-spec.ts';
-import { linked } from '../host/deadline.ts';
+import { linked, patience } from '../host/deadline.ts';
 import type { Space } from '../host/space.ts';
 import { NoSpace } from '../host/space.ts';
 import type { StepContext } from '../plan/contract.ts';
@@ -115,14 +115,11 @@ function outwardLinks(count: number, target: string): string {
     : `${count} of the copied links lead out of ${target}`;
 }
 
-/** How long a guest may take to say why it sent no archive, in milliseconds. */
-const GRACE = 1000;
-
 /** Where the guest had something to complain of, that is why there was nothing to unpack. */
 async function complaintOf({ answer }: Flow, guest: string): Promise<TransientError | undefined> {
   const answered = await Promise.race([
     answer.catch(() => undefined),
-    delay(GRACE, undefined, { ref: false }),
+    delay(patience('copy-complaint'), undefined, { ref: false }),
   ]);
   if (answered === undefined || answered.code === 0 || answered.stderr === '') return undefined;
   return missing(guest, answered);

@@ -67,3 +67,8 @@ export async function untilNul(stream: Readable): Promise<string | undefined> {
     stream.once('end', () => resolve(undefined));
   });
 }
+
+/** A script as the last words of a request, as `printf %b` reads it: all on one line. */
+export function coded(script: string): string {
+  return script.trim().replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
+}

@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { duplexPair } from 'node:stream';
 import { describe, expect, test } from 'vitest';
-import { Link, coded } from '../../src/builder/link.ts';
+import { Link } from '../../src/builder/link.ts';
+import { coded } from '../../src/transfer/far.ts';
 import { turns } from '../run/parts.ts';
 
 const PATIENT = new AbortController().signal;
