@@ -139,7 +139,7 @@ const steps: Record<Step['kind'], z.ZodType> = {
     forwards,
     networks: z.array(z.strictObject({ name: z.string(), mac: z.string() })),
     console: z.boolean(),
-    showSerial: z.enum(['never', 'boot', 'always']),
+    showSerial: z.enum(['never', 'boot', 'console', 'always']),
     serialLog: z.string().optional(),
   }),
   'share.serve': z.strictObject({ kind: z.literal('share.serve'), ...ofVm, shares }),

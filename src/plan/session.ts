@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Dependency, VmSpec } from '../config/vm-spec.ts';
+import type { Connection, Dependency, VmSpec } from '../config/vm-spec.ts';
 import { ordered } from './graph.ts';
 import { networkSteps, networksFor } from './networks.ts';
 import { deviceShares, shareSteps } from './shares.ts';
@@ -111,9 +111,15 @@ function bootOf(spec: VmSpec, needs: readonly StepId[], { logs = false, logDirec
     forwards: spec.forwards,
     networks: spec.networks.map(({ name, mac }) => ({ name, mac })),
     console: connection.kind === 'qemu-console',
-    showSerial: logs ? 'always' : 'serial' in connection && connection.serial ? 'boot' : 'never',
+    showSerial: logs ? 'always' : serialOf(connection),
     ...(logDirectory === undefined ? {} : { serialLog: join(logDirectory, serialLogOf(vm)) }),
   };
+}
+
+/** A session is a console, of which the boot is the beginning; the stdout of a command is for what that writes. */
+function serialOf(connection: Connection): 'never' | 'boot' | 'console' {
+  if (!('serial' in connection) || !connection.serial) return 'never';
+  return connection.kind === 'ssh-console' ? 'console' : 'boot';
 }
 
 /** A name that says which VM it is of; those of a Transientfile stand in it as they are. */

@@ -110,8 +110,11 @@ export interface BootMachine extends StepBase<'machine.boot'> {
   readonly networks: readonly Pick<NetworkCard, 'name' | 'mac'>[];
   /** QEMU gets our terminal. */
   readonly console: boolean;
-  /** Whether the serial output is shown: on stderr until the guest is ready, or with that of other guests all the time. */
-  readonly showSerial: 'never' | 'boot' | 'always';
+  /**
+   * Whether the serial output is shown: until the guest is ready, on stderr (`boot`) or, as the beginning of a console that
+   * follows, on stdout (`console`); or with that of other guests all the time.
+   */
+  readonly showSerial: 'never' | 'boot' | 'console' | 'always';
   /** The file that keeps the serial output; without one it is kept for the run only. */
   readonly serialLog?: string;
 }

@@ -138,10 +138,7 @@ export function qemuRoom(
       directory,
       ended,
       serialTail: () => serialTail(log),
-      hideSerial:
-        step.showSerial === 'boot'
-          ? followSerial(log, (bytes) => void process.stderr.write(bytes))
-          : () => undefined,
+      hideSerial: showBoot(log, step.showSerial),
       isEmulated,
       network: started.networkBy(sshPort),
       ...following(watch),
@@ -284,6 +281,13 @@ function tooSlow(vm: string, timeout: number): Problem {
     where: { kind: 'vm', vm },
     hint: 'give it more time with --shutdown-timeout',
   };
+}
+
+/** Shows the serial output on our stdout or stderr, where it is to be seen until the guest is ready; returns what ends it. */
+function showBoot(log: LogPlace, how: BootMachine['showSerial']): () => void {
+  if (how !== 'boot' && how !== 'console') return () => undefined;
+  const stream = how === 'console' ? process.stdout : process.stderr;
+  return followSerial(log, (bytes) => void stream.write(bytes));
 }
 
 function showLogs(log: LogPlace, output: GuestOutput): () => void {

@@ -60,6 +60,16 @@ describe('ssh with serial output', () => {
     expect(stderr.text).toContain('Welcome to the fake guest!');
   });
 
+  test('with a session of which stdin is the commands it goes to stdout, where a console is', async () => {
+    await using rig = new Rig();
+    const { exitCode, stdout, stderr } = await rig.run(['run', rig.stored(), '--sshs'], {
+      stdin: 'echo from the session\nexit 7\n',
+    });
+    expect(exitCode).toBe(7);
+    expect(stdout.text).toMatch(/Welcome to the fake guest![^]*from the session\n$/);
+    expect(stderr.text).not.toContain('fake guest');
+  });
+
   test('without it nobody sees it', async () => {
     await using rig = new Rig();
     const { stderr } = await rig.run(['run', rig.stored(), '--cmd', 'true']);
