@@ -45,15 +45,20 @@ test('a guest that stands still is told once its ssh does not answer', async () 
 });
 
 test.for([
-  ['one signal', ['SIGTERM'], /VM vm does not answer; ending it at once/],
-  ['two signals', ['SIGTERM', 'SIGINT'], /Stop: done/],
-] as const)('a guest that stands still with a folder mounted is ended by %s', async ([, signals, words]) => {
+  ['one signal', [], /VM vm does not answer; ending it at once/],
+  ['two signals', ['SIGINT'], /Stop: done/],
+] as const)('a guest that stands still with a folder mounted is ended by %s', async ([, further, words]) => {
   await using rig = realRig();
   rig.write({ 'folder/file': 'x' });
   const run = await inGuest(rig, 'echo up; sleep 1000', '-s', './folder:/mnt/folder');
   await run.waitFor(/^up$/m, 'stdout');
   freeze(rig);
-  for (const signal of signals) run.signal(signal);
+  run.signal('SIGTERM');
+  for (const signal of further) {
+    // of two that wait for a process, the kernel delivers the one with the lower number first
+    await delay(1000);
+    run.signal(signal);
+  }
   const { exitCode, stderr } = await soon(run);
   expect(stderr.text).toMatch(words);
   expect(exitCode).toBe(143);
