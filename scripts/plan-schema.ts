@@ -18,6 +18,7 @@ const ssh = z.strictObject({
   options: strings,
   port: z.int().optional(),
   netDriver: z.string(),
+  wellKnownKeys: z.enum(['replace', 'restore', 'leave', 'python']),
 });
 
 const forwards = z.array(
@@ -124,6 +125,7 @@ const steps: Record<Step['kind'], z.ZodType> = {
     kind: z.literal('machine.attach'),
     ...ofVm,
     port: z.int(),
+    loginKey: z.string(),
     qemu: z.strictObject({ pid: z.int(), started: z.number(), boot: z.string(), space: z.string() }),
   }),
   'machine.boot': z.strictObject({
@@ -182,7 +184,14 @@ const steps: Record<Step['kind'], z.ZodType> = {
     vms: strings,
   }),
   'session.end': z.strictObject({ kind: z.literal('session.end'), ...ofVm }),
-  'guest.ready': z.strictObject({ kind: z.literal('guest.ready'), ...ofVm, ssh, forSession: z.boolean() }),
+  'guest.ready': z.strictObject({
+    kind: z.literal('guest.ready'),
+    ...ofVm,
+    ssh,
+    forSession: z.boolean(),
+    exposed: strings.optional(),
+  }),
+  'keys.restore': z.strictObject({ kind: z.literal('keys.restore'), ...ofVm }),
   'guest.settle': z.strictObject({
     kind: z.literal('guest.settle'),
     ...ofVm,

@@ -130,7 +130,14 @@ function factsOf(step: Step): string {
       return [memory, cpus, images, kept, ...ports, ...program, ...own].join(', ');
     }
     case 'guest.ready':
-      return [`as ${step.ssh.user}`, `within ${step.ssh.timeout} s`, ...programsOf(step.ssh)].join(', ');
+      return [
+        `as ${step.ssh.user}`,
+        `within ${step.ssh.timeout} s`,
+        KEYS[step.ssh.wellKnownKeys],
+        ...programsOf(step.ssh),
+      ]
+        .filter(Boolean)
+        .join(', ');
     case 'machine.ports':
       return step.vms.map(({ vm }) => vm).join(', ');
     case 'network.open':
@@ -153,6 +160,7 @@ function factsOf(step: Step): string {
       const { sshfs, sftpServer } = step.shares;
       return sshfs.length > 0 && sftpServer !== DEFAULT_SFTP_SERVER ? `program ${sftpServer}` : '';
     }
+    case 'keys.restore':
     case 'session.end':
     case 'share.withdraw':
     case 'share.unmount':
@@ -169,6 +177,14 @@ function factsOf(step: Step): string {
 const DEFAULT_PROGRAM = OPTION_TABLE['qemu-bin-name'].default;
 const DEFAULT_SSH = OPTION_TABLE['ssh-bin-name'].default;
 const DEFAULT_SFTP_SERVER = OPTION_TABLE['sftp-bin-name'].default;
+
+/** What happens to keys in the guest that everybody has. */
+const KEYS = {
+  replace: "replaces Vagrant's key",
+  restore: "puts Vagrant's key back",
+  leave: '',
+  python: "keeps Vagrant's key",
+} as const;
 
 /** What a file has the host run to reach a guest, where that is not what it always is. */
 function programsOf({ program, options }: SshSpec): string[] {

@@ -101,6 +101,7 @@ function resolveEntry(
         : stateOf({ name, stored }, merged, environment, () =>
             storedTexts(name, formatImageRef(image), said, typed),
           ),
+    isPythons: stored?.isOurs === false,
     temporaryName: `${instance}${TEMPORARY}${unique}`,
   };
   return { spec: resolveVm(facts, merged, environment), merged };
@@ -136,6 +137,7 @@ export function resolveStored(
     networks: [],
     alone: true,
     state: { name, vmstore: storesOf(merged.values, environment).vmstore, temporary: false },
+    isPythons: !stored.isOurs,
     temporaryName: name,
   };
   return checked({ spec: resolveVm(facts, merged, environment), merged }, stored);

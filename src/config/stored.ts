@@ -25,6 +25,8 @@ export interface StoredVm {
   readonly primaryImage: string;
   /** All that was said at its creation. */
   readonly layer: Layer;
+  /** Whether we created it, and not the Python. */
+  readonly isOurs: boolean;
   /** Of a VM that `up` created, what was typed then; the rest of it is what the Transientfile says today. */
   readonly typed: Layer | undefined;
 }
@@ -66,8 +68,7 @@ export function storedTexts(
     ...pick(said, (option) => !isWhole(option)),
     ...(typed === undefined ? {} : { typed: pick(typed, () => true) }),
   };
-  const ours = Object.keys(rest).length === 0 ? '' : formatDocument({ [OF]: sumOf(text), ...rest });
-  return { config: text, ours };
+  return { config: text, ours: formatDocument({ [OF]: sumOf(text), ...rest }) };
 }
 
 /** The images have been retrieved when a VM is created: the passwords that this took are not kept. */
@@ -165,6 +166,7 @@ export async function readStoredVm(
   return ok({
     primaryImage: checked.data['primary-image'],
     layer: layer({ ...Object.fromEntries(meant), ...own.said }),
+    isOurs: own.isOurs,
     typed: own.typed && layer(own.typed),
   });
 }
@@ -173,14 +175,16 @@ export async function readStoredVm(
 function readOurs(
   text: string,
   config: string,
-): { said: Partial<OptionValues>; typed: Partial<OptionValues> | undefined } {
+): { isOurs: boolean; said: Partial<OptionValues>; typed: Partial<OptionValues> | undefined } {
   const document = parseDocument(text, 'ours');
   const shape = storedShape();
   const schema = z.object({ [OF]: z.string(), ...shape, typed: z.object(shape).optional() });
   const checked = document.ok ? schema.safeParse(document.value.data) : undefined;
-  if (checked?.success !== true || checked.data[OF] !== sumOf(config)) return { said: {}, typed: undefined };
+  if (checked?.success !== true || checked.data[OF] !== sumOf(config)) {
+    return { isOurs: false, said: {}, typed: undefined };
+  }
   const { typed, ...said } = checked.data;
-  return { said: optionValues(said), typed: typed && optionValues(typed) };
+  return { isOurs: true, said: optionValues(said), typed: typed && optionValues(typed) };
 }
 
 /** Without the keys that say nothing of the VM. */

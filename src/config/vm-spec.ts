@@ -26,7 +26,14 @@ export interface SshSpec {
   /** Port of the host; the kernel picks one when it is undefined. */
   readonly port?: number;
   readonly netDriver: string;
+  readonly wellKnownKeys: WellKnownKeys;
 }
+
+/**
+ * What happens to the keys in a guest whose private halves everybody has: they are replaced by one of its own, put back where
+ * that was done before, or left; `python`: left because the Python transient logs in by them.
+ */
+export type WellKnownKeys = 'replace' | 'restore' | 'leave' | 'python';
 
 /** What QEMU is told. Times are in seconds. */
 export interface MachineSpec {

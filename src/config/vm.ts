@@ -24,6 +24,7 @@ import type {
   SshSpec,
   StateSpec,
   VmSpec,
+  WellKnownKeys,
 } from './vm-spec.ts';
 
 /** An image and the sum that was said of it. */
@@ -42,6 +43,8 @@ export interface VmFacts {
   /** Nobody is there for a console: it is a service instead. */
   readonly detached?: boolean;
   readonly state: StateSpec | undefined;
+  /** Whether its disks are those of a VM that the Python created. */
+  readonly isPythons?: boolean;
   /** The name in the VM store that it has while it runs, should its copies need a place there. */
   readonly temporaryName: string;
 }
@@ -85,7 +88,7 @@ export function resolveVm(facts: VmFacts, merged: Merged, environment: Environme
     copies,
     shares,
     connection,
-    ...(wantsCard ? { ssh: sshOf(merged) } : {}),
+    ...(wantsCard ? { ssh: { ...sshOf(merged), wellKnownKeys: keysIn(merged, facts) } } : {}),
     forwards,
     machine,
     networks: facts.networks,
@@ -99,6 +102,13 @@ export function resolveVm(facts: VmFacts, merged: Merged, environment: Environme
     ...readinessOf(merged),
     vmstore,
   };
+}
+
+/** A VM that stays may have had its keys replaced in an earlier run. */
+function keysIn(merged: Merged, { state, isPythons = false }: VmFacts): WellKnownKeys {
+  if (isPythons) return optionIn(merged)('insert-key') ? 'python' : 'leave';
+  if (optionIn(merged)('insert-key')) return 'replace';
+  return state === undefined ? 'leave' : 'restore';
 }
 
 function readinessOf(merged: Merged): Pick<VmSpec, 'readiness'> {
@@ -186,6 +196,7 @@ export function sshOf(merged: Merged): SshSpec {
     options: values['ssh-option'] ?? [],
     ...(port === undefined ? {} : { port }),
     netDriver: option('ssh-net-driver'),
+    wellKnownKeys: 'leave',
   };
 }
 

@@ -1,6 +1,7 @@
 import { builderRoom } from '../builder/executor.ts';
 import { guestRoom } from '../guest/executor.ts';
 import { GuestGone, whileAlive } from '../guest/fate.ts';
+import { keyExecutor } from '../guest/login-key.ts';
 import { imageExecutors } from '../image/executor.ts';
 import { joinExecutor } from '../network/join.ts';
 import { networkRoom } from '../network/executor.ts';
@@ -50,6 +51,7 @@ export function wireExecutors({
     ...shares.executors,
     ...builders.executors,
     ...networks.executors,
+    ...keyExecutor((vm) => builders.find(vm)),
     ...inLiveGuests(find, {
       'guest.settle': guests.executors['guest.settle'],
       'share.mount': shares.executors['share.mount'],

@@ -25,13 +25,14 @@ import { BROKEN } from './far.ts';
 import { ConnectionLost, GuestGone, whileAlive } from './fate.ts';
 import type { Offer } from './keys.ts';
 import { keyFilesOf, offersOf, optionKeyFiles, readPrivateKeys } from './keys.ts';
+import type { RunScript } from './login-key.ts';
 import { Logins } from './logins.ts';
 import type { LoginTry } from './readiness.ts';
 import { awaitReady } from './readiness.ts';
 import { settleGuest } from './settling.ts';
 import type { Master, Target } from './ssh-program.ts';
 import { openMaster, sshArguments } from './ssh-program.ts';
-import { login } from './ssh.ts';
+import { askBy, login } from './ssh.ts';
 
 type GuestKind = 'guest.ready' | 'guest.settle' | 'guest.leave' | 'guest.run' | 'guest.console';
 
@@ -48,21 +49,32 @@ export function guestRoom(find: FindMachine, outputOf: OutputOf): GuestRoom {
   const logins = new Logins(find);
   const informed = new Set<string>();
 
-  const ready: Executor<'guest.ready'> = async ({ vm, ssh, forSession }, context) => {
+  const ready: Executor<'guest.ready'> = async ({ vm, ssh, forSession, exposed }, context) => {
     const machine = find(vm);
     // told now, not after the wait
     if (forSession) await findProgram(ssh.program);
     const target = await logins.target(vm, ssh);
     const nextOffer = inTurn(await offersOf(process.env));
     const keep = (master: Master, offer: Offer): void => logins.keep(vm, master, offer);
-    const tryLogin = forSession
-      ? loginForSessions(target, machine.directory, nextOffer, keep)
-      : loginOfOurOwn(target, nextOffer);
+    const treatKeys = async (run: RunScript, signal: AbortSignal): Promise<void> =>
+      logins.treatKeys(vm, ssh, run, { ...context, signal });
+    const tryLogin =
+      forSession && target.controlPath !== undefined
+        ? loginForSessions(target, machine, nextOffer, keep)
+        : loginOfOurOwn(target, machine, nextOffer, treatKeys);
     const end = await whileAlive(machine, 'before it could be logged in to', context, async (signal) =>
       awaitReady(machine, ssh, tryLogin, signal),
     );
     if (end?.problem) throw new TransientError(end.problem);
     if (end) return { ended: true };
+    if (forSession && target.controlPath !== undefined) {
+      const run = await logins.byUser(vm, ssh);
+      const treated = await whileAlive(machine, 'right after it was logged in to', context, async (signal) =>
+        treatKeys(run, signal),
+      ).catch(endedInOrder);
+      if (treated?.ended) return treated;
+    }
+    if (exposed !== undefined) context.warn(keptForPython(vm, exposed));
     machine.hideSerial();
     return undefined;
   };
@@ -135,6 +147,21 @@ function withOwnRights(user: string): string {
   return `User ${user} may not use sudo in the guest: files are copied with the rights of that user`;
 }
 
+/** A guest that was switched off from outside has not failed. */
+function endedInOrder(error: unknown): { ended: true } {
+  if (error instanceof GuestGone && error.how === 'was switched off') return { ended: true };
+  throw error;
+}
+
+function keptForPython(vm: string, exposed: readonly string[]): Problem {
+  return {
+    reason: 'guest',
+    message: `the VM keeps Vagrant's public key, so that transient 0.25 can still start it: everybody on this host can log in to it, and write to ${exposed.join(', ')}`,
+    where: { kind: 'vm', vm },
+    hint: 'create it again to give it a key of its own, or share the folder read-only',
+  };
+}
+
 /** Calls for one offer after the other, again and again: the first that is let in is the one that counts. */
 function inTurn(offers: readonly Offer[]): () => Offer {
   let count = 0;
@@ -144,15 +171,14 @@ function inTurn(offers: readonly Offer[]): () => Offer {
 /** A login of the user's ssh program that its sessions will share, where a socket can be made for that. */
 function loginForSessions(
   target: Target,
-  directory: string,
+  { directory, loginKey }: Machine,
   nextOffer: () => Offer,
   onOpen: (master: Master, offer: Offer) => void,
 ): LoginTry {
-  const { controlPath } = target;
-  if (controlPath === undefined) return loginOfOurOwn(target, nextOffer);
+  const { controlPath = '' } = target;
   return async (signal, greeted) => {
     const offer = nextOffer();
-    const keyFiles = await keyFilesOf(directory, offer);
+    const keyFiles = await keyFilesOf(directory, loginKey, offer);
     const opened = await openMaster({ ...target, controlPath, offer, keyFiles }, signal, greeted);
     if ('refused' in opened) return opened.refused;
     onOpen(opened, offer);
@@ -161,20 +187,30 @@ function loginForSessions(
 }
 
 /** A login by ssh2, in and out again. */
-function loginOfOurOwn({ ssh, port }: Target, nextOffer: () => Offer): LoginTry {
+function loginOfOurOwn(
+  { ssh, port }: Target,
+  { loginKey }: Machine,
+  nextOffer: () => Offer,
+  treatKeys: (run: RunScript, signal: AbortSignal) => Promise<void>,
+): LoginTry {
   return async (signal, socket) => {
     try {
       const offer = nextOffer();
-      const keys = await readPrivateKeys(optionKeyFiles(ssh.options), offer);
+      const keys = await readPrivateKeys(loginKey, optionKeyFiles(ssh.options), offer);
       const withAgent = offer === 'agent';
       const client = await login(
         { port, user: ssh.user, keys, withAgent, ...(socket ? { socket } : {}) },
         signal,
       );
-      client.end();
+      try {
+        if (offer === 'vm') await treatKeys(async (script, until) => askBy(client, script, until), signal);
+      } finally {
+        client.end();
+      }
       return undefined;
     } catch (error) {
       signal.throwIfAborted();
+      if (error instanceof TransientError) throw error;
       return error instanceof Error ? error.message : String(error);
     }
   };

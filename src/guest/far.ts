@@ -39,7 +39,7 @@ export class SshFar implements Far {
 
   /** Finds out what the user may do there, and with what. */
   static async open(target: Target, signal: AbortSignal): Promise<SshFar> {
-    const plain = new SshFar(target, { sudo: '', isRoot: false, tar: 'tar', gnuTar: false });
+    const plain = SshFar.plain(target);
     const script = `id -u; sudo -n true 2>/dev/null && echo sudo; ${GNU_TAR_SCRIPT}; :`;
     const [uid = '', ...abilities] = (await plain.ask(script, signal)).stdout.split('\n');
     if (!/^\d+$/.test(uid)) throw strangeAnswer(uid);
@@ -48,6 +48,11 @@ export class SshFar implements Far {
     const gnuTar = abilities.find((ability) => ability.includes('/'));
     const tar = gnuTar === undefined ? 'tar' : quoted(gnuTar);
     return new SshFar(target, { sudo, isRoot, tar, gnuTar: gnuTar !== undefined });
+  }
+
+  /** The inside of a guest of which nothing is known, as its user. */
+  static plain(target: Target): SshFar {
+    return new SshFar(target, { sudo: '', isRoot: false, tar: 'tar', gnuTar: false });
   }
 
   /** The same guest over another login. */

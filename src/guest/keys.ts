@@ -1,6 +1,7 @@
 import { access, constants, open, readFile, rename } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { exists } from '../host/exists.ts';
 import { VAGRANT_PRIVATE_KEY } from './vagrant-key.ts';
 
 /** The names that ssh itself looks for in `~/.ssh` (ssh_config(5), IdentityFile), the likely ones first. */
@@ -25,16 +26,32 @@ export async function offersOf(environment: NodeJS.ProcessEnv): Promise<readonly
   ];
 }
 
-/** Private keys as files, which is how the ssh program takes them: the Vagrant key, written here, then the user's own. */
-export async function keyFilesOf(directory: string, offer: Offer = 'user'): Promise<string[]> {
-  return [await vagrantKeyIn(directory), ...(offer === 'vm' ? [] : await ownKeyFiles())];
+/**
+ * Private keys as files, which is how the ssh program takes them: the one that the guest was given, if it was; the Vagrant
+ * key, written into a directory; then the user's own.
+ */
+export async function keyFilesOf(
+  directory: string,
+  loginKey: string,
+  offer: Offer = 'user',
+): Promise<string[]> {
+  return [
+    ...((await exists(loginKey)) ? [loginKey] : []),
+    await vagrantKeyIn(directory),
+    ...(offer === 'vm' ? [] : await ownKeyFiles()),
+  ];
 }
 
-/** The private keys themselves: Vagrant's, those in the given files, and the user's own where they are offered. */
-export async function readPrivateKeys(further: readonly string[], offer: Offer): Promise<string[]> {
-  const files = [...further, ...(offer === 'vm' ? [] : await ownKeyFiles())];
+/** The private keys themselves: that of the guest, Vagrant's, those in the given files, and the user's own where they are offered. */
+export async function readPrivateKeys(
+  loginKey: string,
+  further: readonly string[],
+  offer: Offer,
+): Promise<string[]> {
+  const files = [loginKey, ...further, ...(offer === 'vm' ? [] : await ownKeyFiles())];
   const keys = await Promise.all(files.map((file) => readFile(file, 'utf8').catch(() => undefined)));
-  return [VAGRANT_PRIVATE_KEY, ...keys.filter((key) => key !== undefined)];
+  const [own, ...others] = keys;
+  return [own, VAGRANT_PRIVATE_KEY, ...others].filter((key) => key !== undefined);
 }
 
 /** The key files that options of the ssh program name (`IdentityFile=PATH`); `~` is the home directory. */

@@ -1,12 +1,14 @@
 import { join } from 'node:path';
 import type { SshSpec } from '../config/vm-spec.ts';
 import { limited, patience } from '../host/deadline.ts';
-import type { FindMachine, Machine } from '../plan/contract.ts';
+import type { FindMachine, Machine, StepContext } from '../plan/contract.ts';
 import type { Problem } from '../problem.ts';
 import { TransientError } from '../problem.ts';
 import { SshFar } from './far.ts';
 import type { Offer } from './keys.ts';
 import { keyFilesOf } from './keys.ts';
+import type { RunScript } from './login-key.ts';
+import { treatWellKnownKeys } from './login-key.ts';
 import { sshPortOf } from './readiness.ts';
 import type { Master, Target } from './ssh-program.ts';
 import { fitsSocket, openMaster } from './ssh-program.ts';
@@ -43,7 +45,7 @@ export class Logins {
     return {
       ssh,
       port: sshPortOf(machine),
-      keyFiles: await keyFilesOf(machine.directory, offer),
+      keyFiles: await keyFilesOf(machine.directory, machine.loginKey, offer),
       offer,
       controlPath: fitsSocket(controlPath) ? controlPath : undefined,
       master: main,
@@ -83,6 +85,23 @@ export class Logins {
     // one after the other: a server refuses many that log in at the same time
     while (carriers.length <= index) carriers.push(this.#further(vm, ssh, first, carriers.at(-1), signal));
     return carriers[index] ?? first;
+  }
+
+  /** Runs scripts in a guest, of which nothing is known yet, as its user may. */
+  async byUser(vm: string, ssh: SshSpec): Promise<RunScript> {
+    const far = SshFar.plain(await this.target(vm, ssh));
+    return async (script, signal) => far.ask(script, signal);
+  }
+
+  /** Deals with the keys of a guest by which everybody can log in; one that refused them has none. */
+  async treatKeys(vm: string, ssh: SshSpec, run: RunScript, context: StepContext): Promise<void> {
+    if (this.#of(vm).offer !== 'vm') return;
+    await limited(
+      context.signal,
+      patience('guest-probe'),
+      () => this.#silence(vm),
+      async (signal) => treatWellKnownKeys(ssh, this.#find(vm).loginKey, run, { ...context, signal }),
+    );
   }
 
   /** Ends all connections of a VM. */

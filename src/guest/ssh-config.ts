@@ -18,7 +18,7 @@ export async function hostBlocks(hosts: readonly Host[]): Promise<string> {
 
 async function hostBlock({ names, vm: { name, directory, ssh } }: Host): Promise<string> {
   // it may have ended while we looked
-  const keys = await keyFilesOf(directory).catch(() => undefined);
+  const keys = ssh && (await keyFilesOf(directory, ssh.loginKey).catch(() => undefined));
   if (ssh === undefined || keys === undefined) return '';
   const patterns = names.filter((one) => PLAIN.test(one));
   if (patterns.length === 0) return `# ${JSON.stringify(name)} is no name that ssh takes\n`;

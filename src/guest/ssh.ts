@@ -1,7 +1,13 @@
 import type { Socket } from 'node:net';
 import { connect } from 'node:net';
 import type { AnyAuthMethod, Client, ConnectConfig } from 'ssh2';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { unlessAborted } from '../host/abort.ts';
+import { tailOf } from '../host/tail.ts';
 import { trace } from '../host/trace.ts';
+import type { Answer } from '../transfer/far.ts';
+import { SCRIPT_COMMAND, afterMark, scriptLine } from './script-channel.ts';
 
 /** How long one login may take, in milliseconds: the handshake alone takes seconds in a guest that is busy booting. */
 const LOGIN_PATIENCE = 20_000;
@@ -57,4 +63,39 @@ export async function login(
     });
     client.connect(config);
   });
+}
+
+/** Runs one of our scripts on a login. */
+export async function askBy(client: Client, script: string, signal: AbortSignal): Promise<Answer> {
+  const answer = new Promise<Answer>((resolve, reject) => {
+    client.exec(SCRIPT_COMMAND, (error, channel) => {
+      if (error) {
+        reject(error);
+        return;
+      }
+      const mark = randomBytes(8).toString('hex');
+      const said = afterMark(channel, Buffer.from(mark));
+      const [stdout, stderr] = [tailOf(said), tailOf(channel.stderr)];
+      let code = 1;
+      channel.on('exit', (exit: number | null) => (code = exit ?? 1));
+      void Promise.all([once(channel, 'close'), once(said, 'end')]).then(() =>
+        resolve({ code, stdout: stdout.text, stderr: stderr.text }),
+      );
+      channel.end(scriptLine(`printf %s ${mark}\n${script}`));
+    });
+  });
+  return unlessAborted(answer, signal);
+}
+
+/** A pair of keys in the forms of OpenSSH: a private key file, and `TYPE BASE64`. */
+export async function makeKeyPair(): Promise<{ readonly private: string; readonly public: string }> {
+  const { default: ssh2 } = await import('ssh2');
+  return ssh2.utils.generateKeyPairSync('ed25519');
+}
+
+/** The public half of a private key, as `TYPE BASE64`; undefined where that is none. */
+export async function publicKeyOf(privateKey: string): Promise<string | undefined> {
+  const { default: ssh2 } = await import('ssh2');
+  const key = ssh2.utils.parseKey(privateKey);
+  return key instanceof Error ? undefined : `${key.type} ${key.getPublicSSH().toString('base64')}`;
 }

@@ -41,7 +41,7 @@ export const DEADLINES = {
   },
   'guest-probe': {
     seconds: 30,
-    wait: 'the first answer of a guest that has been logged in to',
+    wait: 'the first answer of a guest that has been logged in to, and the putting back of keys on its disk',
     after: 'the step fails, and the VM is ended without asking it',
   },
   join: {

@@ -17,10 +17,10 @@ export async function moveDurably(from: string, to: string): Promise<void> {
 }
 
 /** Writes a text in one step, of which a reader finds all, and a power cut leaves the old one or the new one. */
-export async function writeDurably(path: string, text: string): Promise<void> {
+export async function writeDurably(path: string, text: string, mode = 0o644): Promise<void> {
   const unfinished = join(dirname(path), `${UNFINISHED}${randomBytes(4).toString('hex')}-${basename(path)}`);
   try {
-    await using file = await open(unfinished, 'wx', 0o644);
+    await using file = await open(unfinished, 'wx', mode);
     await file.writeFile(text);
     await moveDurably(unfinished, path);
   } catch (error) {

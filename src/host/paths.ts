@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 
 /**
  * A name as a file name, the way the Python transient writes it: everything but letters, digits, `_`, `.` and
@@ -29,6 +29,8 @@ export interface VmPaths {
   readonly directory: string;
   readonly config: string;
   readonly ours: string;
+  /** The private key that its guest was given; it is there as long as the guest may have it. */
+  readonly loginKey: string;
 }
 
 export function vmPaths(vmstore: string, name: string): VmPaths {
@@ -38,7 +40,13 @@ export function vmPaths(vmstore: string, name: string): VmPaths {
     directory,
     config: join(directory, 'config'),
     ours: join(ownPath(vmstore, 'vms'), `${encoded}.toml`),
+    loginKey: loginKeyOf(directory),
   };
+}
+
+/** The login key of the VM whose directory it is. */
+export function loginKeyOf(directory: string): string {
+  return join(ownPath(dirname(directory), 'vms'), `${basename(directory)}.key`);
 }
 
 /** A directory of our own in a VM store: texts of VMs, those being created, those being removed. */

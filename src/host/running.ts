@@ -31,7 +31,14 @@ const runningVm = z.object({
   qemu: processMark,
   /** How it is reached over ssh: a port of 127.0.0.1, and what its owner would use there. */
   ssh: z
-    .object({ port: z.int(), user: z.string(), program: z.string(), options: z.array(z.string()).readonly() })
+    .object({
+      port: z.int(),
+      user: z.string(),
+      program: z.string(),
+      options: z.array(z.string()).readonly(),
+      /** The private key that the guest may have been given. */
+      loginKey: z.string().default(''),
+    })
     .optional(),
   /** Ports of the host that lead to ports of the guest. */
   forwards: z

@@ -77,10 +77,10 @@ export function flagLayer(
   });
 }
 
-/** A flag's text as the TOML value it stands for: digits are a number where the option wants one. */
+/** A flag's text as the TOML value it stands for: digits are a number, and `true` is no text, where the option wants that. */
 function fromText(def: OptionDef, value: unknown): unknown {
-  if (typeof value !== 'string' || !/^-?\d+(\.\d+)?$/.test(value)) return value;
-  return def.type.safeParse(value).success ? value : Number(value);
+  if (typeof value !== 'string' || !/^(-?\d+(\.\d+)?|true|false)$/.test(value)) return value;
+  return def.type.safeParse(value).success ? value : (JSON.parse(value) as unknown);
 }
 
 function flagProblems(error: z.ZodError, values: Readonly<Record<string, unknown>>): Problem[] {

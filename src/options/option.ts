@@ -5,7 +5,8 @@ import { withoutPasswords } from './password.ts';
 z.config({ jitless: true });
 
 /** The commands and tables in which an option can be said. */
-export type Scope = 'everywhere' | 'run' | 'create' | 'start' | 'ssh' | 'cp' | 'up' | 'plan' | 'file';
+export type Scope =
+  'everywhere' | 'run' | 'create' | 'start' | 'ssh' | 'cp' | 'commit' | 'up' | 'plan' | 'file';
 
 /** How a later layer treats what an earlier one said: a scalar is replaced, a list grows. */
 export type Merge = 'replace' | 'append';

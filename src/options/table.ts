@@ -234,7 +234,7 @@ export const OPTIONS = {
   }),
   'builder-kernel': option({
     type: text,
-    scopes: [...SESSION, 'cp'],
+    scopes: [...SESSION, 'cp', 'commit'],
     path: true,
     placeholder: 'FILE',
     unknownToPython: true,
@@ -243,7 +243,7 @@ export const OPTIONS = {
   }),
   'builder-initrd': option({
     type: text,
-    scopes: [...SESSION, 'cp'],
+    scopes: [...SESSION, 'cp', 'commit'],
     path: true,
     placeholder: 'FILE',
     unknownToPython: true,
@@ -287,6 +287,15 @@ export const OPTIONS = {
     unknownToPython: true,
     help: 'a port of the host, of 127.0.0.1 unless an address is said, that leads to one of the guest; 0: a free one',
     example: '"8080:80"',
+  }),
+  'insert-key': option({
+    type: z.boolean(),
+    scopes: SESSION,
+    placeholder: 'true|false',
+    default: true,
+    unknownToPython: true,
+    help: 'replace the public Vagrant key in the guest by one that is made for this VM alone',
+    example: 'false',
   }),
   'ready-command': option({
     type: text,

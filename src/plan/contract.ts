@@ -70,6 +70,8 @@ export interface Machine {
   readonly sshPort: number | undefined;
   /** Directory of this machine's own files, private and removed when it is stopped. */
   readonly directory: string;
+  /** Where the private key is that the guest was given, if it was. */
+  readonly loginKey: string;
   readonly ended: Promise<MachineEnd>;
   /** The end of what the serial console said so far. */
   readonly serialTail: () => Promise<SerialTail>;

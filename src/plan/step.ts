@@ -207,6 +207,8 @@ export interface AttachMachine extends StepBase<'machine.attach'> {
   readonly vm: string;
   readonly port: number;
   readonly qemu: ProcessFacts;
+  /** The private key that its owner may have given to the guest. */
+  readonly loginKey: string;
 }
 
 /** One process for good: its number, and what tells it from another that gets the same one (host/process-mark.ts). */
@@ -244,6 +246,13 @@ export interface AwaitGuest extends StepBase<'guest.ready'> {
   readonly ssh: SshSpec;
   /** A session of the user's ssh program follows, and shares this login. */
   readonly forSession: boolean;
+  /** Folders of the host that anybody can write to who has a well-known key, where the guest keeps that for the Python. */
+  readonly exposed?: readonly string[];
+}
+
+/** Give the users of a disk, which the builder has mounted, the well-known keys back that were replaced. */
+export interface RestoreKeys extends StepBase<'keys.restore'> {
+  readonly vm: string;
 }
 
 /** Try a command in the guest until it exits with 0. */
@@ -302,6 +311,7 @@ export type Step =
   | HoldServices
   | EndSession
   | AwaitGuest
+  | RestoreKeys
   | SettleGuest
   | LeaveGuest
   | RunCommand

@@ -1,6 +1,6 @@
 import type { BuilderSpec, Connection, CopySpec, SshSpec } from '../config/vm-spec.ts';
 import { offlineCopies } from './copies.ts';
-import type { Plan, ProcessFacts, RemoveVm, Step, StopVm } from './step.ts';
+import type { AttachMachine, CommitImage, Plan, ProcessFacts, RemoveVm, Step, StopVm } from './step.ts';
 import { holding } from './vm-state.ts';
 import { isUserStep, workOf } from './work.ts';
 
@@ -43,21 +43,71 @@ function independent(steps: readonly Step[]): Plan {
   return { steps, foreground: [], exitFrom: [], keepGoing: true };
 }
 
-/** `commit VM IMAGE`: nobody may run the VM meanwhile. */
-export function planCommit(state: InStore, image: string, backend: string): Plan {
+/**
+ * `commit VM IMAGE`: nobody may run the VM meanwhile. A guest that was given a login key first gets the keys of its image
+ * back.
+ */
+export function planCommit(
+  state: InStore,
+  { image, backend }: Pick<CommitImage, 'image' | 'backend'>,
+  hasLoginKey: boolean,
+  builder: BuilderSpec,
+): Plan {
   const vm = state.name;
+  const restoring = hasLoginKey ? keysRestored(vm, builder) : [];
   const commit: Step = {
     id: `${vm}/commit`,
     kind: 'image.commit',
     vm,
     title: `Commit to image ${image}`,
-    needs: [`${vm}/lock`],
+    needs: [`${vm}/lock`, ...restoring.map((step) => step.id)],
     after: [],
     image,
     backend,
   };
-  const [lock, unlock] = holding({ vm, state, purpose: 'commit', needs: [], until: [commit.id] });
-  return { steps: [lock, commit, unlock], foreground: [], exitFrom: [] };
+  const [lock, unlock] = holding({
+    vm,
+    state,
+    purpose: 'commit',
+    needs: [],
+    until: [...restoring.map((step) => step.id), commit.id],
+  });
+  return { steps: [lock, ...restoring, commit, unlock], foreground: [], exitFrom: [] };
+}
+
+/** The disk of a VM is mounted by the builder to put its image's own keys back. */
+function keysRestored(vm: string, builder: BuilderSpec): Step[] {
+  const [boot, restore, stop] = [`${vm}/builder-keys`, `${vm}/keys`, `${vm}/builder-keys-stop`];
+  return [
+    {
+      id: boot,
+      kind: 'builder.boot',
+      vm,
+      title: "Mount the disk to put the image's keys back",
+      needs: [`${vm}/lock`],
+      after: [],
+      readOnly: false,
+      copies: 0,
+      builder,
+    },
+    {
+      id: restore,
+      kind: 'keys.restore',
+      vm,
+      title: "Put the image's keys back",
+      needs: [boot],
+      after: [],
+    },
+    {
+      id: stop,
+      kind: 'builder.stop',
+      vm,
+      title: 'Unmount the disk',
+      needs: [],
+      after: [restore],
+      undoes: boot,
+    },
+  ];
 }
 
 /** `cp SRC… DST`: copies on the disks of a VM that does not run. */
@@ -78,7 +128,7 @@ export function planCopies(
 /** `ssh NAME`: a session in a VM that another process runs. */
 export function planSsh(
   vm: { readonly name: string; readonly qemu: ProcessFacts },
-  port: number,
+  { port, loginKey }: Pick<AttachMachine, 'port' | 'loginKey'>,
   connection: Connection,
   ssh: SshSpec,
 ): Plan {
@@ -91,6 +141,7 @@ export function planSsh(
     after: [],
     port,
     qemu: vm.qemu,
+    loginKey,
   };
   const copies = { in: [], out: [], direct: false, builder: {} };
   const shares = { sshfs: [], '9p': [], virtiofs: [], sftpServer: '' };

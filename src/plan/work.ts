@@ -1,3 +1,4 @@
+import { allFolders } from '../config/shares.ts';
 import type { Connection, SshSpec, VmSpec } from '../config/vm-spec.ts';
 import { directCopies } from './copies.ts';
 import { waitsFor } from './graph.ts';
@@ -26,6 +27,7 @@ export function workOf(
     needs: [boot],
     after: [],
     ssh,
+    ...exposedBy(spec, ssh),
     // copies, folders and what joins a network go through a login of the user's ssh program too
     forSession:
       connection.kind !== 'service' ||
@@ -42,6 +44,13 @@ export function workOf(
   const work = [...before, ...session, ...directCopies(spec, 'out', ssh, session[0]?.id)];
   const inside = [...work, ...unmount(work.map((step) => step.id))];
   return [ready, ...inside, ...(ready.forSession ? [leaveOf(vm, ready.id, inside)] : [])];
+}
+
+/** The folders of the host that whoever logs in by a key that everybody has may write to. */
+function exposedBy({ shares }: Pick<VmSpec, 'shares'>, ssh: SshSpec): Pick<AwaitGuest, 'exposed'> {
+  const writable = allFolders(shares).filter((folder) => !folder.readonly);
+  if (ssh.wellKnownKeys !== 'python' || writable.length === 0) return {};
+  return { exposed: writable.map((folder) => folder.host) };
 }
 
 /** A guest that answers may have more to do before it is of use: its own command tells. */

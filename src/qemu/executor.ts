@@ -1,11 +1,11 @@
 import { mkdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Ending, ForwardSpec } from '../config/vm-spec.ts';
 import { unlessAborted } from '../host/abort.ts';
 import type { LogPlace } from '../host/log-place.ts';
-import { imagePath } from '../host/paths.ts';
+import { imagePath, loginKeyOf } from '../host/paths.ts';
 import { isAlive } from '../host/process-mark.ts';
 import { findProgram } from '../host/program.ts';
 import { publish } from '../host/running.ts';
@@ -110,6 +110,7 @@ export function qemuRoom(
     const log = entry.serialLog.place;
     context.note('Finished preparation. Starting virtual machine');
     const files = filesOf(step, disksOf);
+    const loginKey = keyFor(step, files, directory);
     const cards = step.networks.map(
       ({ name }) =>
         (channel: Duplex) =>
@@ -136,6 +137,7 @@ export function qemuRoom(
       pid: started.pid,
       sshPort,
       directory,
+      loginKey,
       ended,
       serialTail: () => serialTail(log),
       hideSerial: showBoot(log, step.showSerial),
@@ -143,7 +145,11 @@ export function qemuRoom(
       network: started.networkBy(sshPort),
       ...following(watch),
     };
-    await publish(directory, started.pid, publicFacts(step, files, step.serialLog ?? log.path, made));
+    await publish(
+      directory,
+      started.pid,
+      publicFacts(step, files, step.serialLog ?? log.path, { ...made, loginKey }),
+    );
     for (const forward of forwards) context.note(`VM ${step.vm}: ${shown(forward)}`);
     trace(
       'info',
@@ -152,12 +158,13 @@ export function qemuRoom(
     return undefined;
   };
 
-  const attach: Executor<'machine.attach'> = async ({ vm, port, qemu }) => {
+  const attach: Executor<'machine.attach'> = async ({ vm, port, qemu, loginKey }) => {
     const directory = await newDirectory();
     const machine: Machine = {
       pid: qemu.pid,
       sshPort: port,
       directory,
+      loginKey,
       ended: endOfOther(qemu),
       serialTail: () => Promise.resolve({ lines: [], silence: 0 }),
       hideSerial: () => undefined,
@@ -340,12 +347,17 @@ function filesOf({ vm, disks, images }: BootMachine, disksOf: FindDisks): readon
   return disks === 'stored' ? disksOf(vm) : images.map(({ backend, name }) => imagePath(backend, name));
 }
 
+/** A guest that stays keeps the key that it was given, and others of us need it for its next start. */
+function keyFor({ disks }: BootMachine, [first = '']: readonly string[], directory: string): string {
+  return disks === 'stored' ? loginKeyOf(dirname(first)) : join(directory, 'login-key');
+}
+
 /** What other processes are told of a machine. */
 function publicFacts(
   { instance, vmstore, disks, images, ssh }: BootMachine,
   files: readonly string[],
   serialLog: string,
-  { sshPort, forwards }: Forwards,
+  { sshPort, forwards, loginKey }: Forwards & Pick<Machine, 'loginKey'>,
 ): Parameters<typeof publish>[2] {
   return {
     name: instance,
@@ -356,7 +368,7 @@ function publicFacts(
     forwards,
     serialLog,
     ...(ssh && sshPort !== undefined
-      ? { ssh: { port: sshPort, user: ssh.user, program: ssh.program, options: ssh.options } }
+      ? { ssh: { port: sshPort, user: ssh.user, program: ssh.program, options: ssh.options, loginKey } }
       : {}),
   };
 }

@@ -130,8 +130,8 @@ async function fill(
   }
   const paths = vmPaths(vmstore, name);
   // before the VM is there: a text without its VM does no harm
-  if (ours === '') await rm(paths.ours, { force: true });
-  else await writeDurably(paths.ours, ours);
+  await writeDurably(paths.ours, ours);
+  await rm(paths.loginKey, { force: true });
   await writeDurably(join(directory, basename(paths.config)), config);
 }
 
@@ -217,7 +217,7 @@ async function takeAway(vmstore: string, name: string): Promise<void> {
   const unique = `${process.pid}.${Date.now()}.${basename(paths.directory)}`.slice(0, LONGEST_NAME);
   await makeDirectory(ownPath(vmstore, 'removed'));
   await rename(paths.directory, join(ownPath(vmstore, 'removed'), unique));
-  await rm(paths.ours, { force: true });
+  for (const ours of [paths.ours, paths.loginKey]) await rm(ours, { force: true });
 }
 
 async function makeStore(vmstore: string, directory: string): Promise<void> {

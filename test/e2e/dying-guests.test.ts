@@ -55,7 +55,7 @@ test.for([
   freeze(rig);
   run.signal('SIGTERM');
   for (const signal of further) {
-    // of two that wait for a process, the kernel delivers the one with the lower number first
+    // of two that come together either may be handled first
     await delay(1000);
     run.signal(signal);
   }

@@ -1,12 +1,13 @@
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { vmPaths } from '../../src/host/paths.ts';
 import type { StepKind } from '../../src/plan/step.ts';
 import type { Faults } from '../fakes/qemu/faults.ts';
 import type { Rig } from '../rig/rig.ts';
-import { TCG, runDirectories } from '../rig/vms.ts';
+import { TCG, runDirectories, succeeded } from '../rig/vms.ts';
 
 /** What a step waits for in vain. */
 export interface Scene {
@@ -199,6 +200,23 @@ export const TABLE: Readonly<Record<StepKind, Row>> = {
       deadline: { env: { TRANSIENT_PATIENCE: '0.01' }, message: /the builder VM did not come up within/ },
     },
   ],
+  'keys.restore': [
+    {
+      fault: 'a builder that hangs',
+      faults: { builder: 'hangs-at-ask' },
+      command: async (rig) => {
+        rig.write({ kernel: '', initrd: '' });
+        await succeeded(rig, ['create', rig.stored(), '--name', 'x']);
+        writeFileSync(vmPaths(rig.vmstore, 'x').loginKey, '');
+        return ['commit', 'x', 'new', '--builder-kernel', './kernel', '--builder-initrd', './initrd'];
+      },
+      waits: (_rig, output) => output().includes('Mount the disk'),
+      deadline: {
+        env: { TRANSIENT_PATIENCE: '0.02' },
+        message: /the builder VM did not answer within/,
+      },
+    },
+  ],
   'builder.stop': [
     {
       fault: 'a disk that is never unmounted',
@@ -383,7 +401,8 @@ export const TABLE: Readonly<Record<StepKind, Row>> = {
     {
       fault: 'an ssh program of the user that leaves something behind',
       command: (rig) => {
-        const script = 'case "$*" in *ControlMaster*) exec ssh "$@" ;; esac; ssh "$@" & sleep 1000 & wait';
+        const script =
+          'case "$*" in *ControlMaster* | */bin/sh*) exec ssh "$@" ;; esac; ssh "$@" & sleep 1000 & wait';
         stub(rig, 'my-ssh', script);
         return run(rig, '--ssh-bin-name', join(rig.work, 'bin/my-ssh'), '--cmd', 'work; sleep 1000');
       },

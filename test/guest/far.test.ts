@@ -20,7 +20,14 @@ async function hostAsGuest(path = process.env['PATH'] ?? '', profile = ':'): Pro
     `#!/bin/sh\nfor last; do :; done\n${profile}\nPATH=${path} exec /bin/sh -c "$last"\n`,
   );
   chmodSync(program, 0o755);
-  const ssh = { user: 'vagrant', program, timeout: 10, options: [], netDriver: 'virtio-net-pci' };
+  const ssh = {
+    user: 'vagrant',
+    program,
+    timeout: 10,
+    options: [],
+    netDriver: 'virtio-net-pci',
+    wellKnownKeys: 'leave' as const,
+  };
   const target = {
     ssh,
     port: 1,

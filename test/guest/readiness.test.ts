@@ -7,7 +7,14 @@ import type { Machine, SerialTail } from '../../src/plan/contract.ts';
 import { TransientError } from '../../src/problem.ts';
 import { HUNG } from '../rig/program.ts';
 
-const SSH = { user: 'vagrant', timeout: 0.2, program: 'ssh', options: [], netDriver: 'virtio-net-pci' };
+const SSH = {
+  user: 'vagrant',
+  timeout: 0.2,
+  program: 'ssh',
+  options: [],
+  netDriver: 'virtio-net-pci',
+  wellKnownKeys: 'leave' as const,
+};
 
 /** The details of the failure of a guest that does not greet, and whose console said this. */
 async function detailsFor(tail: SerialTail): Promise<readonly string[]> {
@@ -18,6 +25,7 @@ async function detailsFor(tail: SerialTail): Promise<readonly string[]> {
     pid: 0,
     sshPort: (server.address() as AddressInfo).port,
     directory: '/nowhere',
+    loginKey: '/nowhere/login-key',
     ended: new Promise(() => undefined),
     serialTail: () => Promise.resolve(tail),
     hideSerial: () => undefined,

@@ -1,11 +1,12 @@
 import type { Connection, SshSpec, VmSpec } from '../../src/config/vm-spec.ts';
 
-const SSH: SshSpec = {
+export const SSH: SshSpec = {
   user: 'vagrant',
   program: 'ssh',
   timeout: 90,
   options: [],
   netDriver: 'virtio-net-pci',
+  wellKnownKeys: 'replace',
 };
 
 /** A VM with everything that a test does not care about filled in. */

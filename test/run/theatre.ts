@@ -97,6 +97,7 @@ function executorsOf(
     'session.end': true,
     'guest.leave': true,
     'guest.run': true,
+    'keys.restore': true,
     'guest.console': true,
   };
   return Object.fromEntries(Object.keys(kinds).map((kind) => [kind, perform])) as unknown as Executors;

@@ -25,6 +25,7 @@ describe('create', () => {
     const extra = ['--extra-image', 'data', '--extra-image', 'more'];
     await succeeded(rig, ['create', 'base-image', '--name', 'my-vm', ...extra]);
     expect(Object.keys(storeFiles(rig.vmstore))).toEqual([
+      '.transient/vms/my%2Dvm.toml',
       'my%2Dvm/config',
       'my%2Dvm/my%2Dvm-0-base%2Dimage',
       'my%2Dvm/my%2Dvm-1-data',

@@ -1,8 +1,7 @@
 import { writeFileSync } from 'node:fs';
-import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { freePort } from '../rig/free-port.ts';
 import { Rig } from '../rig/rig.ts';
 import { TCG, created, end, running, succeeded } from '../rig/vms.ts';
 
@@ -12,15 +11,6 @@ async function reached(rig: Rig, host: string, ...args: readonly string[]): Prom
   writeFileSync(path, await succeeded(rig, ['ssh-config', ...args]));
   const { stdout, stderr } = await rig.command(['ssh', '-F', path, host, 'echo there']);
   return stdout.text + stderr.text;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 test('ssh reaches a VM by its name', async () => {

@@ -179,6 +179,20 @@ describe('a VM that the Python created', () => {
     expect(await succeeded(rig, ['start', 'x'])).toBe('in\n');
   });
 
+  test('keeps the key by which the Python logs in, and it is told who else can', async () => {
+    await using rig = new Rig();
+    await created(rig, 'x');
+    rmSync(join(rig.vmstore, '.transient'), { recursive: true });
+    rig.write({ 'folder/file': '', 'other/file': '' });
+    const folder = (name: string, more = ''): string =>
+      `{ host = "./${name}", guest = "${join(rig.root, name)}"${more} }`;
+    rig.write({
+      'vm.toml': `shared-folder = [${folder('folder')}, ${folder('other', ', readonly = true')}]\n`,
+    });
+    const { stderr } = await rig.run(['start', 'x', '--config', 'vm.toml', '--cmd', 'true']);
+    expect(stderr.text).toMatch(/everybody on this host can log in to it, and write to \S*\/folder\n/);
+  });
+
   test.for([
     ['', []],
     ['ssh_net_driver = "virtio-net-pci"\n', []],

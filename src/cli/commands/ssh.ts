@@ -37,7 +37,7 @@ export const ssh: CommandDef = {
 
 function planFor(vm: RunningVm, flags: Layer): Result<Plan> {
   if (vm.ssh === undefined) return failed(withoutCard(vm.name));
-  const { port, user, program, options } = vm.ssh;
+  const { user, program, options } = vm.ssh;
   // as its owner reaches it, with what is typed now over that
   const values: Partial<OptionValues> = { 'ssh-user': user, 'ssh-bin-name': program, 'ssh-option': options };
   const merged = mergeLayers([{ ...flags, values }, flags]);
@@ -46,7 +46,7 @@ function planFor(vm: RunningVm, flags: Layer): Result<Plan> {
     command === undefined
       ? { kind: 'ssh-console', serial: false }
       : { kind: 'ssh-command', command, serial: false };
-  return ok(planSsh(vm, port, connection, sshOf(merged)));
+  return ok(planSsh(vm, vm.ssh, connection, sshOf(merged)));
 }
 
 /** A VM that no ssh reaches. */

@@ -1,3 +1,7 @@
+import { existsSync } from 'node:fs';
+import { vmPaths } from '../../host/paths.ts';
+import { mergeLayers } from '../../config/merge.ts';
+import { builderOf } from '../../config/vm.ts';
 import { parseImageRef } from '../../options/option.ts';
 import { planCommit, planRemoveVms, planStop } from '../../plan/stored.ts';
 import { failed, ok } from '../../problem.ts';
@@ -40,7 +44,7 @@ export const commit: CommandDef = {
   name: 'commit',
   operands: '<vm> <image>',
   completes: ['stored'],
-  scope: 'everywhere',
+  scope: 'commit',
   help: 'make an image of the first disk of a VM that does not run',
   switches: PLAN_SWITCHES,
   takesQemuArguments: false,
@@ -53,7 +57,10 @@ export const commit: CommandDef = {
       const where = { kind: 'flag' as const, flag: 'IMAGE', value: image };
       return Promise.resolve(failed({ reason: 'usage', message, where }));
     }
-    return Promise.resolve(performOrShow(invocation, ok(planCommit({ name: vm, vmstore }, image, backend))));
+    const { loginKey } = vmPaths(vmstore, vm);
+    const builder = builderOf(mergeLayers([invocation.flags]).values);
+    const plan = planCommit({ name: vm, vmstore }, { image, backend }, existsSync(loginKey), builder);
+    return Promise.resolve(performOrShow(invocation, ok(plan)));
   },
 };
 

@@ -1,0 +1,92 @@
+import { readFile, rm } from 'node:fs/promises';
+import type { SshSpec } from '../config/vm-spec.ts';
+import { limited, patience } from '../host/deadline.ts';
+import { exists } from '../host/exists.ts';
+import { writeDurably } from '../host/durable.ts';
+import type { Executors, StepContext } from '../plan/contract.ts';
+import type { Problem } from '../problem.ts';
+import { TransientError } from '../problem.ts';
+import type { Answer, Far } from '../transfer/far.ts';
+import { CHANGED, insertionScript, restorationScript } from './login-key-scripts.ts';
+import { makeKeyPair, publicKeyOf } from './ssh.ts';
+
+/** Runs a script in the guest as the user who has logged in. */
+export type RunScript = (script: string, signal: AbortSignal) => Promise<Answer>;
+
+/** Does with the well-known keys of a guest what is wanted. `file` is, or becomes, the private key that stands for them. */
+export async function treatWellKnownKeys(
+  { wellKnownKeys }: SshSpec,
+  file: string,
+  run: RunScript,
+  context: Pick<StepContext, 'signal' | 'warn'>,
+): Promise<void> {
+  if (wellKnownKeys === 'replace') await insertLoginKey(file, run, context);
+  if (wellKnownKeys === 'restore' && (await exists(file))) await restoreKeys(run, 'user', context.signal);
+}
+
+/**
+ * Replaces the well-known keys of a guest, which anybody has, by one whose private half is `file`. The file is there before
+ * the guest has its key, and stays where it may have it.
+ */
+async function insertLoginKey(
+  file: string,
+  run: RunScript,
+  { signal, warn }: Pick<StepContext, 'signal' | 'warn'>,
+): Promise<void> {
+  const publicKey = await keyIn(file);
+  const answer = await run(insertionScript(publicKey.line), signal);
+  if (answer.code !== 0) warn(stillOpen(answer));
+  else if (!answer.stdout.includes(CHANGED) && publicKey.isNew) await rm(file, { force: true });
+}
+
+/** The executor that puts the well-known keys back on a disk which the builder has mounted. */
+export function keyExecutor(diskOf: (vm: string) => Pick<Far, 'ask'>): Pick<Executors, 'keys.restore'> {
+  return {
+    'keys.restore': async ({ vm }, { signal }) => {
+      const disk = diskOf(vm);
+      await limited(signal, patience('guest-probe'), silentDisk, async (until) =>
+        restoreKeys(async (script) => disk.ask(script, until), 'all', until),
+      );
+      return undefined;
+    },
+  };
+}
+
+/** Gives a guest the well-known keys back that were replaced. */
+async function restoreKeys(run: RunScript, whose: 'user' | 'all', signal: AbortSignal): Promise<void> {
+  const answer = await run(restorationScript(whose), signal);
+  if (answer.code !== 0) throw new TransientError(notRestored(answer));
+}
+
+async function keyIn(file: string): Promise<{ line: string; isNew: boolean }> {
+  const there = await readFile(file, 'utf8').catch(() => undefined);
+  const line = there === undefined ? undefined : await publicKeyOf(there);
+  if (line !== undefined) return { line, isNew: false };
+  const made = await makeKeyPair();
+  await writeDurably(file, made.private, 0o600);
+  return { line: made.public, isNew: true };
+}
+
+function stillOpen({ stderr }: Answer): Problem {
+  return {
+    reason: 'guest',
+    message: `everybody on this host can still log in to the guest: Vagrant's public key could not be replaced there`,
+    details: stderr.split('\n').filter(Boolean).slice(0, 3),
+    hint: 'insert-key = false leaves that key in place and says nothing',
+  };
+}
+
+function silentDisk(): Problem {
+  return {
+    reason: 'machine',
+    message: `the builder VM did not answer within ${patience('guest-probe') / 1000} s`,
+  };
+}
+
+function notRestored({ stderr }: Answer): Problem {
+  return {
+    reason: 'guest',
+    message: `the image's own keys could not be put back into the guest`,
+    details: stderr.split('\n').filter(Boolean).slice(0, 3),
+  };
+}

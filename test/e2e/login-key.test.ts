@@ -1,0 +1,91 @@
+import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+import { VAGRANT_PRIVATE_KEY } from '../../src/guest/vagrant-key.ts';
+import { freePort } from '../rig/free-port.ts';
+import type { Rig } from '../rig/rig.ts';
+import { succeeded } from '../rig/vms.ts';
+import { guest, PATIENTLY, realRig } from './guests.ts';
+
+const tiny = guest('tiny');
+
+/** Whether anybody on this host can log in to a running VM by the key that everybody has. */
+async function letsEverybodyIn(rig: Rig, port: string): Promise<boolean> {
+  const key = join(rig.work, 'everybodys-key');
+  writeFileSync(key, VAGRANT_PRIVATE_KEY, { mode: 0o600 });
+  const options = [
+    'StrictHostKeyChecking=no',
+    'UserKnownHostsFile=/dev/null',
+    'BatchMode=yes',
+    'LogLevel=ERROR',
+  ];
+  const args = ['-F', 'none', ...options.flatMap((option) => ['-o', option]), '-o', 'IdentitiesOnly=yes'];
+  return promisify(execFile)('ssh', [...args, '-i', key, '-p', port, 'vagrant@127.0.0.1', 'true']).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** The port by which the one VM of a rig is reached from outside. */
+async function portOf(rig: Rig): Promise<string> {
+  const [vm] = JSON.parse(await succeeded(rig, ['ps', '--json'])) as { ssh: { port: number } }[];
+  return String(vm?.ssh.port);
+}
+
+test('a VM that stays lets in by its own key alone, and what is committed of it by the key of its image', async () => {
+  await using rig = realRig();
+  const named = ['run', tiny, '--name', 'x', '--ssh-port', String(await freePort()), ...PATIENTLY];
+  const held = rig.start([...named, '--cmd', 'echo up; read -r line; echo "$line"']);
+  await held.waitFor(/^up$/m, 'stdout');
+  expect(await letsEverybodyIn(rig, await portOf(rig))).toBe(false);
+  const beside = await succeeded(rig, ['ssh', 'x', '--cmd', 'echo beside']);
+  expect(beside).toBe('beside\n');
+  held.write('over\n');
+  expect((await held.ended).stdout.text).toBe('up\nover\n');
+
+  const again = await succeeded(rig, ['start', 'x', ...PATIENTLY, '--cmd', 'echo again']);
+  expect(again).toBe('again\n');
+
+  await succeeded(rig, ['commit', 'x', 'made']);
+  const made = rig.start([
+    'run',
+    'made',
+    '--insert-key',
+    'false',
+    '--ssh-port',
+    String(await freePort()),
+    ...PATIENTLY,
+    '--cmd',
+    'echo up; read -r line',
+  ]);
+  await made.waitFor(/^up$/m, 'stdout');
+  expect(await letsEverybodyIn(rig, await portOf(rig))).toBe(true);
+  made.write('\n');
+  expect((await made.ended).exitCode).toBe(0);
+  expect(rig.leftovers()).toEqual([]);
+});
+
+test('a service is given a key of its own by the login that finds it ready', async () => {
+  await using rig = realRig();
+  const [, source = ''] = tiny.split(',');
+  rig.write({
+    'Transientfile.toml': `
+[defaults]
+memory = "512M"
+accel = "tcg"
+cpus = 1
+ssh-timeout = 180
+[images.tiny]
+source = "${source}"
+[vms.a]
+image = "tiny"
+`,
+  });
+  await succeeded(rig, ['up', '-d']);
+  expect(await letsEverybodyIn(rig, await portOf(rig))).toBe(false);
+  const keys = await succeeded(rig, ['ssh', 'a', '--cmd', 'cat .ssh/authorized_keys']);
+  expect(keys).toContain('made-by-transient');
+  await succeeded(rig, ['down']);
+});
