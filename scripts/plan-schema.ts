@@ -126,6 +126,7 @@ const steps: Record<Step['kind'], z.ZodType> = {
     ...ofVm,
     port: z.int(),
     loginKey: z.string(),
+    sharedLogin: z.string().optional(),
     qemu: z.strictObject({ pid: z.int(), started: z.number(), boot: z.string(), space: z.string() }),
   }),
   'machine.boot': z.strictObject({
@@ -146,7 +147,13 @@ const steps: Record<Step['kind'], z.ZodType> = {
   }),
   'share.serve': z.strictObject({ kind: z.literal('share.serve'), ...ofVm, shares }),
   'share.withdraw': z.strictObject({ kind: z.literal('share.withdraw'), ...ofVm }),
-  'share.mount': z.strictObject({ kind: z.literal('share.mount'), ...ofVm, ssh, shares }),
+  'share.mount': z.strictObject({
+    kind: z.literal('share.mount'),
+    ...ofVm,
+    ssh,
+    shares,
+    closesPort: z.literal(true).optional(),
+  }),
   'share.unmount': z.strictObject({ kind: z.literal('share.unmount'), ...ofVm }),
   'machine.ports': z.strictObject({
     kind: z.literal('machine.ports'),
@@ -189,6 +196,7 @@ const steps: Record<Step['kind'], z.ZodType> = {
     ...ofVm,
     ssh,
     forSession: z.boolean(),
+    closesPort: z.literal(true).optional(),
     exposed: strings.optional(),
   }),
   'keys.restore': z.strictObject({ kind: z.literal('keys.restore'), ...ofVm }),

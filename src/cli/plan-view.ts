@@ -134,6 +134,7 @@ function factsOf(step: Step): string {
         `as ${step.ssh.user}`,
         `within ${step.ssh.timeout} s`,
         KEYS[step.ssh.wellKnownKeys],
+        step.closesPort === true ? 'then closes its port' : '',
         ...programsOf(step.ssh),
       ]
         .filter(Boolean)
@@ -155,7 +156,9 @@ function factsOf(step: Step): string {
     case 'guest.console':
       return 'over ssh';
     case 'share.mount':
-      return foldersText(step.shares);
+      return [foldersText(step.shares), step.closesPort === true ? 'then closes the port of ssh' : '']
+        .filter(Boolean)
+        .join('; ');
     case 'share.serve': {
       const { sshfs, sftpServer } = step.shares;
       return sshfs.length > 0 && sftpServer !== DEFAULT_SFTP_SERVER ? `program ${sftpServer}` : '';

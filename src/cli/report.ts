@@ -60,7 +60,7 @@ interface VmFacts {
   readonly status: 'running' | 'in-use' | 'offline' | 'broken' | 'ended';
   readonly started?: string;
   readonly pid?: number;
-  readonly ssh?: { readonly port: number; readonly user: string };
+  readonly ssh?: { readonly port?: number; readonly user: string };
   readonly forwards: readonly {
     readonly address: string;
     readonly host: number;
@@ -90,11 +90,17 @@ export function vmsText(
     images.join(' + ') || '-',
     started === undefined ? VM_STATUS[status] : `Started ${started.replace('T', ' ').slice(0, 19)} UTC`,
     started === undefined ? '-' : age(now - Date.parse(started)),
-    ...(columns.ssh ? [ssh === undefined ? 'no' : `${ssh.user}@127.0.0.1:${ssh.port}`] : []),
+    ...(columns.ssh ? [sshText(ssh)] : []),
     ...(columns.pid ? [String(pid ?? '-')] : []),
     ...(anyForwards ? [forwardsText(forwards)] : []),
   ]);
   return table([heads, ...rows]);
+}
+
+/** How a VM is reached; its port may be closed to everybody but its owner's login. */
+function sshText(ssh: VmFacts['ssh']): string {
+  if (ssh === undefined) return 'no';
+  return ssh.port === undefined ? `${ssh.user}, by transient ssh` : `${ssh.user}@127.0.0.1:${ssh.port}`;
 }
 
 /** As they are said, each with its protocol. */

@@ -31,7 +31,13 @@ export function wireExecutors({
 }: Surroundings): Omit<Executors, 'session.end'> {
   const vms = vmRoom(runDirectory);
   const find = (vm: string): Machine => qemu.find(vm);
-  const shares = shareRoom({ runDirectory, find, shell: (...where) => guests.shell(...where), warn });
+  const shares = shareRoom({
+    runDirectory,
+    find,
+    shell: (...where) => guests.shell(...where),
+    closePort: async (vm) => guests.closePort(vm),
+    warn,
+  });
   const networks = networkRoom();
   const { plugIn } = networks;
   const qemu = qemuRoom(runDirectory, {

@@ -42,6 +42,8 @@ export interface GuestRoom {
   readonly far: (vm: string, ssh: SshSpec, context: StepContext) => Promise<Far>;
   /** The same for shared folders: with a `number` on a connection for those, which carries as many as it can bear. */
   readonly shell: (vm: string, ssh: SshSpec, signal: AbortSignal, number?: number) => Promise<SshFar>;
+  /** Lets no further login in. */
+  readonly closePort: (vm: string) => Promise<void>;
 }
 
 /** Executors of the steps that concern the inside of a guest. */
@@ -49,10 +51,11 @@ export function guestRoom(find: FindMachine, outputOf: OutputOf): GuestRoom {
   const logins = new Logins(find);
   const informed = new Set<string>();
 
-  const ready: Executor<'guest.ready'> = async ({ vm, ssh, forSession, exposed }, context) => {
+  const ready: Executor<'guest.ready'> = async ({ vm, ssh, forSession, exposed, closesPort }, context) => {
     const machine = find(vm);
     // told now, not after the wait
     if (forSession) await findProgram(ssh.program);
+    if (machine.sharedLogin !== undefined) return undefined;
     const target = await logins.target(vm, ssh);
     const nextOffer = inTurn(await offersOf(process.env));
     const keep = (master: Master, offer: Offer): void => logins.keep(vm, master, offer);
@@ -74,6 +77,7 @@ export function guestRoom(find: FindMachine, outputOf: OutputOf): GuestRoom {
       ).catch(endedInOrder);
       if (treated?.ended) return treated;
     }
+    if (closesPort === true) await logins.closePort(vm);
     if (exposed !== undefined) context.warn(keptForPython(vm, exposed));
     machine.hideSerial();
     return undefined;
@@ -140,6 +144,7 @@ export function guestRoom(find: FindMachine, outputOf: OutputOf): GuestRoom {
     far,
     shell: async (vm, ssh, signal, number) =>
       number === undefined ? logins.shell(vm, ssh, signal) : logins.carrier(vm, ssh, number, signal),
+    closePort: async (vm) => logins.closePort(vm),
   };
 }
 

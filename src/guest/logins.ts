@@ -41,7 +41,7 @@ export class Logins {
   async target(vm: string, ssh: SshSpec): Promise<Target> {
     const machine = this.#find(vm);
     const { main, offer } = this.#of(vm);
-    const controlPath = join(machine.directory, 'ssh');
+    const controlPath = machine.sharedLogin ?? join(machine.directory, 'ssh');
     return {
       ssh,
       port: sshPortOf(machine),
@@ -102,6 +102,13 @@ export class Logins {
       () => this.#silence(vm),
       async (signal) => treatWellKnownKeys(ssh, this.#find(vm).loginKey, run, { ...context, signal }),
     );
+  }
+
+  /** From now on a guest is reached by the login that is there, and by nobody else's. */
+  async closePort(vm: string): Promise<void> {
+    // without it each session makes a connection
+    if (this.#of(vm).main !== undefined)
+      await this.#find(vm).closePort(join(this.#find(vm).directory, 'ssh'));
   }
 
   /** Ends all connections of a VM. */

@@ -26,7 +26,9 @@ async function hostBlock({ names, vm: { name, directory, ssh } }: Host): Promise
     // ssh takes the first value it hears: what the user said when it was started comes before ours
     ...ssh.options.filter((option) => !/[\r\n]/.test(option)),
     'HostName 127.0.0.1',
-    `Port ${ssh.port}`,
+    ...(ssh.sharedLogin === undefined
+      ? [`Port ${ssh.port}`]
+      : ['ControlMaster no', `ControlPath "${ssh.sharedLogin.replaceAll('%', '%%')}"`]),
     `User ${ssh.user}`,
     ...keys.map((file) => `IdentityFile "${file.replaceAll('%', '%%')}"`),
     'IdentitiesOnly yes',

@@ -33,6 +33,8 @@ const runningVm = z.object({
   ssh: z
     .object({
       port: z.int(),
+      /** The socket of a login that sessions can share (ssh_config(5), ControlPath), where that is the only way in. */
+      sharedLogin: z.string().optional(),
       user: z.string(),
       program: z.string(),
       options: z.array(z.string()).readonly(),
@@ -69,13 +71,12 @@ export type Hold = z.infer<typeof hold>;
 export async function publish(
   directory: string,
   qemuPid: number,
-  facts: Omit<RunningVm, 'owner' | 'qemu' | 'since' | 'run' | 'directory'>,
+  facts: Omit<RunningVm, 'owner' | 'qemu' | 'run' | 'directory'>,
 ): Promise<void> {
   const [owner, qemu] = [markOf(process.pid), markOf(qemuPid)];
   // a QEMU that has ended already is not to be found by anybody
   if (owner === undefined || qemu === undefined) return;
-  const since = new Date().toISOString();
-  await writeRecord(directory, RECORD, { ...facts, since, run: dirname(directory), owner, qemu });
+  await writeRecord(directory, RECORD, { ...facts, run: dirname(directory), owner, qemu });
 }
 
 /** Tells other processes that we have a VM of a store for ourselves; returns how that is taken back. */

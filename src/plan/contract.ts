@@ -72,6 +72,10 @@ export interface Machine {
   readonly directory: string;
   /** Where the private key is that the guest was given, if it was. */
   readonly loginKey: string;
+  /** Where the ssh program finds the login that the sessions of its owner share; undefined where that has none. */
+  readonly sharedLogin?: string;
+  /** Lets no further connection to the guest's ssh in, and tells other processes of the login that they can share. */
+  readonly closePort: (sharedLogin: string) => Promise<void>;
   readonly ended: Promise<MachineEnd>;
   /** The end of what the serial console said so far. */
   readonly serialTail: () => Promise<SerialTail>;

@@ -195,6 +195,8 @@ export interface MountShares extends StepBase<'share.mount'> {
   readonly vm: string;
   readonly ssh: SshSpec;
   readonly shares: SharesSpec;
+  /** The same as of {@link AwaitGuest}, once all folders have logged in. */
+  readonly closesPort?: true;
 }
 
 /** Have what the guest wrote on the host, and take the folders out of the guest. */
@@ -209,6 +211,8 @@ export interface AttachMachine extends StepBase<'machine.attach'> {
   readonly qemu: ProcessFacts;
   /** The private key that its owner may have given to the guest. */
   readonly loginKey: string;
+  /** The socket of its owner's login, where there is no other way in. */
+  readonly sharedLogin?: string | undefined;
 }
 
 /** One process for good: its number, and what tells it from another that gets the same one (host/process-mark.ts). */
@@ -246,6 +250,8 @@ export interface AwaitGuest extends StepBase<'guest.ready'> {
   readonly ssh: SshSpec;
   /** A session of the user's ssh program follows, and shares this login. */
   readonly forSession: boolean;
+  /** Once logged in, nobody else is to reach the guest's ssh by the port of the host. */
+  readonly closesPort?: true;
   /** Folders of the host that anybody can write to who has a well-known key, where the guest keeps that for the Python. */
   readonly exposed?: readonly string[];
 }

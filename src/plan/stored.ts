@@ -128,7 +128,7 @@ export function planCopies(
 /** `ssh NAME`: a session in a VM that another process runs. */
 export function planSsh(
   vm: { readonly name: string; readonly qemu: ProcessFacts },
-  { port, loginKey }: Pick<AttachMachine, 'port' | 'loginKey'>,
+  { port, loginKey, sharedLogin }: Pick<AttachMachine, 'port' | 'loginKey' | 'sharedLogin'>,
   connection: Connection,
   ssh: SshSpec,
 ): Plan {
@@ -142,6 +142,7 @@ export function planSsh(
     port,
     qemu: vm.qemu,
     loginKey,
+    ...(sharedLogin === undefined ? {} : { sharedLogin }),
   };
   const copies = { in: [], out: [], direct: false, builder: {} };
   const shares = { sshfs: [], '9p': [], virtiofs: [], sftpServer: '' };

@@ -2,18 +2,20 @@ import { allFolders } from '../config/shares.ts';
 import type { Connection, SshSpec, VmSpec } from '../config/vm-spec.ts';
 import { directCopies } from './copies.ts';
 import { waitsFor } from './graph.ts';
+import { isOfConnection } from '../config/ssh-options.ts';
 import { joinOf } from './networks.ts';
 import { shareSteps } from './shares.ts';
 import type { AwaitGuest, Step, StepId } from './step.ts';
 
 /** What happens in a VM between its boot, or another step by which it is there, and its stop. */
 export function workOf(
-  spec: Pick<VmSpec, 'name' | 'connection' | 'ssh' | 'copies' | 'shares' | 'networks' | 'readiness'>,
+  spec: Pick<VmSpec, 'name' | 'connection' | 'ssh' | 'copies' | 'shares' | 'networks' | 'readiness' | 'state'>,
   boot: StepId,
   alone: boolean,
 ): Step[] {
   const { name: vm, connection, ssh } = spec;
   const { mount, unmount } = shareSteps(spec, ssh);
+  const closing = closesPort(spec) ? { closesPort: true as const } : {};
   const console: Step[] =
     connection.kind === 'qemu-console'
       ? [{ id: `${vm}/console`, kind: 'machine.console', vm, title: 'Console', needs: [boot], after: [] }]
@@ -28,6 +30,7 @@ export function workOf(
     after: [],
     ssh,
     ...exposedBy(spec, ssh),
+    ...(mount.length === 0 ? closing : {}),
     // copies, folders and what joins a network go through a login of the user's ssh program too
     forSession:
       connection.kind !== 'service' ||
@@ -37,13 +40,24 @@ export function workOf(
       spec.readiness !== undefined,
   };
   const join = joinOf(spec, ssh, ready.id);
-  const first = [...join, ...mount];
+  const first = [...join, ...mount.map((step) => ({ ...step, ...closing }))];
   const given = [...first, ...directCopies(spec, 'in', ssh, first.at(-1)?.id)];
   const before = [...given, ...settlingOf(spec, ssh, [ready, ...given])];
   const session = [...console, ...sessionOf(vm, connection, ssh, [ready, ...before], alone)];
   const work = [...before, ...session, ...directCopies(spec, 'out', ssh, session[0]?.id)];
   const inside = [...work, ...unmount(work.map((step) => step.id))];
   return [ready, ...inside, ...(ready.forSession ? [leaveOf(vm, ready.id, inside)] : [])];
+}
+
+/**
+ * Whether the port of the host that leads to a guest's ssh is of use to its own login alone: nobody asked for it by number,
+ * the VM has no name by which others come to it and serves nobody, and its sessions share that login.
+ */
+function closesPort({ connection, ssh, state }: Pick<VmSpec, 'connection' | 'ssh' | 'state'>): boolean {
+  const isSession = connection.kind === 'ssh-command' || connection.kind === 'ssh-console';
+  const isThrownAway = state === undefined || state.temporary;
+  const sharesLogin = ssh !== undefined && !ssh.options.some(isOfConnection);
+  return isSession && isThrownAway && sharesLogin && ssh.port === undefined;
 }
 
 /** The folders of the host that whoever logs in by a key that everybody has may write to. */

@@ -6,6 +6,9 @@ export const QMP_DESCRIPTOR = 3;
 /** What QEMU calls the ssh card. */
 export const SSH_CARD = 'ssh-card';
 
+/** Name of the network behind it. */
+export const SSH_NETWORK = 'ssh';
+
 /** One disk of the VM; always a qcow2 file. */
 export interface Disk {
   readonly path: string;
@@ -144,8 +147,8 @@ function networkArguments({ network }: QemuFacts): string[] {
   if (network === undefined) return [];
   const rom = hasBootRom(network.driver) ? ',romfile=' : '';
   return [
-    ...['-netdev', ['user', 'id=ssh', ...network.forwards.map(hostForward)].join(',')],
-    ...['-device', `${network.driver},id=${SSH_CARD},netdev=ssh${rom}`],
+    ...['-netdev', ['user', `id=${SSH_NETWORK}`, ...network.forwards.map(hostForward)].join(',')],
+    ...['-device', `${network.driver},id=${SSH_CARD},netdev=${SSH_NETWORK}${rom}`],
   ];
 }
 

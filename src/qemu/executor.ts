@@ -133,6 +133,7 @@ export function qemuRoom(
       panicked: () => watch.tell('panicked'),
       reported: (bug) => warn(kernelBug(step.vm, bug)),
     });
+    const facts = publicFacts(step, files, step.serialLog ?? log.path, { ...made, loginKey });
     entry.machine = {
       pid: started.pid,
       sshPort,
@@ -143,13 +144,14 @@ export function qemuRoom(
       hideSerial: showBoot(log, step.showSerial),
       isEmulated,
       network: started.networkBy(sshPort),
+      closePort: async (sharedLogin) => {
+        if (facts.ssh === undefined) return;
+        await publish(directory, started.pid, { ...facts, ssh: { ...facts.ssh, sharedLogin } });
+        await started.removeForward(facts.ssh.port);
+      },
       ...following(watch),
     };
-    await publish(
-      directory,
-      started.pid,
-      publicFacts(step, files, step.serialLog ?? log.path, { ...made, loginKey }),
-    );
+    await publish(directory, started.pid, facts);
     for (const forward of forwards) context.note(`VM ${step.vm}: ${shown(forward)}`);
     trace(
       'info',
@@ -158,13 +160,16 @@ export function qemuRoom(
     return undefined;
   };
 
-  const attach: Executor<'machine.attach'> = async ({ vm, port, qemu, loginKey }) => {
+  const attach: Executor<'machine.attach'> = async ({ vm, port, qemu, loginKey, sharedLogin }) => {
     const directory = await newDirectory();
     const machine: Machine = {
       pid: qemu.pid,
       sshPort: port,
       directory,
       loginKey,
+      ...(sharedLogin === undefined ? {} : { sharedLogin }),
+      // it is its owner's
+      closePort: () => Promise.resolve(),
       ended: endOfOther(qemu),
       serialTail: () => Promise.resolve({ lines: [], silence: 0 }),
       hideSerial: () => undefined,
@@ -361,6 +366,7 @@ function publicFacts(
 ): Parameters<typeof publish>[2] {
   return {
     name: instance,
+    since: new Date().toISOString(),
     vmstore,
     stored: disks === 'stored',
     images: images.map((image) => image.name),

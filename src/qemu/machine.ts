@@ -11,7 +11,7 @@ import type { ForwardSpec } from '../config/vm-spec.ts';
 import type { GuestNetwork, MachineEnd } from '../plan/contract.ts';
 import type { Problem } from '../problem.ts';
 import type { GuestWatch } from './guest-watch.ts';
-import { SSH_CARD } from './args.ts';
+import { SSH_CARD, SSH_NETWORK } from './args.ts';
 import { isCardUp } from './card.ts';
 import type { Qmp, QmpEvent } from './qmp.ts';
 import { NoAnswer, openQmp } from './qmp.ts';
@@ -89,6 +89,11 @@ export class Qemu {
     else await this.terminate();
     if (signal.aborted) return 'ended';
     return unanswered.signal.aborted ? 'no-answer' : 'too-slow';
+  }
+
+  /** Lets nobody in any more by the port that leads to ssh; connections that are there go on. */
+  async removeForward(port: number): Promise<void> {
+    await this.#qmp.human(`hostfwd_remove ${SSH_NETWORK} tcp:127.0.0.1:${port}`);
   }
 
   /** What this QEMU knows of the network to its guest, whose ssh port is reached by `port`. */

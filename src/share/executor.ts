@@ -29,6 +29,8 @@ export interface ShareNeeds {
   readonly find: FindMachine;
   /** The inside of a guest; with a number on a connection for folders, which each number up has a share in. */
   readonly shell: (vm: string, ssh: SshSpec, signal: AbortSignal, number?: number) => Promise<Shell>;
+  /** Lets no further login in to a guest. */
+  readonly closePort: (vm: string) => Promise<void>;
   /** Tells the user of something that no step is about. */
   readonly warn: (problem: Problem) => void;
 }
@@ -40,7 +42,7 @@ interface Mounted {
   shell?: Shell;
 }
 
-export function shareRoom({ runDirectory, find, shell, warn }: ShareNeeds): ShareRoom {
+export function shareRoom({ runDirectory, find, shell, closePort, warn }: ShareNeeds): ShareRoom {
   const served = new Map<string, Virtiofsd[]>();
   const mounted = new Map<string, Mounted>();
   let count = 0;
@@ -85,6 +87,7 @@ export function shareRoom({ runDirectory, find, shell, warn }: ShareNeeds): Shar
         await mountSshfs(step, entry, signal);
       },
     );
+    if (step.closesPort === true) await closePort(vm);
     return undefined;
   };
 

@@ -21,7 +21,8 @@ export interface VmRow {
   /** The process of QEMU, and that of the transient that runs it. */
   readonly pid?: number;
   readonly owner?: number;
-  readonly ssh?: { readonly port: number; readonly user: string };
+  /** The port is missing where it lets nobody in any more: `transient ssh` goes by its owner's login. */
+  readonly ssh?: { readonly port?: number; readonly user: string };
   /** Ports of the host that lead to ports of the guest. */
   readonly forwards: RunningVm['forwards'];
 }
@@ -51,7 +52,7 @@ function runningRow({ name, images, stored, since, qemu, owner, ssh, forwards }:
     started: since,
     pid: qemu.pid,
     owner: owner.pid,
-    ...(ssh ? { ssh: { port: ssh.port, user: ssh.user } } : {}),
+    ...(ssh ? { ssh: { ...(ssh.sharedLogin === undefined ? { port: ssh.port } : {}), user: ssh.user } } : {}),
     forwards,
   };
 }

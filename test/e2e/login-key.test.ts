@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { VAGRANT_PRIVATE_KEY } from '../../src/guest/vagrant-key.ts';
 import { freePort } from '../rig/free-port.ts';
+import { commandLineOf } from '../rig/processes.ts';
 import type { Rig } from '../rig/rig.ts';
 import { succeeded } from '../rig/vms.ts';
 import { guest, PATIENTLY, realRig } from './guests.ts';
@@ -89,3 +90,38 @@ image = "tiny"
   expect(keys).toContain('made-by-transient');
   await succeeded(rig, ['down']);
 });
+
+test('a session closes the port behind its login, which others of its user share', async () => {
+  await using rig = realRig();
+  rig.write({ 'folder/file': 'x' });
+  const args = ['run', tiny, '-s', './folder:/mnt/folder', ...PATIENTLY, '--cmd'];
+  const held = rig.start([...args, 'echo up; read -r line; cat /mnt/folder/file']);
+  await held.waitFor(/^up$/m, 'stdout');
+  const [{ name = '', ssh }] = JSON.parse(await succeeded(rig, ['ps', '--json'])) as [
+    { name?: string; ssh: object },
+  ];
+  expect(ssh).toEqual({ user: 'vagrant' });
+  expect(await succeeded(rig, ['ps', '--ssh'])).toContain('vagrant, by transient ssh');
+  const [machine = 0] = rig.processes.filter((pid) => /^\S*qemu-system-/.test(commandLineOf(pid)));
+  expect(listenersOf(machine)).toEqual([]);
+  expect(await succeeded(rig, ['ssh', name, '--cmd', 'id -un'])).toBe('vagrant\n');
+  const config = join(rig.work, 'ssh-config');
+  writeFileSync(config, await succeeded(rig, ['ssh-config', name]));
+  const { stdout } = await rig.command(['ssh', '-F', config, name, 'cat /mnt/folder/file']);
+  expect(stdout.text).toBe('x');
+  const other = await rig.run(['ssh', name, '--ssh-user', 'root', '--cmd', 'true']);
+  expect(other.stderr.text).toContain("has closed its port");
+  held.write('\n');
+  expect((await held.ended).stdout.text).toBe('up\nx');
+  expect(rig.leftovers()).toEqual([]);
+});
+
+/** The addresses on which a process listens for TCP, as /proc/net/tcp has them. */
+function listenersOf(pid: number): string[] {
+  const sockets = readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
+  const lines = readFileSync(`/proc/${pid}/net/tcp`, 'utf8').split('\n').slice(1, -1);
+  return lines
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, , , state, , , , , , inode]) => state === '0A' && sockets.includes(`socket:[${inode}]`))
+    .map(([, address = '']) => address);
+}

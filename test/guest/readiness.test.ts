@@ -26,6 +26,7 @@ async function detailsFor(tail: SerialTail): Promise<readonly string[]> {
     sshPort: (server.address() as AddressInfo).port,
     directory: '/nowhere',
     loginKey: '/nowhere/login-key',
+    closePort: () => Promise.resolve(),
     ended: new Promise(() => undefined),
     serialTail: () => Promise.resolve(tail),
     hideSerial: () => undefined,

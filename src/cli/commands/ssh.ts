@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { notRunning } from '../../config/stored-problems.ts';
 import { mergeLayers } from '../../config/merge.ts';
+import { isOfConnection } from '../../config/ssh-options.ts';
 import { sshOf } from '../../config/vm.ts';
 import type { Connection } from '../../config/vm-spec.ts';
 import type { RunningVm } from '../../host/running.ts';
@@ -41,12 +42,27 @@ function planFor(vm: RunningVm, flags: Layer): Result<Plan> {
   // as its owner reaches it, with what is typed now over that
   const values: Partial<OptionValues> = { 'ssh-user': user, 'ssh-bin-name': program, 'ssh-option': options };
   const merged = mergeLayers([{ ...flags, values }, flags]);
+  if (vm.ssh.sharedLogin !== undefined && isAnotherLogin(flags, user)) return failed(portClosed(vm.name));
   const command = merged.values['ssh-command'];
   const connection: Connection =
     command === undefined
       ? { kind: 'ssh-console', serial: false }
       : { kind: 'ssh-command', command, serial: false };
   return ok(planSsh(vm, vm.ssh, connection, sshOf(merged)));
+}
+
+/** Whether what is typed asks for another login than that of `user`. */
+function isAnotherLogin({ values }: Layer, user: string): boolean {
+  const { 'ssh-user': wanted = user, 'ssh-option': options = [] } = values;
+  return wanted !== user || options.some(isOfConnection);
+}
+
+function portClosed(name: string): Problem {
+  return {
+    reason: 'conflict',
+    message: `VM '${name}' has closed its port, and its owner's login, which sessions share, is for one user`,
+    hint: 'leave --ssh-user out, or start it with --ssh-port, which keeps the port open',
+  };
 }
 
 /** A VM that no ssh reaches. */

@@ -50,5 +50,8 @@ export const UNPROVOKED: Readonly<Record<string, readonly string[]>> = {
     'the builder VM did not answer within … s',
     "the image's own keys could not be put back into the guest",
   ],
+  'its name holds the number of a process; test/e2e/login-key.test.ts has it': [
+    "VM '…' has closed its port, and its owner's login, which sessions share, is for one user",
+  ],
   'it is a fault of ours': ['internal error: …'],
 };

@@ -13,6 +13,8 @@ export interface Guest {
   readonly port: number;
   /** How many connections there are, and whether the guest's network answers them. */
   readonly connections: () => { readonly count: number; readonly answered: boolean };
+  /** Nobody gets in any more; who is in stays. */
+  readonly closePort: () => void;
   readonly powerOff: () => void;
 }
 
@@ -36,6 +38,7 @@ export async function bootGuest(port: number, life: Life): Promise<Guest> {
   return {
     port: (server.address() as AddressInfo).port,
     connections: () => ({ count: sockets.size, answered: answers }),
+    closePort: () => void server.close(),
     powerOff: () => {
       server.close();
       for (const socket of sockets) socket.destroy();

@@ -73,6 +73,7 @@ async function main(argv: readonly string[]): Promise<void> {
       : new QmpServer(said.qmpDescriptor, {
           sshPort: () => guest?.port,
           connections: () => guest?.connections() ?? { count: 0, answered: false },
+          closePort: () => guest?.closePort(),
           forwards: said.forwards,
           powerDown,
           quit: () => end('host-qmp-quit'),

@@ -6,6 +6,7 @@ import type { Forwarded } from './command-line.ts';
 export interface Controlled {
   readonly sshPort: () => number | undefined;
   readonly connections: () => { readonly count: number; readonly answered: boolean };
+  readonly closePort: () => void;
   readonly forwards: readonly Forwarded[];
   readonly powerDown: () => void;
   readonly quit: () => void;
@@ -107,6 +108,10 @@ export class QmpServer {
   }
 
   #human(line: string): string {
+    if (/^hostfwd_remove ssh tcp:127\.0\.0\.1:\d+$/.test(line)) {
+      this.#controlled.closePort();
+      return 'host forwarding rule removed\r\n';
+    }
     if (line !== 'info usernet') return `unknown command: '${line}'\r\n`;
     const port = this.#controlled.sshPort();
     if (port === undefined) return '';
