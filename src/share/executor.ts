@@ -99,7 +99,7 @@ export function shareRoom({ runDirectory, find, shell, warn }: ShareNeeds): Shar
     const opened = await Promise.allSettled(
       shares.sshfs.map(async (folder, index) => {
         const inside = await shell(vm, ssh, signal, index);
-        const one = await SshfsMount.open(folder, inside, server, signal);
+        const one = await SshfsMount.open(folder, inside, { server, unchanged: shares.unchanged }, signal);
         entry.mounts.push(one);
         void one.lost.then((problem) => problem && tellOfLoss(vm, problem));
       }),

@@ -1,6 +1,15 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { createReadStream, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import type { Stats } from 'node:fs';
+import {
+  chmodSync,
+  createReadStream,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { expect, test } from 'vitest';
@@ -83,6 +92,50 @@ test('a git checkout is worked on from both sides, and large files arrive whole'
   expect(await md5(join(repository, 'big-out'))).toBe(await md5(join(repository, 'big-in')));
   expect(git('log', '--format=%s')).toBe('second\nfirst\n');
   git('fsck', '--strict');
+});
+
+test('the Transientfile and the programs that it names stay as they are, whatever the guest does as root', async () => {
+  await using rig = realRig();
+  const commands = [
+    ...[
+      'echo x >> $f',
+      'truncate -s 0 $f',
+      'sed -i s/a/b/ $f',
+      'mv $f /srv/gone',
+      'rm -f $f',
+      'ln $f /srv/hard',
+    ],
+    ...[
+      'cp /etc/hostname $f',
+      'mv -f /srv/other $f',
+      'ln -sf /srv/other $f',
+      'chmod 777 $f',
+      'touch -d @0 $f',
+    ],
+    ...[
+      'ln -s $f /srv/soft; echo x > /srv/soft',
+      'dd if=/dev/zero of=$f conv=notrunc count=1 2>&1 | grep -q ,',
+    ],
+  ];
+  const command = [
+    'cd /; for f in /srv/Transientfile.toml /srv/tools/ssh; do',
+    ...commands.map(
+      (one, index) => `sudo sh -c "f=$f; ${one.replaceAll('$', '\\$')}" 2>/dev/null && echo ${index} $f`,
+    ),
+    'done; sudo mv /srv/tools /srv/t 2>/dev/null && echo moved',
+    'sudo sh -c "mkdir /srv/new && mv /srv/new /srv/tools/new && echo fine > /srv/tools/new/file" && cat /srv/tools/new/file /srv/tools/ssh',
+  ].join('\n');
+  const file = `[vms.a]\nimage = "${tiny}"\nshared-folder = ["./:/srv"]\nssh-bin-name = "./tools/ssh"\nssh-command = '''\n${command}\n'''\n`;
+  const ssh = '#!/bin/sh\nexec ssh "$@"\n';
+  rig.write({ 'Transientfile.toml': file, 'tools/ssh': ssh, other: 'other' });
+  chmodSync(join(rig.work, 'tools/ssh'), 0o755);
+  const before = ['Transientfile.toml', 'tools/ssh'].map((name) => statSync(join(rig.work, name)));
+  const { exitCode, stdout } = await rig.run(['up', ...PATIENTLY]);
+  expect([exitCode, stdout.text]).toEqual([0, `fine\n${ssh}`]);
+  const after = ['Transientfile.toml', 'tools/ssh'].map((name) => statSync(join(rig.work, name)));
+  const kept = ({ ino, mode, nlink, mtimeMs }: Stats): unknown => [ino, mode, nlink, mtimeMs];
+  expect(after.map(kept)).toEqual(before.map(kept));
+  expect(read(join(rig.work, 'Transientfile.toml'))).toBe(file);
 });
 
 test('by devices of the machine, beside sshfs', async () => {

@@ -6,6 +6,7 @@ import { resolveProject, storeOfEntry, storedName } from '../../config/resolve.t
 import { environmentLayer } from '../../config/merge.ts';
 import type { StoredVm } from '../../config/stored.ts';
 import type { Transientfile, VmEntry } from '../../config/transientfile.ts';
+import { unchangedFiles } from '../../config/unchanged.ts';
 import { findTransientfile, loadTransientfile, selectVms } from '../../config/transientfile.ts';
 import type { Layer } from '../../options/layer.ts';
 import { placed } from '../../config/placement.ts';
@@ -93,6 +94,13 @@ export function isPiped(path: string): boolean {
   return existsSync(path) && !existsSync(realpathSync(path));
 }
 
+/** A Transientfile without links, and the link by which it was found, if it was one; a pipe has no place. */
+function namesOf(path: string, { workingDirectory, switches }: Invocation): string[] {
+  if (isPiped(path)) return [];
+  const found = findTransientfile(workingDirectory, switches['file'] as string | undefined);
+  return [path, ...(found.ok ? [found.value] : [])];
+}
+
 async function loadProject(
   invocation: Invocation,
   path: string,
@@ -109,16 +117,12 @@ async function loadProject(
   const above = [environmentLayer(environment, workingDirectory), flags];
   const stored = await storedVms(file.value, selected.value, above, environment);
   if (!stored.ok) return stored;
-  const specs = resolveProject(
-    file.value,
-    selected.value,
-    above,
-    environment,
-    stored.value,
+  const specs = resolveProject(file.value, selected.value, above, environment, stored.value, {
     // as many digits as Linux ever gives a process
-    String(process.pid).padStart(7, '0'),
+    unique: String(process.pid).padStart(7, '0'),
     detached,
-  );
+    unchanged: unchangedFiles(file.value, namesOf(path, invocation), above, workingDirectory),
+  });
   if (!specs.ok) return failed(...(await placed(specs.problems, file.value.document)));
   const how = { jobs: defaultJobs(specs.value), ...manner.value };
   return ok({ specs: specs.value, manner: how, project: file.value.project });

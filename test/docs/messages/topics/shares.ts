@@ -172,6 +172,14 @@ export const shares: Topic = {
       typed: ['transient up'],
     },
     {
+      form: 'VM "NAME" cannot share FOLDER by WAY: its guest could change FILE, which decides what runs on the host',
+      when: 'The folder holds the Transientfile, or a program or kernel that it names, and the host looks at nothing that is written by 9p or virtiofs.',
+      files: {
+        'Transientfile.toml': `${JOB}shared-folder = [{ host = "./", guest = "/srv", via = "9p" }]\n`,
+      },
+      typed: ['transient up'],
+    },
+    {
       form: 'VM "NAME" has two shared folders at GUEST',
       files: { 'Transientfile.toml': `${VM}shared-folder = ["./src:/srv/src", "./site:/srv/src"]\n` },
       typed: ['transient up'],
