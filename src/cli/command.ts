@@ -59,11 +59,16 @@ export interface OrderIntent {
 /** A project that is brought up to date whenever one of its files changes. */
 export interface WatchIntent {
   readonly kind: 'watch';
-  /** What is to be done, given the VMs that are there and the files that have changed; and the files it depends on. */
+  /**
+   * What is to be done, given the VMs that are there and the files that have changed; the files it depends on; and what is to
+   * be said of it.
+   */
   readonly replan: (
     there: readonly Supervised[],
     touched: readonly string[],
-  ) => Promise<Result<{ readonly order: Order; readonly files: readonly string[] }>>;
+  ) => Promise<
+    Result<{ readonly order: Order; readonly files: readonly string[]; readonly news: readonly string[] }>
+  >;
 }
 
 /** Nothing is to be done, which is worth a line. */

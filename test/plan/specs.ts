@@ -1,6 +1,6 @@
 import type { Connection, SshSpec, VmSpec } from '../../src/config/vm-spec.ts';
 
-const SSH: SshSpec = {
+export const SSH: SshSpec = {
   user: 'vagrant',
   program: 'ssh',
   timeout: 90,

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { existsSync, realpathSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Environment } from '../../config/merge.ts';
@@ -14,7 +13,8 @@ import type { VmSpec } from '../../config/vm-spec.ts';
 import type { ProjectRecord } from '../../host/projects.ts';
 import { findProject } from '../../host/projects.ts';
 import type { ProjectChange, Supervised, Wanted } from '../../plan/project.ts';
-import { changeProject } from '../../plan/project.ts';
+import type { HoldingBack } from '../../plan/held-back.ts';
+import { changeProject, wantedOf } from '../../plan/project.ts';
 import type { SessionManner } from '../../plan/session.ts';
 import { planSession } from '../../plan/session.ts';
 import type { Order } from '../../run/supervisor.ts';
@@ -56,6 +56,16 @@ export async function intendProject(invocation: Invocation): Promise<Result<Proj
 export interface Replanned {
   readonly change: ProjectChange;
   readonly files: readonly string[];
+  /** What is to be said of it. */
+  readonly news: readonly string[];
+}
+
+/** The VMs of a project that is to be watched, as its file has them now. */
+export async function wantedNow(invocation: Invocation): Promise<Result<readonly Wanted[]>> {
+  const path = pathOf(invocation);
+  if (!path.ok) return path;
+  const loaded = await loadProject(invocation, path.value, true);
+  return loaded.ok ? ok(loaded.value.specs.map(wantedOf)) : loaded;
 }
 
 /** Plans a project anew that is watched: commands run once more, and VMs into which something is copied that has changed. */
@@ -63,21 +73,22 @@ export async function replanProject(
   invocation: Invocation,
   there: readonly Supervised[],
   touched: readonly string[],
+  holding: HoldingBack,
 ): Promise<Result<Replanned>> {
   const path = pathOf(invocation);
   if (!path.ok) return path;
   const loaded = await loadProject(invocation, path.value, true);
   if (!loaded.ok) return loaded;
-  const { specs, manner } = loaded.value;
+  const { wanted, news } = holding.settle(loaded.value.specs.map(wantedOf), there);
   const isTouched = ({ copies }: VmSpec): boolean =>
     copies.in.some(({ host }) =>
       touched.some((one) => one === host || one.startsWith(`${host.replace(/\/$/, '')}/`)),
     );
   const again = (spec: VmSpec): boolean => spec.connection.kind === 'ssh-command' || isTouched(spec);
-  const change = changeProject(specs.map(wantedOf), there, manner, again);
   return ok({
-    change,
-    files: [path.value, ...specs.flatMap(({ copies }) => copies.in.map(({ host }) => host))],
+    change: changeProject(wanted, there, loaded.value.manner, again),
+    files: [path.value, ...wanted.flatMap(({ spec }) => spec.copies.in.map(({ host }) => host))],
+    news,
   });
 }
 
@@ -128,10 +139,6 @@ async function loadProject(
   return ok({ specs: specs.value, manner: how, project: file.value.project });
 }
 
-function wantedOf(spec: VmSpec): Wanted {
-  return { spec, digest: digestOf(spec) };
-}
-
 /** The VMs that a change starts, as a supervisor is told of them. */
 export function orderOf({ plan, starting }: ProjectChange): Order {
   const vms = starting.map(({ spec, digest }) => ({
@@ -153,16 +160,6 @@ export type ProjectIntent =
       readonly file: string;
       readonly project: string;
     };
-
-/** Changes when what a file says of a VM does; what only a run gives a VM is not of it. */
-function digestOf({ state, ...spec }: VmSpec): string {
-  const kept =
-    state?.temporary === false ? { name: state.name, vmstore: state.vmstore } : state !== undefined;
-  return createHash('sha256')
-    .update(JSON.stringify([spec, kept]))
-    .digest('hex')
-    .slice(0, 16);
-}
 
 /** What is stored of the VMs that keep their state and exist, by their keys in the file. */
 async function storedVms(
