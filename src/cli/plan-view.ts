@@ -187,7 +187,11 @@ function lastValue(args: readonly string[], flag: string): string | undefined {
 function foldersText(shares: SharesSpec): string {
   const folders = SHARE_WAYS.flatMap((way) =>
     shares[way].map(({ host, guest, readonly }) => {
-      const how = [way === 'sshfs' ? '' : way, readonly ? 'read-only' : ''].filter(Boolean).join(', ');
+      // no daemon of virtiofs leaves them out, and what the guest makes is ours
+      const setuid = way === 'virtiofs' && !readonly ? 'setuid bits let through' : '';
+      const how = [way === 'sshfs' ? '' : way, readonly ? 'read-only' : '', setuid]
+        .filter(Boolean)
+        .join(', ');
       return `${host} at ${guest}${how ? ` by ${how}` : ''}`;
     }),
   );

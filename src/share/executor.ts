@@ -12,7 +12,7 @@ import { NO_DIRECTORY, NO_KERNEL_SUPPORT, deviceScript, unmountScript } from './
 import { findSftpServer } from './sftp-server.ts';
 import type { Shell } from './shell.ts';
 import { SshfsMount, pairOf } from './sshfs.ts';
-import { Virtiofsd } from './virtiofsd.ts';
+import { Virtiofsd, refuseAsRoot } from './virtiofsd.ts';
 
 type ShareKind = 'share.serve' | 'share.withdraw' | 'share.mount' | 'share.unmount';
 
@@ -47,6 +47,7 @@ export function shareRoom({ runDirectory, find, shell, warn }: ShareNeeds): Shar
 
   const serve: Executor<'share.serve'> = async ({ vm, shares }, { signal }) => {
     for (const folder of allFolders(shares)) await refuseNoDirectory(folder);
+    shares.virtiofs.forEach(refuseAsRoot);
     if (shares.sshfs.length > 0) await findSftpServer(shares.sftpServer);
     const daemons: Virtiofsd[] = [];
     served.set(vm, daemons);

@@ -158,7 +158,7 @@ export const shares: Topic = {
     {
       form: 'shared folder HOST:GUEST: virtiofsd did not start',
       when: 'What it said itself follows. It runs without rights of its own, in a user namespace, which a host can forbid.',
-      files: { 'Transientfile.toml': DEVICE('virtiofs') },
+      files: { 'Transientfile.toml': DEVICE('virtiofs').replace('" }', '", readonly = true }') },
       prepare: (scene) => {
         folder(scene);
         scene.program('virtiofsd', 'exit 1');
