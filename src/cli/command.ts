@@ -6,6 +6,7 @@ import type { ProjectRecord } from '../host/projects.ts';
 import type { Supervised } from '../plan/project.ts';
 import type { Plan, ProcessFacts } from '../plan/step.ts';
 import type { ReportFile } from '../report/report-file.ts';
+import type { ProjectPlace } from './outside.ts';
 import type { Order } from '../run/supervisor.ts';
 import type { Result } from '../problem.ts';
 import { ok } from '../problem.ts';
@@ -24,7 +25,14 @@ export type Intent =
   | SshConfigIntent
   | InitIntent;
 
-export type PlanIntent = PerformIntent | { readonly kind: PlanForm; readonly plan: Plan };
+export type PlanIntent =
+  | PerformIntent
+  | {
+      readonly kind: PlanForm;
+      readonly plan: Plan;
+      /** Where the project is, if it is the plan of one. */
+      readonly place?: ProjectPlace;
+    };
 
 export interface PerformIntent {
   readonly kind: 'perform';

@@ -22,6 +22,7 @@ import type { Plan } from '../../plan/step.ts';
 import type { Result } from '../../problem.ts';
 import { all, failed, ok } from '../../problem.ts';
 import type { Invocation, Switch } from '../command.ts';
+import type { ProjectPlace } from '../outside.ts';
 import { defaultJobs, mannerOf } from './jobs.ts';
 import { loadStoredVm } from './stored-vm.ts';
 
@@ -47,9 +48,10 @@ export async function intendProject(invocation: Invocation): Promise<Result<Proj
   const loaded = await loadProject(invocation, path.value, isDetached);
   if (!loaded.ok) return loaded;
   const { specs, manner, project } = loaded.value;
-  if (!isDetached) return ok({ kind: 'session', plan: planSession(specs, manner), project });
+  const place = placeOf(path.value, invocation);
+  if (!isDetached) return ok({ kind: 'session', plan: planSession(specs, manner), project, place });
   const change = changeProject(specs.map(wantedOf), record?.vms ?? [], manner);
-  return ok({ kind: 'change', change, record, file: path.value, project });
+  return ok({ kind: 'change', change, record, file: path.value, project, place });
 }
 
 /** What changed files of a project ask for; those that it is made of. */
@@ -112,6 +114,11 @@ function namesOf(path: string, { workingDirectory, switches }: Invocation): stri
   return [path, ...(found.ok ? [found.value] : [])];
 }
 
+/** Where a project is: with its Transientfile, unless that has no place. */
+export function placeOf(path: string, { workingDirectory }: Invocation): ProjectPlace {
+  return { directory: isPiped(path) ? workingDirectory : dirname(path), workingDirectory };
+}
+
 async function loadProject(
   invocation: Invocation,
   path: string,
@@ -120,8 +127,8 @@ async function loadProject(
   const { workingDirectory, environment, flags, operands } = invocation;
   const manner = mannerOf(invocation);
   if (!manner.ok) return manner;
-  const base = isPiped(path) ? workingDirectory : dirname(path);
-  const file = await loadTransientfile(path, workingDirectory, base);
+  const { directory } = placeOf(path, invocation);
+  const file = await loadTransientfile(path, workingDirectory, directory);
   if (!file.ok) return file;
   const selected = selectVms(file.value, operands);
   if (!selected.ok) return selected;
@@ -151,7 +158,7 @@ export function orderOf({ plan, starting }: ProjectChange): Order {
 }
 
 /** A session of its own, or a change of what runs detached. */
-export type ProjectIntent =
+export type ProjectIntent = { readonly place: ProjectPlace } & (
   | { readonly kind: 'session'; readonly plan: Plan; readonly project: string }
   | {
       readonly kind: 'change';
@@ -159,7 +166,8 @@ export type ProjectIntent =
       readonly record: ProjectRecord | undefined;
       readonly file: string;
       readonly project: string;
-    };
+    }
+);
 
 /** What is stored of the VMs that keep their state and exist, by their keys in the file. */
 async function storedVms(

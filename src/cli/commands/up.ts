@@ -7,7 +7,16 @@ import { MANNER_SWITCHES } from './jobs.ts';
 import { KEEPING_SWITCHES, keepingOf, refuseKeeping } from './keeping.ts';
 import { HoldingBack } from '../../plan/held-back.ts';
 import type { ProjectIntent } from './project.ts';
-import { FILE_SWITCH, intendProject, isPiped, orderOf, pathOf, replanProject, wantedNow } from './project.ts';
+import {
+  FILE_SWITCH,
+  intendProject,
+  isPiped,
+  orderOf,
+  pathOf,
+  placeOf,
+  replanProject,
+  wantedNow,
+} from './project.ts';
 
 /** `up [VM…]`: the whole plan of a project. */
 export const up: CommandDef = {
@@ -35,7 +44,8 @@ export const up: CommandDef = {
     if (invocation.switches['watch'] === true) return watching(invocation);
     const project = await intendProject(invocation);
     if (!project.ok) return project;
-    if (invocation.switches['plan'] === true) return ok({ kind: 'tree', plan: planOf(project.value) });
+    if (invocation.switches['plan'] === true)
+      return ok({ kind: 'tree', plan: planOf(project.value), place: project.value.place });
     const keeping = keepingOf(invocation, project.value.project);
     if (!keeping.ok) return keeping;
     return performing(project.value, keeping.value, invocation);
@@ -73,7 +83,9 @@ async function watching(invocation: Invocation): Promise<Result<Intent>> {
   const holding = new HoldingBack(begun.value);
   if (invocation.switches['plan'] === true) {
     const first = await replanProject(invocation, [], [], holding);
-    return first.ok ? ok({ kind: 'tree', plan: first.value.change.plan }) : first;
+    return first.ok
+      ? ok({ kind: 'tree', plan: first.value.change.plan, place: placeOf(path.value, invocation) })
+      : first;
   }
   return ok({
     kind: 'watch',
