@@ -60,7 +60,13 @@ const copying = {
   timeout: z.number().optional(),
 };
 const folders = z.array(z.strictObject({ host: z.string(), guest: z.string(), readonly: z.boolean() }));
-const shares = z.strictObject({ sshfs: folders, '9p': folders, virtiofs: folders, sftpServer: z.string() });
+const shares = z.strictObject({
+  sshfs: folders,
+  '9p': folders,
+  virtiofs: folders,
+  sftpServer: z.string(),
+  unchanged: strings,
+});
 const inStore = { name: z.string(), vmstore: z.string() };
 
 const steps: Record<Step['kind'], z.ZodType> = {

@@ -6,6 +6,7 @@ import type { ProjectRecord } from '../host/projects.ts';
 import type { Supervised } from '../plan/project.ts';
 import type { Plan, ProcessFacts } from '../plan/step.ts';
 import type { ReportFile } from '../report/report-file.ts';
+import type { ProjectPlace } from './outside.ts';
 import type { Order } from '../run/supervisor.ts';
 import type { Result } from '../problem.ts';
 import { ok } from '../problem.ts';
@@ -24,7 +25,14 @@ export type Intent =
   | SshConfigIntent
   | InitIntent;
 
-export type PlanIntent = PerformIntent | { readonly kind: PlanForm; readonly plan: Plan };
+export type PlanIntent =
+  | PerformIntent
+  | {
+      readonly kind: PlanForm;
+      readonly plan: Plan;
+      /** Where the project is, if it is the plan of one. */
+      readonly place?: ProjectPlace;
+    };
 
 export interface PerformIntent {
   readonly kind: 'perform';
@@ -59,11 +67,16 @@ export interface OrderIntent {
 /** A project that is brought up to date whenever one of its files changes. */
 export interface WatchIntent {
   readonly kind: 'watch';
-  /** What is to be done, given the VMs that are there and the files that have changed; and the files it depends on. */
+  /**
+   * What is to be done, given the VMs that are there and the files that have changed; the files it depends on; and what is to
+   * be said of it.
+   */
   readonly replan: (
     there: readonly Supervised[],
     touched: readonly string[],
-  ) => Promise<Result<{ readonly order: Order; readonly files: readonly string[] }>>;
+  ) => Promise<
+    Result<{ readonly order: Order; readonly files: readonly string[]; readonly news: readonly string[] }>
+  >;
 }
 
 /** Nothing is to be done, which is worth a line. */

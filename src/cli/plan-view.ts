@@ -7,19 +7,21 @@ import { vmsOf } from '../plan/graph.ts';
 import type { Plan, Step, StepId } from '../plan/step.ts';
 import { visible } from '../visible.ts';
 import type { PlanForm } from './command.ts';
+import type { ProjectPlace, ShowPath } from './outside.ts';
+import { markOf, shownIn } from './outside.ts';
 
 /** Version of the JSON form; it changes when a reader of an older one could misread it. */
 const JSON_VERSION = 1;
 
-/** A plan as text in the form that was asked for, with a final newline. */
-export function planText(plan: Plan, form: PlanForm): string {
+/** A plan as text in the form that was asked for, with a final newline. One of a project tells what lies outside of it. */
+export function planText(plan: Plan, form: PlanForm, place?: ProjectPlace): string {
   switch (form) {
     case 'json':
       return `${JSON.stringify({ version: JSON_VERSION, ...plan }, withoutSecrets, 2)}\n`;
     case 'dot':
-      return dot(plan);
+      return dot(plan, place);
     case 'tree':
-      return tree(plan);
+      return tree(plan, place);
   }
 }
 
@@ -33,10 +35,12 @@ interface Branch {
   readonly steps: readonly Step[];
 }
 
-function tree(plan: Plan): string {
+function tree(plan: Plan, place?: ProjectPlace): string {
   const branches = branchesOf(plan);
   const vms = vmsOf(plan.steps);
-  const lines = branches.flatMap((branch, index) => branchLines(branch, plan, index === branches.length - 1));
+  const lines = branches.flatMap((branch, index) =>
+    branchLines(branch, plan, index === branches.length - 1, place),
+  );
   const width = Math.max(...lines.map(([left]) => left.length));
   const body = lines.map(([left, right]) => (right ? `${left.padEnd(width)}   ${right}` : left));
   const bound =
@@ -60,34 +64,41 @@ function branchesOf({ steps }: Plan): Branch[] {
 }
 
 /** Pairs of a line's tree half and the edges that it has to steps of other branches. */
-function branchLines({ title, steps }: Branch, plan: Plan, last: boolean): [string, string][] {
+function branchLines(
+  { title, steps }: Branch,
+  plan: Plan,
+  last: boolean,
+  place?: ProjectPlace,
+): [string, string][] {
   const [only] = steps;
   const knot = last ? '└─' : '├─';
   if (only !== undefined && only.vm === undefined)
-    return [[`${knot} ${described(only, plan)}`, edges(only, plan)]];
+    return [[`${knot} ${described(only, plan, place)}`, edges(only, plan)]];
   const stem = last ? '  ' : '│ ';
   return [
     [`${knot} ${title}`, ''],
     ...steps.map((step, index): [string, string] => {
       const inner = index === steps.length - 1 ? '└─' : '├─';
-      return [`${stem} ${inner} ${described(step, plan)}`, edges(step, plan)];
+      return [`${stem} ${inner} ${described(step, plan, place)}`, edges(step, plan)];
     }),
   ];
 }
 
-function described(step: Step, plan: Plan): string {
-  const facts = factsOf(step);
+function described(step: Step, plan: Plan, place?: ProjectPlace): string {
+  const facts = factsOf(step, place);
   const terminal = plan.foreground.includes(step.id) ? 'owns the terminal' : '';
   const inBrackets = [facts, terminal].filter(Boolean).join('; ');
   return visible(`${step.title}${inBrackets ? ` (${inBrackets})` : ''}`);
 }
 
-function factsOf(step: Step): string {
+function factsOf(step: Step, place?: ProjectPlace): string {
+  const shown = shownIn(place);
   switch (step.kind) {
     case 'image.retrieve': {
       const { source } = step.image;
       if (source === undefined) return 'must be in the backend';
-      return `${source.protocol}: ${withoutPasswords(source.location)}`;
+      const { protocol, location } = source;
+      return `${protocol}: ${location.startsWith('/') ? shown(location) : withoutPasswords(location)}`;
     }
     case 'image.remove':
     case 'image.commit':
@@ -102,12 +113,16 @@ function factsOf(step: Step): string {
       return step.vmstore;
     case 'builder.boot': {
       const { kernel, initrd } = step.builder;
-      const parts = [kernel && `kernel ${kernel}`, initrd && `initramfs ${initrd}`];
+      const parts = [kernel && `kernel ${shown(kernel)}`, initrd && `initramfs ${shown(initrd)}`];
       return ['builder VM', step.readOnly ? 'read-only' : '', ...parts].filter(Boolean).join(', ');
     }
     case 'copy.in':
     case 'copy.out':
-      return [step.through.kind === 'ssh' ? 'over ssh' : '', step.rsync ? 'rsync' : '']
+      return [
+        markOf(step.host, place),
+        step.through.kind === 'ssh' ? 'over ssh' : '',
+        step.rsync ? 'rsync' : '',
+      ]
         .filter(Boolean)
         .join(', ');
     case 'machine.attach':
@@ -124,7 +139,8 @@ function factsOf(step: Step): string {
         const from = address === '127.0.0.1' ? '' : `${address}:`;
         return `port ${from}${host || 'any'} → ${guest}/${protocol}`;
       });
-      const program = step.machine.program === DEFAULT_PROGRAM ? [] : [`program ${step.machine.program}`];
+      const program =
+        step.machine.program === DEFAULT_PROGRAM ? [] : [`program ${shown(step.machine.program)}`];
       const own = qemuArgs.length === 0 ? [] : [`QEMU arguments: ${qemuArgs.map(quoted).join(' ')}`];
       const images = step.images.map(({ name }) => name).join(' + ');
       return [memory, cpus, images, kept, ...ports, ...program, ...own].join(', ');
@@ -135,7 +151,7 @@ function factsOf(step: Step): string {
         `within ${step.ssh.timeout} s`,
         KEYS[step.ssh.wellKnownKeys],
         step.closesPort === true ? 'then closes its port' : '',
-        ...programsOf(step.ssh),
+        ...programsOf(step.ssh, shown),
       ]
         .filter(Boolean)
         .join(', ');
@@ -156,12 +172,12 @@ function factsOf(step: Step): string {
     case 'guest.console':
       return 'over ssh';
     case 'share.mount':
-      return [foldersText(step.shares), step.closesPort === true ? 'then closes the port of ssh' : '']
+      return [foldersText(step.shares, shown), step.closesPort === true ? 'then closes the port of ssh' : '']
         .filter(Boolean)
         .join('; ');
     case 'share.serve': {
       const { sshfs, sftpServer } = step.shares;
-      return sshfs.length > 0 && sftpServer !== DEFAULT_SFTP_SERVER ? `program ${sftpServer}` : '';
+      return sshfs.length > 0 && sftpServer !== DEFAULT_SFTP_SERVER ? `program ${shown(sftpServer)}` : '';
     }
     case 'keys.restore':
     case 'session.end':
@@ -190,9 +206,9 @@ const KEYS = {
 } as const;
 
 /** What a file has the host run to reach a guest, where that is not what it always is. */
-function programsOf({ program, options }: SshSpec): string[] {
+function programsOf({ program, options }: SshSpec, shown: ShowPath): string[] {
   return [
-    ...(program === DEFAULT_SSH ? [] : [`program ${program}`]),
+    ...(program === DEFAULT_SSH ? [] : [`program ${shown(program)}`]),
     ...options.map((option) => `ssh option ${quoted(option)}`),
   ];
 }
@@ -203,11 +219,15 @@ function lastValue(args: readonly string[], flag: string): string | undefined {
   return at < 0 ? undefined : args[at + 1];
 }
 
-function foldersText(shares: SharesSpec): string {
+function foldersText(shares: SharesSpec, shown: ShowPath): string {
   const folders = SHARE_WAYS.flatMap((way) =>
     shares[way].map(({ host, guest, readonly }) => {
-      const how = [way === 'sshfs' ? '' : way, readonly ? 'read-only' : ''].filter(Boolean).join(', ');
-      return `${host} at ${guest}${how ? ` by ${how}` : ''}`;
+      // no daemon of virtiofs leaves them out, and what the guest makes is ours
+      const setuid = way === 'virtiofs' && !readonly ? 'setuid bits let through' : '';
+      const by = way === 'sshfs' ? '' : ` by ${way}`;
+      return [`${shown(host)} at ${guest}${by}`, readonly ? 'read-only' : '', setuid]
+        .filter(Boolean)
+        .join(', ');
     }),
   );
   return folders.join('; ');
@@ -228,9 +248,9 @@ function edges(step: Step, { steps }: Plan): string {
     .join('; ');
 }
 
-function dot(plan: Plan): string {
+function dot(plan: Plan, place?: ProjectPlace): string {
   const vms = vmsOf(plan.steps);
-  const node = (step: Step): string => `${quote(step.id)} [label=${quote(described(step, plan))}];`;
+  const node = (step: Step): string => `${quote(step.id)} [label=${quote(described(step, plan, place))}];`;
   const clusters = vms.map((vm, index) => {
     const nodes = plan.steps.filter((step) => step.vm === vm).map((step) => `    ${node(step)}`);
     return [`  subgraph cluster_${index} {`, `    label=${quote(vm)};`, ...nodes, '  }'].join('\n');

@@ -37,6 +37,7 @@ export async function watchProject(
       }
       touched.clear();
       changes.follow(planned.value.files);
+      planned.value.news.forEach(say);
       await supervisor.perform(planned.value.order, say, end);
       say('Watching for changes; ^C ends');
     }

@@ -11,6 +11,7 @@ import { sharedPorts } from './ports.ts';
 import type { StoredVm } from './stored.ts';
 import { storedTexts } from './stored.ts';
 import type { Transientfile, VmEntry } from './transientfile.ts';
+import { changeableFiles } from './unchanged.ts';
 import type { VmFacts, WantedImage } from './vm.ts';
 import { formatImageRef, resolveVm } from './vm.ts';
 import type { StateSpec, VmSpec } from './vm-spec.ts';
@@ -41,9 +42,18 @@ export function storeOfEntry(
   return storesOf(mergeLayers([file.defaults, entry.layer, ...above]).values, environment).vmstore;
 }
 
+/** What holds for all VMs of a project alike. */
+interface OfAll {
+  /** Tells this run from others of the project. */
+  readonly unique: string;
+  readonly detached: boolean;
+  /** Files of the host that no guest may change. */
+  readonly unchanged: readonly string[];
+}
+
 /**
  * The VMs of a Transientfile that were selected, with the command line over them. `stored` has what is stored of the
- * named ones among them that exist, by their keys in the file; `unique` tells this run from others of the project.
+ * named ones among them that exist, by their keys in the file.
  */
 export function resolveProject(
   file: Transientfile,
@@ -51,12 +61,11 @@ export function resolveProject(
   above: readonly Layer[],
   environment: Environment,
   stored: ReadonlyMap<string, StoredVm> = new Map(),
-  unique = '',
-  detached = false,
+  manner: Partial<OfAll> = {},
 ): Result<VmSpec[]> {
   const alone = selected.length === 1;
   const vms = selected.map((entry) =>
-    resolveEntry(file, entry, alone, above, environment, stored.get(entry.name), { unique, detached }),
+    resolveEntry(file, entry, alone, above, environment, stored.get(entry.name), manner),
   );
   const problems = [
     ...vms.flatMap((vm) => ownConflicts(vm, stored.get(vm.spec.name))),
@@ -65,6 +74,7 @@ export function resolveProject(
     ...sharedImageNames(file, vms),
     ...sharedStates(file, vms),
     ...neverDone(file, vms),
+    ...changeableFiles(file, vms),
   ];
   return problems.length > 0 ? failed(...problems) : ok(vms.map(({ spec }) => spec));
 }
@@ -76,7 +86,7 @@ function resolveEntry(
   above: readonly Layer[],
   environment: Environment,
   stored: StoredVm | undefined,
-  { unique, detached }: { readonly unique: string; readonly detached: boolean },
+  { unique = '', detached = false, unchanged = [] }: Partial<OfAll>,
 ): ResolvedVm {
   // of a VM that "up" created the file says today what it said then
   const kept = stored?.typed ?? stored?.layer;
@@ -103,6 +113,7 @@ function resolveEntry(
           ),
     isPythons: stored?.isOurs === false,
     temporaryName: `${instance}${TEMPORARY}${unique}`,
+    unchanged,
   };
   return { spec: resolveVm(facts, merged, environment), merged };
 }

@@ -69,6 +69,8 @@ export interface SharesSpec {
   readonly virtiofs: readonly SharedFolderSpec[];
   /** The host's SFTP server behind sshfs: a path, or a name to be looked for. */
   readonly sftpServer: string;
+  /** Absolute paths of what decides what runs on the host, which stays as it is in every folder. */
+  readonly unchanged: readonly string[];
 }
 
 /** The user's own parts of the builder VM. */

@@ -47,6 +47,8 @@ export interface VmFacts {
   readonly isPythons?: boolean;
   /** The name in the VM store that it has while it runs, should its copies need a place there. */
   readonly temporaryName: string;
+  /** Files of the host that a Transientfile has it run, and the file itself: they stay as they are in shared folders. */
+  readonly unchanged?: readonly string[];
 }
 
 /** An image spec as {@link parseImageRef} reads it. */
@@ -60,7 +62,7 @@ export function resolveVm(facts: VmFacts, merged: Merged, environment: Environme
   const connection = connectionOf(facts, merged);
   const { backend, vmstore } = storesOf(merged.values, environment);
   const copies = copiesOf(merged);
-  const shares = sharesOf(merged);
+  const shares = sharesOf(merged, facts.unchanged);
   const hasShares = allFolders(shares).length > 0;
   const state = facts.state ?? temporaryState(facts, copies, vmstore);
   const machine: MachineSpec = {
@@ -135,7 +137,7 @@ function copiesOf({ values }: Merged): CopiesSpec {
   };
 }
 
-function sharesOf(merged: Merged): SharesSpec {
+function sharesOf(merged: Merged, unchanged: readonly string[] = []): SharesSpec {
   const folders = (merged.values['shared-folder'] ?? []).map(knownSharedFolder);
   const by = (way: ShareWay): readonly SharedFolderSpec[] =>
     folders
@@ -146,6 +148,7 @@ function sharesOf(merged: Merged): SharesSpec {
     '9p': by('9p'),
     virtiofs: by('virtiofs'),
     sftpServer: optionIn(merged)('sftp-bin-name'),
+    unchanged: folders.some(({ readonly = false }) => !readonly) ? unchanged : [],
   };
 }
 

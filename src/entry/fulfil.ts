@@ -45,7 +45,7 @@ export async function fulfil(intent: Intent, looks: Looks): Promise<number> {
     case 'json':
     case 'dot': {
       const { planText } = await import('../cli/plan-view.ts');
-      return print(planText(intent.plan, intent.kind));
+      return print(planText(intent.plan, intent.kind, intent.place));
     }
   }
 }

@@ -4,9 +4,9 @@ import type { SharesSpec } from '../config/vm-spec.ts';
 import { findProgram } from '../host/program.ts';
 import type { Step } from '../plan/step.ts';
 import { findSftpServer } from '../share/sftp-server.ts';
-import { findVirtiofsd } from '../share/virtiofsd.ts';
+import { findVirtiofsd, refuseAsRoot } from '../share/virtiofsd.ts';
 
-/** Looks for a program of the host, and throws where it cannot be run. */
+/** Looks for a program of the host, or whether it may be run at all, and throws where it cannot. */
 export type Lookup = () => Promise<unknown>;
 
 /** The lookups of the programs that a step runs, as far as that is known before it does. */
@@ -55,5 +55,6 @@ function servers({ sshfs, virtiofs, sftpServer }: SharesSpec): Lookup[] {
   return [
     ...(sshfs.length > 0 ? [async () => findSftpServer(sftpServer)] : []),
     ...(virtiofs.length > 0 ? [findVirtiofsd, ...programs('unshare')] : []),
+    ...virtiofs.map((folder) => async () => Promise.resolve(folder).then(refuseAsRoot)),
   ];
 }

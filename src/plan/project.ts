@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { VmSpec } from '../config/vm-spec.ts';
 import { ordered } from './graph.ts';
 import type { SessionManner } from './session.ts';
@@ -17,6 +18,20 @@ export interface Supervised {
 export interface Wanted {
   readonly spec: VmSpec;
   readonly digest: string;
+}
+
+export function wantedOf(spec: VmSpec): Wanted {
+  return { spec, digest: digestOf(spec) };
+}
+
+/** Changes when what a file says of a VM does; what only a run gives a VM is not of it. */
+function digestOf({ state, ...spec }: VmSpec): string {
+  const kept =
+    state?.temporary === false ? { name: state.name, vmstore: state.vmstore } : state !== undefined;
+  return createHash('sha256')
+    .update(JSON.stringify([spec, kept]))
+    .digest('hex')
+    .slice(0, 16);
 }
 
 /** What is to be done so that VMs are as they are wanted: those that stay, and a plan for the others. */

@@ -145,7 +145,7 @@ export function planSsh(
     ...(sharedLogin === undefined ? {} : { sharedLogin }),
   };
   const copies = { in: [], out: [], direct: false, builder: {} };
-  const shares = { sshfs: [], '9p': [], virtiofs: [], sftpServer: '' };
+  const shares = { sshfs: [], '9p': [], virtiofs: [], sftpServer: '', unchanged: [] };
   const spec = { name: vm.name, connection, ssh, copies, shares, networks: [] };
   const work = workOf(spec, attach.id, true);
   const session = work.filter(isUserStep).map((step) => step.id);

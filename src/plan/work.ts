@@ -9,7 +9,10 @@ import type { AwaitGuest, Step, StepId } from './step.ts';
 
 /** What happens in a VM between its boot, or another step by which it is there, and its stop. */
 export function workOf(
-  spec: Pick<VmSpec, 'name' | 'connection' | 'ssh' | 'copies' | 'shares' | 'networks' | 'readiness' | 'state'>,
+  spec: Pick<
+    VmSpec,
+    'name' | 'connection' | 'ssh' | 'copies' | 'shares' | 'networks' | 'readiness' | 'state'
+  >,
   boot: StepId,
   alone: boolean,
 ): Step[] {

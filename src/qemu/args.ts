@@ -33,7 +33,13 @@ export interface QemuFacts {
 
 /** Shared folders that the machine has as devices. */
 export interface ShareFacts {
-  readonly plan9: readonly { readonly tag: string; readonly path: string; readonly readonly: boolean }[];
+  readonly plan9: readonly {
+    readonly tag: string;
+    readonly path: string;
+    readonly readonly: boolean;
+    /** Modes, owners, links and devices of the guest are notes on plain files of the host. */
+    readonly mapped: boolean;
+  }[];
   /** Sockets of the daemons that serve them. */
   readonly virtiofs: readonly { readonly tag: string; readonly socket: string }[];
 }
@@ -152,14 +158,20 @@ function networkArguments({ network }: QemuFacts): string[] {
   ];
 }
 
-/** Files of a 9p folder are the host user's, whatever the guest calls itself; a daemon reads the guest's own memory. */
+/** Files of a 9p folder are the host user's, whatever the guest calls itself. */
+const AS_THEY_ARE = 'security_model=none';
+
+/** No bit that the guest sets is one on the host: each file has this mode, less what the umask takes away. */
+const AS_NOTES = 'security_model=mapped-xattr,fmode=0755,dmode=0755';
+
+/** A daemon of virtiofs reads the guest's own memory. */
 function shareArguments({ shares, machine }: QemuFacts): string[] {
   if (shares === undefined) return [];
   const memory = /\d$/.test(machine.memory) ? `${machine.memory}M` : machine.memory;
   return [
-    ...shares.plan9.flatMap(({ tag, path, readonly }, index) => [
+    ...shares.plan9.flatMap(({ tag, path, readonly, mapped }, index) => [
       '-fsdev',
-      `local,id=plan9-${index},path=${escaped(path)},security_model=none,multidevs=remap${readonly ? ',readonly=on' : ''}`,
+      `local,id=plan9-${index},path=${escaped(path)},${mapped ? AS_NOTES : AS_THEY_ARE},multidevs=remap${readonly ? ',readonly=on' : ''}`,
       ...['-device', `virtio-9p-pci,fsdev=plan9-${index},mount_tag=${tag}`],
     ]),
     ...(shares.virtiofs.length > 0

@@ -1,5 +1,6 @@
 import { tmpdir } from 'node:os';
 import { dirname } from 'node:path';
+import { isRoot } from '../host/is-root.ts';
 import { whyNoKvm } from '../host/kvm.ts';
 import { trace } from '../host/trace.ts';
 import type { StepContext } from '../plan/contract.ts';
@@ -54,6 +55,8 @@ function sharesOf(shares: NonNullable<BootMachine['shares']>, sockets: readonly 
       tag: shareTag('9p', index),
       path,
       readonly,
+      // what is done as root would make setuid programs of root here
+      mapped: !readonly && isRoot(),
     })),
     virtiofs: sockets.map((socket, index) => ({ tag: shareTag('virtiofs', index), socket })),
   };

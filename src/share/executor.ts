@@ -12,7 +12,7 @@ import { NO_DIRECTORY, NO_KERNEL_SUPPORT, deviceScript, unmountScript } from './
 import { findSftpServer } from './sftp-server.ts';
 import type { Shell } from './shell.ts';
 import { SshfsMount, pairOf } from './sshfs.ts';
-import { Virtiofsd } from './virtiofsd.ts';
+import { Virtiofsd, refuseAsRoot } from './virtiofsd.ts';
 
 type ShareKind = 'share.serve' | 'share.withdraw' | 'share.mount' | 'share.unmount';
 
@@ -49,6 +49,7 @@ export function shareRoom({ runDirectory, find, shell, closePort, warn }: ShareN
 
   const serve: Executor<'share.serve'> = async ({ vm, shares }, { signal }) => {
     for (const folder of allFolders(shares)) await refuseNoDirectory(folder);
+    shares.virtiofs.forEach(refuseAsRoot);
     if (shares.sshfs.length > 0) await findSftpServer(shares.sftpServer);
     const daemons: Virtiofsd[] = [];
     served.set(vm, daemons);
@@ -102,7 +103,7 @@ export function shareRoom({ runDirectory, find, shell, closePort, warn }: ShareN
     const opened = await Promise.allSettled(
       shares.sshfs.map(async (folder, index) => {
         const inside = await shell(vm, ssh, signal, index);
-        const one = await SshfsMount.open(folder, inside, server, signal);
+        const one = await SshfsMount.open(folder, inside, { server, unchanged: shares.unchanged }, signal);
         entry.mounts.push(one);
         void one.lost.then((problem) => problem && tellOfLoss(vm, problem));
       }),

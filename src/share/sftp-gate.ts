@@ -1,6 +1,7 @@
 import { Transform } from 'node:stream';
 import type { Place } from './confined.ts';
 import { Confined, NoSuchPlace, absolute } from './confined.ts';
+import { Protection } from './protection.ts';
 import {
   Fields,
   PacketStream,
@@ -57,17 +58,22 @@ export class SftpGate {
   readonly answers: Transform;
   readonly #confined: Confined;
   readonly #readonly: boolean;
+  readonly #protection: Protection;
   /** What is held for requests that the server has not answered, by their ids. */
   readonly #held = new Map<number, Pending>();
   /** Directories that are open, by their handles. */
   readonly #directories = new Map<string, Place>();
+  /** Handles of files that may be changed. One that nobody was told cannot be among them, nor one that is being closed. */
+  readonly #changeable = new Set<string>();
   /** Our own answers, until the server has said the one in which it is. */
   readonly #ours: Buffer[] = [];
   #isWithinAnswer = false;
 
-  constructor(directory: string, readonly: boolean) {
+  /** `unchanged` are files of the host that stay as they are, wherever they are. */
+  constructor(directory: string, readonly: boolean, unchanged: readonly string[] = []) {
     this.#confined = new Confined(directory);
     this.#readonly = readonly;
+    this.#protection = new Protection(readonly ? [] : unchanged);
     const requests = new PacketStream((type) => !PASSED.includes(type) || (readonly && type === SFTP.write));
     this.requests = transform((chunk, push) => {
       for (const piece of requests.feed(chunk)) {
@@ -154,23 +160,32 @@ export class SftpGate {
         return this.#open(fields, id);
       case SFTP.opendir:
         return this.#openDirectory(fields, id);
-      case SFTP.stat:
+      case SFTP.stat: {
+        const place = this.#confined.found(fields.text());
+        return { bytes: packet(type, id, field(place.path)), place };
+      }
       case SFTP.setstat: {
         const place = this.#confined.found(fields.text());
-        const attributes = type === SFTP.setstat ? [harmlessAttributes(fields.rest())] : [];
-        return { bytes: packet(type, id, field(place.path), ...attributes), place };
+        if (place.isFile && this.#protection.coversFile(place.path)) throw unchangeable(place);
+        return { bytes: packet(type, id, field(place.path), harmlessAttributes(fields.rest())), place };
       }
-      case SFTP.fsetstat:
-        return { bytes: packet(type, id, field(fields.text()), harmlessAttributes(fields.rest())) };
+      case SFTP.fsetstat: {
+        const handle = fields.text();
+        if (!this.#changeable.has(handle.toString('latin1'))) throw unchangeable();
+        return { bytes: packet(type, id, field(handle), harmlessAttributes(fields.rest())) };
+      }
       case SFTP.mkdir: {
-        const place = this.#confined.entry(fields.text());
+        const place = this.#changing(fields.text());
         return { bytes: packet(type, id, field(place.path), harmlessAttributes(fields.rest())), place };
       }
       case SFTP.lstat:
-      case SFTP.remove:
-      case SFTP.rmdir:
       case SFTP.readlink: {
         const place = this.#confined.entry(fields.text());
+        return { bytes: packet(type, id, field(place.path)), place };
+      }
+      case SFTP.remove:
+      case SFTP.rmdir: {
+        const place = this.#changing(fields.text());
         return { bytes: packet(type, id, field(place.path)), place };
       }
       case SFTP.rename:
@@ -178,12 +193,13 @@ export class SftpGate {
       case SFTP.symlink: {
         // OpenSSH has the text of the link first, against the draft (PROTOCOL, section 4.1)
         const text = fields.text();
-        const place = this.#confined.entry(fields.text());
+        const place = this.#changing(fields.text());
         return { bytes: packet(type, id, field(text), field(place.path)), place };
       }
       case SFTP.close: {
-        const handle = fields.text();
-        return { bytes: whole, closes: handle.toString('latin1') };
+        const closes = fields.text().toString('latin1');
+        this.#changeable.delete(closes);
+        return { bytes: whole, closes };
       }
       case SFTP.realpath: {
         const path = field(absolute(fields.text()));
@@ -203,14 +219,14 @@ export class SftpGate {
     const creates = (flags & OPEN.create) !== 0;
     // a file that is made must not be there: else a link that was put there meanwhile would be followed
     const made = (): Translated => {
-      const place = this.#confined.entry(path);
-      return { bytes: packet(SFTP.open, id, field(place.path), flags | OPEN.exclusive, attributes), place };
+      const place = this.#changing(path);
+      const bytes = packet(SFTP.open, id, field(place.path), flags | OPEN.exclusive, attributes);
+      return { bytes, place, opensChangeable: true };
     };
     if (creates && (flags & OPEN.exclusive) !== 0) return made();
     try {
       const place = this.#confined.found(path);
-      if (place.isFile)
-        return { bytes: packet(SFTP.open, id, field(place.path), flags & ~OPEN.create, attributes), place };
+      if (place.isFile) return this.#openFile(place, flags & ~OPEN.create, attributes, id);
       place.release();
     } catch (error) {
       if (creates && error instanceof NoSuchPlace && error.code === 'ENOENT') return made();
@@ -218,6 +234,12 @@ export class SftpGate {
     }
     // a pipe would hold up the server until somebody opens its other end
     throw new Refusal(STATUS.failure, 'not a file');
+  }
+
+  #openFile(place: Place, flags: number, attributes: Buffer, id: number): Translated {
+    const opensChangeable = !this.#protection.coversFile(place.path);
+    if (!opensChangeable && flags !== OPEN.read) throw unchangeable(place);
+    return { bytes: packet(SFTP.open, id, field(place.path), flags, attributes), place, opensChangeable };
   }
 
   #openDirectory(fields: Fields, id: number): Translated {
@@ -247,15 +269,22 @@ export class SftpGate {
   }
 
   #twoEntries(fields: Fields, request: (places: Buffer[]) => Buffer): Translated {
-    const one = this.#confined.entry(fields.text());
+    const one = this.#changing(fields.text());
     try {
-      const other = this.#confined.entry(fields.text());
+      const other = this.#changing(fields.text());
       const place = { path: one.path, release: () => [one, other].forEach((each) => each.release()) };
       return { bytes: request([field(one.path), field(other.path)]), place };
     } catch (error) {
       one.release();
       throw error;
     }
+  }
+
+  /** The place of a name that is to lead to something else than now. */
+  #changing(path: Buffer): Place {
+    const place = this.#confined.entry(path);
+    if (this.#protection.coversEntry(place.path)) throw unchangeable(place);
+    return place;
   }
 
   /** The server has answered: what was held for the request is given back, or held on to with its handle. */
@@ -266,9 +295,10 @@ export class SftpGate {
     const pending = this.#held.get(id);
     if (pending === undefined) return;
     this.#held.delete(id);
-    const { place, opensDirectory, closes } = pending;
-    if (opensDirectory === true && place && answer.readUInt8(4) === SFTP.handle)
-      this.#directories.set(new Fields(answer).text().toString('latin1'), place);
+    const { place, opensDirectory, opensChangeable, closes } = pending;
+    const handle = answer.readUInt8(4) === SFTP.handle ? handleIn(answer) : undefined;
+    if (opensChangeable === true && handle !== undefined) this.#changeable.add(handle);
+    if (opensDirectory === true && place && handle !== undefined) this.#directories.set(handle, place);
     else place?.release();
     if (closes === undefined) return;
     this.#directories.get(closes)?.release();
@@ -281,6 +311,8 @@ interface Pending {
   readonly place?: Place;
   /** The place stays for as long as the handle that the server answers with: it names what it lists by it. */
   readonly opensDirectory?: boolean;
+  /** What the handle names may be changed by it. */
+  readonly opensChangeable?: boolean;
   /** A handle that is no more once the server has answered. */
   readonly closes?: string;
 }
@@ -291,6 +323,16 @@ interface Translated extends Pending {
 
 function readOnly(): Refusal {
   return new Refusal(STATUS.permissionDenied, 'the folder is shared read-only');
+}
+
+/** What is refused of a file that a guest may not change, or of what leads to it. */
+function unchangeable(place?: Place): Refusal {
+  place?.release();
+  return new Refusal(STATUS.permissionDenied, 'it decides what runs on the host');
+}
+
+function handleIn(answer: Buffer): string {
+  return new Fields(answer).text().toString('latin1');
 }
 
 function refusalOf(error: unknown, id: number): Buffer {

@@ -50,10 +50,10 @@ export class SshfsMount {
   static async open(
     folder: SharedFolderSpec,
     shell: Shell,
-    server: string,
+    { server, unchanged }: { readonly server: string; readonly unchanged: readonly string[] },
     signal: AbortSignal,
   ): Promise<SshfsMount> {
-    const gate = new SftpGate(folder.host, folder.readonly);
+    const gate = new SftpGate(folder.host, folder.readonly, unchanged);
     const options = ['-e', ...(folder.readonly ? ['-R'] : [])];
     const served = await startChild(server, options, { fed: true, ownGroup: true });
     // at once: what it says before anybody listens is lost

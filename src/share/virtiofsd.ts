@@ -4,6 +4,7 @@ import { exists } from '../host/exists.ts';
 import type { Child } from '../host/child.ts';
 import { startChild } from '../host/child.ts';
 import { patience } from '../host/deadline.ts';
+import { isRoot } from '../host/is-root.ts';
 import { tailOf } from '../host/tail.ts';
 import { findProgram, hasProgram } from '../host/program.ts';
 import { run } from '../host/run.ts';
@@ -54,6 +55,19 @@ export class Virtiofsd {
     this.#child.kill('SIGKILL');
     await this.#child.exited;
   }
+}
+
+/**
+ * Refuses what no daemon keeps from happening: root of the guest makes a program setuid, which here belongs to our user. Taking
+ * capabilities from the daemon (`modcaps`) or killpriv_v2 do not help, since who owns a file may set its bits.
+ */
+export function refuseAsRoot(folder: SharedFolderSpec): void {
+  if (folder.readonly || !isRoot()) return;
+  throw new TransientError({
+    reason: 'host',
+    message: `${pairOf(folder)}: virtiofs, served by root, would let the guest leave setuid programs of root on the host`,
+    hint: 'run transient as an ordinary user, share it read-only (readonly = true), or leave via out, which shares it by sshfs',
+  });
 }
 
 /** The path of the daemon. */

@@ -2,7 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { parseDocument } from '../../src/config/document.ts';
 import { resolveProject, resolveRun } from '../../src/config/resolve.ts';
 import { environmentLayer, mergeLayers, type Environment } from '../../src/config/merge.ts';
+import type { Transientfile } from '../../src/config/transientfile.ts';
 import { checkTransientfile, selectVms } from '../../src/config/transientfile.ts';
+import { unchangedFiles } from '../../src/config/unchanged.ts';
 import type { VmSpec } from '../../src/config/vm-spec.ts';
 import type { Layer } from '../../src/options/layer.ts';
 import type { OptionValues } from '../../src/options/table.ts';
@@ -90,7 +92,7 @@ describe('one image', () => {
       forwards: [],
       vmstore: '/home/me/.local/share/transient/vmstore',
       copies: { in: [], out: [], direct: false, builder: {} },
-      shares: { sshfs: [], '9p': [], virtiofs: [], sftpServer: 'sftp-server' },
+      shares: { sshfs: [], '9p': [], virtiofs: [], sftpServer: 'sftp-server', unchanged: [] },
     });
   });
 
@@ -240,6 +242,58 @@ describe('a project', () => {
   });
 });
 
+describe('what decides what runs on the host', () => {
+  const files = (text: string): string[] =>
+    unchangedFiles(
+      checked(text),
+      ['/project/Transientfile.toml'],
+      [layer({ 'ssh-bin-name': '/opt/ssh' })],
+      '/work',
+    );
+
+  test('are the file itself and the files that any of its VMs has the host run', () => {
+    const text = `
+[defaults]
+image = "test"
+qemu-bin-name = "./qemu"
+[vms.a]
+sftp-bin-name = "bin/sftp"
+builder-kernel = "./vmlinuz"
+[vms.b]
+builder-initrd = "/boot/initrd"
+ssh-option = ["ProxyCommand=/bin/sh -c '/etc/passwd'", "RekeyLimit=1G/1h", "User=x"]
+`;
+    expect(files(text)).toEqual([
+      ...['/bin/sh', '/boot/initrd', '/etc/passwd', '/opt/ssh', '/project/Transientfile.toml'],
+      ...['/project/vmlinuz', '/work/bin/sftp', '/work/qemu'],
+    ]);
+  });
+
+  test('are no programs that are looked for on PATH', () => {
+    expect(files('[vms.a]\nimage = "test"\nqemu-bin-name = "my-qemu"\n')).toEqual([
+      ...['/opt/ssh', '/project/Transientfile.toml'],
+    ]);
+  });
+
+  test('are told to those that share a folder to be written', () => {
+    const text = `
+[defaults]
+image = "test"
+[vms.a]
+shared-folder = ["./src:/src"]
+[vms.b]
+shared-folder = [{ host = "./src", guest = "/src", readonly = true }]
+`;
+    const file = checked(text);
+    const specs = value(resolveProject(file, file.vms, [], HOME, new Map(), { unchanged: ['/x'] }));
+    expect(specs.map(({ shares }) => shares.unchanged)).toEqual([['/x'], []]);
+  });
+});
+
+function checked(text: string): Transientfile {
+  return value(checkTransientfile(value(parseDocument(text, 'Transientfile.toml')), '/project'));
+}
+
 function layer(values: Partial<OptionValues>, base = '/work', flag = 'flag'): Layer {
   return { values, where: () => ({ kind: 'flag', flag }), base };
 }
@@ -254,7 +308,7 @@ function project(
   above: readonly Layer[] = [],
   names: readonly string[] = [],
 ): Result<VmSpec[]> {
-  const file = value(checkTransientfile(value(parseDocument(text, 'Transientfile.toml')), '/project'));
+  const file = checked(text);
   return resolveProject(file, value(selectVms(file, names)), above, HOME);
 }
 

@@ -1,6 +1,17 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { createReadStream, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import type { Stats } from 'node:fs';
+import {
+  chmodSync,
+  createReadStream,
+  lstatSync,
+  symlinkSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { expect, test } from 'vitest';
@@ -9,6 +20,7 @@ import type { Rig } from '../rig/rig.ts';
 import { guest, PATIENTLY, realRig } from './guests.ts';
 
 const tiny = guest('tiny');
+const isRoot = process.getuid?.() === 0;
 
 test('twelve folders at once, by odd names, live in both directions and one read-only', async () => {
   await using rig = realRig();
@@ -85,11 +97,54 @@ test('a git checkout is worked on from both sides, and large files arrive whole'
   git('fsck', '--strict');
 });
 
+test('the Transientfile and the programs that it names stay as they are, whatever the guest does as root', async () => {
+  await using rig = realRig();
+  const commands = [
+    ...[
+      'echo x >> $f',
+      'truncate -s 0 $f',
+      'sed -i s/a/b/ $f',
+      'mv $f /srv/gone',
+      'rm -f $f',
+      'ln $f /srv/hard',
+    ],
+    ...[
+      'cp /etc/hostname $f',
+      'mv -f /srv/other $f',
+      'ln -sf /srv/other $f',
+      'chmod 777 $f',
+      'touch -d @0 $f',
+    ],
+    ...[
+      'ln -s $f /srv/soft; echo x > /srv/soft',
+      'dd if=/dev/zero of=$f conv=notrunc count=1 2>&1 | grep -q ,',
+    ],
+  ];
+  const command = [
+    'cd /; for f in /srv/Transientfile.toml /srv/tools/ssh; do',
+    ...commands.map(
+      (one, index) => `sudo sh -c "f=$f; ${one.replaceAll('$', '\\$')}" 2>/dev/null && echo ${index} $f`,
+    ),
+    'done; sudo mv /srv/tools /srv/t 2>/dev/null && echo moved',
+    'sudo sh -c "mkdir /srv/new && mv /srv/new /srv/tools/new && echo fine > /srv/tools/new/file" && cat /srv/tools/new/file /srv/tools/ssh',
+  ].join('\n');
+  const file = `[vms.a]\nimage = "${tiny}"\nshared-folder = ["./:/srv"]\nssh-bin-name = "./tools/ssh"\nssh-command = '''\n${command}\n'''\n`;
+  const ssh = '#!/bin/sh\nexec ssh "$@"\n';
+  rig.write({ 'Transientfile.toml': file, 'tools/ssh': ssh, other: 'other' });
+  chmodSync(join(rig.work, 'tools/ssh'), 0o755);
+  const before = ['Transientfile.toml', 'tools/ssh'].map((name) => statSync(join(rig.work, name)));
+  const { exitCode, stdout } = await rig.run(['up', ...PATIENTLY]);
+  expect([exitCode, stdout.text]).toEqual([0, `fine\n${ssh}`]);
+  const after = ['Transientfile.toml', 'tools/ssh'].map((name) => statSync(join(rig.work, name)));
+  const kept = ({ ino, mode, nlink, mtimeMs }: Stats): unknown => [ino, mode, nlink, mtimeMs];
+  expect(after.map(kept)).toEqual(before.map(kept));
+  expect(read(join(rig.work, 'Transientfile.toml'))).toBe(file);
+});
+
 test('by devices of the machine, beside sshfs', async () => {
   await using rig = realRig();
+  const ways = ['sshfs', '9p'];
   // QEMU's own virtiofsd wants more than a user can give it
-  const isRoot = process.getuid?.() === 0;
-  const ways = ['sshfs', '9p', ...(isRoot ? ['virtiofs'] : [])];
   const fixed = isRoot ? 'virtiofs' : '9p';
   for (const name of [...ways, 'fixed']) rig.write({ [`${name}/from-host`]: name });
   const folder = (host: string, via: string, more = ''): string =>
@@ -107,27 +162,70 @@ test('by devices of the machine, beside sshfs', async () => {
   expect(rig.leftovers()).toEqual([]);
 });
 
-test.runIf(process.getuid?.() !== 0)(
-  'a virtiofsd that cannot run as this user is told, and what to do',
+test('what root of the guest makes setuid is not on the host, and neither is a device', async () => {
+  await using rig = realRig();
+  // by 9p bits are let through to an ordinary user
+  const ways = isRoot ? ['sshfs', '9p'] : ['sshfs'];
+  for (const way of ways) {
+    rig.write({ [`${way}/there`]: 'there' });
+    symlinkSync('there', join(rig.work, way, 'link'));
+  }
+  const folders = ways.map((way) => `{ host = "./${way}", guest = "/srv/${way}", via = "${way}" }`);
+  rig.write({ 'vm.toml': `shared-folder = [${folders.join(', ')}]\n` });
+  const inside = [
+    'cp /bin/busybox suid; chmod 6755 suid there; mkdir d; chmod 2777 d; mknod device b 8 0; ln -s there made',
+    'cp -p suid copy; install -m 4755 suid installed; echo "#!/bin/sh" > tool; chmod 755 tool; ./tool && echo ran',
+  ].join('\n');
+  const command = `for d in /srv/*; do cd $d; sudo sh -c '${inside}' 2>/dev/null; done`;
+  const { exitCode, stdout } = await rig.run([
+    ...['run', tiny, ...PATIENTLY, '--config', 'vm.toml', '--cmd', command],
+  ]);
+  expect([exitCode, stdout.text]).toEqual([0, 'ran\n'.repeat(ways.length)]);
+  for (const way of ways) {
+    const left = (name: string): Stats => lstatSync(join(rig.work, way, name));
+    for (const name of ['suid', 'there', 'd', 'copy', 'installed', 'tool']) {
+      const { mode, uid } = left(name);
+      expect([way, name, mode & 0o6000, uid]).toEqual([way, name, 0, process.getuid?.()]);
+    }
+    expect(left('suid').size).toBe(left('copy').size);
+    expect(left('tool').mode & 0o755).toBe(0o755);
+    const kinds = readdirSync(join(rig.work, way), { withFileTypes: true });
+    expect(kinds.filter((one) => !one.isFile() && !one.isDirectory() && !one.isSymbolicLink())).toEqual([]);
+  }
+});
+
+test.runIf(isRoot)(
+  'by virtiofs root shares nothing that can be written, and is told before anything boots',
   async () => {
     await using rig = realRig();
-    rig.write({
-      'a/b': 'c',
-      'vm.toml': 'shared-folder = [{ host = "./a", guest = "/a", via = "virtiofs" }]\n',
-    });
+    const folder = '{ host = "./a", guest = "/a", via = "virtiofs" }';
+    rig.write({ 'a/b': 'c', 'vm.toml': `shared-folder = [${folder}]\n` });
     const { exitCode, stderr } = await rig.run([
-      'run',
-      tiny,
-      ...PATIENTLY,
-      '--config',
-      'vm.toml',
-      '--cmd',
-      'true',
+      ...['run', tiny, ...PATIENTLY, '--config', 'vm.toml', '--cmd', 'true'],
     ]);
-    expect(stderr.text).toMatch(/virtiofsd did not start[\s\S]*share it by sshfs/);
-    expect(exitCode).toBe(1);
+    expect(stderr.text).toMatch(/virtiofs, served by root, [\s\S]*hint: run transient as an ordinary user/);
+    expect([exitCode, rig.images]).toEqual([1, []]);
   },
 );
+
+test.runIf(!isRoot)('a virtiofsd that cannot run as this user is told, and what to do', async () => {
+  await using rig = realRig();
+  rig.write({
+    'a/b': 'c',
+    'vm.toml': 'shared-folder = [{ host = "./a", guest = "/a", via = "virtiofs" }]\n',
+  });
+  const { exitCode, stderr } = await rig.run([
+    'run',
+    tiny,
+    ...PATIENTLY,
+    '--config',
+    'vm.toml',
+    '--cmd',
+    'true',
+  ]);
+  expect(stderr.text).toMatch(/virtiofsd did not start[\s\S]*share it by sshfs/);
+  expect(exitCode).toBe(1);
+});
 
 test.for([
   [

@@ -6,6 +6,9 @@ import { planText } from '../../src/cli/plan-view.ts';
 import { parseCommandLine } from '../../src/cli/program.ts';
 import type { Plan } from '../../src/plan/step.ts';
 
+/** Where the fixtures lie in the plans that are compared. */
+const PROJECT = { directory: '/project', workingDirectory: '/project' };
+
 const FIXTURES = join(import.meta.dirname, 'plans');
 const names = readdirSync(FIXTURES).flatMap((file) => (file.endsWith('.toml') ? [file.slice(0, -5)] : []));
 
@@ -39,12 +42,12 @@ function portable(plan: Plan): Plan {
 describe('the text of a plan', () => {
   it.each(names)('%s as a tree', async (name) => {
     // a temporary VM is told from those of other runs
-    const text = planText(await planOf(name), 'tree').replaceAll(/(\.run-)\d+/g, '$1PROCESS');
+    const text = planText(await planOf(name), 'tree', PROJECT).replaceAll(/(\.run-)\d+/g, '$1PROCESS');
     expect(text).toBe(expected(`${name}.tree`, text));
   });
 
   it.each(['three-vms', 'qemu-console'])('%s for Graphviz', async (name) => {
-    const text = planText(await planOf(name), 'dot');
+    const text = planText(await planOf(name), 'dot', PROJECT);
     expect(text).toBe(expected(`${name}.dot`, text));
   });
 

@@ -31,7 +31,7 @@ export function vm(name: string, connection: Connection, more: Partial<VmSpec> =
     ending: { kind: 'at-once' },
     dependsOn: [],
     vmstore: '/vmstore',
-    shares: { sshfs: [], '9p': [], virtiofs: [], sftpServer: 'sftp-server' },
+    shares: { sshfs: [], '9p': [], virtiofs: [], sftpServer: 'sftp-server', unchanged: [] },
     copies: { in: [], out: [], direct: false, builder: {} },
     ...more,
   };

@@ -5,6 +5,8 @@ import { pathWithout } from '../rig/path-without.ts';
 import { Rig } from '../rig/rig.ts';
 import { valuesOf } from '../rig/vms.ts';
 
+const isRoot = process.getuid?.() === 0;
+
 describe('what a shared folder lacks on the host is told before anything boots', () => {
   test.for([
     ['a directory that is not there', 'nothing', [], 'cannot share '],
@@ -88,6 +90,49 @@ test('folders that are devices are those of the machine', async () => {
   ]);
   expect(valuesOf(argv, '-device')).toContain('virtio-9p-pci,fsdev=plan9-0,mount_tag=transient-9p-0');
 });
+
+test('what a guest writes by 9p where we are root is kept in notes, and in plain sight where we are not', async () => {
+  await using rig = new Rig();
+  rig.write({ 'a/file': '', 'vm.toml': 'shared-folder = [{ host = "./a", guest = "/srv", via = "9p" }]\n' });
+  await rig.run(['run', rig.stored(), '--config', 'vm.toml', '--cmd', 'true'], {
+    env: { PATH: guestPath(rig, 'echo 1000') },
+  });
+  const model = isRoot ? 'mapped-xattr,fmode=0755,dmode=0755' : 'none';
+  expect(valuesOf(rig.entries('start')[0]?.argv, '-fsdev')).toEqual([
+    `local,id=plan9-0,path=${join(rig.work, 'a')},security_model=${model},multidevs=remap`,
+  ]);
+});
+
+test.runIf(isRoot)(
+  'a virtiofs folder that can be written is refused to root, as all else that is missing',
+  async () => {
+    await using rig = new Rig();
+    const folder = (name: string, more = ''): string =>
+      `{ host = "./${name}", guest = "/${name}", via = "virtiofs"${more} }`;
+    rig.write({
+      'a/file': '',
+      'b/file': '',
+      'vm.toml': `shared-folder = [${folder('a')}, ${folder('b', ', readonly = true')}]\n`,
+    });
+    const args = [
+      'run',
+      rig.stored(),
+      '--config',
+      'vm.toml',
+      '--ssh-bin-name',
+      'no-such-ssh',
+      '--cmd',
+      'true',
+    ];
+    const { exitCode, stderr } = await rig.run(args);
+    expect(stderr.text).toContain(
+      `shared folder ${join(rig.work, 'a')}:/a: virtiofs, served by root, would let`,
+    );
+    expect(stderr.text).not.toContain(':/b: ');
+    expect(stderr.text).toContain("'no-such-ssh' is not installed");
+    expect([exitCode, rig.entries('start')]).toEqual([1, []]);
+  },
+);
 
 test('a stored VM shares what it was created with, and more', async () => {
   await using rig = new Rig();

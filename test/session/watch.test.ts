@@ -1,4 +1,4 @@
-import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
@@ -45,6 +45,32 @@ test('a file that is broken is told of, and what runs stays; one that is whole a
   await until('the second run of the job', () => startsOf(rig, 'job') === 2);
   expect(startsOf(rig, 'db')).toBe(1);
   await ends(up, rig);
+});
+
+test('what runs or opens something on the host is not taken up, and told once for each VM', async () => {
+  await using rig = project();
+  const up = await watching(rig);
+  const path = join(rig.work, 'Transientfile.toml');
+  rig.write({ x: `#!/bin/sh\ntouch ${rig.work}/ran\nexec qemu-system-x86_64 "$@"\n` });
+  chmodSync(join(rig.work, 'x'), 0o755);
+  const held = [
+    readFileSync(path, 'utf8').replace('[vms.job]', 'qemu-bin-name = "./x"\nmemory = "2G"\n[vms.job]'),
+    '[vms.new]\nimage = "test"\nforward = ["0.0.0.0:8080:80"]\n[vms.fine]\nimage = "test"\n',
+  ].join('');
+  writeFileSync(path, held);
+  await up.waitFor(/db: restart up to use the new qemu-bin-name\nnew: restart up to use the new forward\n/);
+  await until('the VM that uses nothing', () => startsOf(rig, 'fine') === 1);
+  await until('the second run of the job', () => startsOf(rig, 'job') === 2);
+  appendFileSync(path, 'memory = "2G"\n');
+  await until('the other VM', () => startsOf(rig, 'fine') === 2);
+  await until('the third run of the job', () => startsOf(rig, 'job') === 3);
+  await ends(up, rig);
+  expect([startsOf(rig, 'db'), startsOf(rig, 'new'), existsSync(join(rig.work, 'ran'))]).toEqual([
+    1,
+    0,
+    false,
+  ]);
+  expect(up.stderr.text.match(/restart up/g)).toHaveLength(2);
 });
 
 test('a file that is wrong from the start is told, and nothing begins', async () => {

@@ -29,9 +29,12 @@ export class RawGuest implements AsyncDisposable {
     });
   }
 
-  static async in(folder: string, how: { readonly?: boolean } = {}): Promise<RawGuest> {
+  static async in(
+    folder: string,
+    how: { readonly?: boolean; unchanged?: readonly string[] } = {},
+  ): Promise<RawGuest> {
     const server = spawn(await findSftpServer('sftp-server'), ['-e']);
-    const guest = new RawGuest(server, new SftpGate(folder, how.readonly ?? false));
+    const guest = new RawGuest(server, new SftpGate(folder, how.readonly ?? false, how.unchanged));
     guest.write(Buffer.from([0, 0, 0, 5, SFTP.init, 0, 0, 0, 3]));
     await new Promise<void>((resolve) => guest.#waiting.set(3, () => resolve()));
     guest.#id = 100;

@@ -16,7 +16,7 @@ import {
 import { execFileSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Fields, SFTP, STATUS, field, packet } from '../../src/share/sftp-packets.ts';
 import { RawGuest } from './sftp-client.ts';
 
@@ -196,6 +196,113 @@ describe('a folder that is shared read-only', () => {
       'to-secret',
     ]);
     expect(readFileSync(join(folder, 'file'), 'utf8')).toBe('content');
+  });
+});
+
+describe('what the host runs', () => {
+  const unchanged = [join(folder, 'sub/deep/tool')];
+  const file = 'sub/deep/tool';
+  const refused = { code: STATUS.permissionDenied };
+
+  beforeEach(() => {
+    writeFileSync(join(folder, file), 'tool', { mode: 0o755 });
+    linkSync(join(folder, file), join(folder, 'hard'));
+    symlinkSync(file, join(folder, 'soft'));
+    writeFileSync(join(folder, 'mine'), 'mine');
+  });
+
+  afterEach(() => {
+    expect(readFileSync(join(folder, file), 'utf8')).toBe('tool');
+    expect(statSync(join(folder, file))).toMatchObject({ mode: 0o100755, nlink: 2 });
+  });
+
+  test.for([file, '/sub/../sub/deep/./tool', 'hard', 'soft'])(
+    'is read, and not written, as %s',
+    async (path) => {
+      await using guest = await RawGuest.in(folder, { unchanged });
+      if (path !== 'soft')
+        expect((await guest.ask(SFTP.open, path, READ, NO_ATTRIBUTES)).type).toBe(SFTP.handle);
+      for (const flags of [WRITE, READ | WRITE, READ | 16, WRITE | CREATE | 16, READ | 4])
+        expect(await guest.ask(SFTP.open, path, flags, NO_ATTRIBUTES)).toMatchObject(refused);
+      for (const attributes of [
+        [4, 0o777],
+        [1, 0, 0],
+        [8, 0, 0],
+      ])
+        expect(await guest.ask(SFTP.setstat, path, ...attributes)).toMatchObject(refused);
+    },
+  );
+
+  test('cannot be taken away, replaced or given another name, nor what leads to it', async () => {
+    await using guest = await RawGuest.in(folder, { unchanged });
+    expect(await guest.ask(SFTP.remove, file)).toMatchObject(refused);
+    for (const name of [file, 'sub/deep', 'sub']) {
+      expect(await guest.ask(SFTP.rmdir, name)).toMatchObject(refused);
+      expect(await guest.ask(SFTP.mkdir, name, NO_ATTRIBUTES)).toMatchObject(refused);
+      expect(await guest.ask(SFTP.symlink, '/tmp', name)).toMatchObject(refused);
+      expect(await guest.ask(SFTP.open, name, WRITE | CREATE | EXCLUSIVE, NO_ATTRIBUTES)).toMatchObject(
+        refused,
+      );
+      for (const [one, other] of [
+        [name, 'elsewhere'],
+        ['mine', name],
+        ['empty', name],
+      ] as const) {
+        expect(await guest.ask(SFTP.rename, one, other)).toMatchObject(refused);
+        for (const extended of ['posix-rename@openssh.com', 'hardlink@openssh.com'])
+          expect(await guest.ask(SFTP.extended, extended, one, other)).toMatchObject(refused);
+      }
+    }
+    expect(await guest.ask(SFTP.extended, 'hardlink@openssh.com', 'hard', 'sub/other')).toMatchObject(
+      refused,
+    );
+  });
+
+  test('is not changed by a handle that reads it, also not by one that is guessed', async () => {
+    await using guest = await RawGuest.in(folder, { unchanged });
+    const mine = new Fields((await guest.ask(SFTP.open, 'mine', READ, NO_ATTRIBUTES)).packet).text();
+    expect(await guest.ask(SFTP.fsetstat, mine, 4, 0o600)).toMatchObject({ code: STATUS.ok });
+    // the server gives a number that has become free to the next
+    const [, opened, guessed] = await Promise.all([
+      guest.ask(SFTP.close, mine),
+      guest.ask(SFTP.open, file, READ, NO_ATTRIBUTES),
+      guest.ask(SFTP.fsetstat, mine, 4, 0o777),
+    ]);
+    const handle = new Fields(opened.packet).text();
+    expect([guessed.code, handle]).toEqual([STATUS.permissionDenied, mine]);
+    expect(await guest.ask(SFTP.fsetstat, handle, 4, 0o777)).toMatchObject(refused);
+  });
+
+  test('is found anew when the host has put another file in its place', async () => {
+    await using guest = await RawGuest.in(folder, { unchanged });
+    writeFileSync(join(folder, 'edited'), 'tool', { mode: 0o755 });
+    renameSync(join(folder, 'edited'), join(folder, file));
+    linkSync(join(folder, file), join(folder, 'late'));
+    expect(await guest.ask(SFTP.open, 'late', WRITE, NO_ATTRIBUTES)).toMatchObject(refused);
+    expect((await guest.ask(SFTP.open, 'hard', WRITE, NO_ATTRIBUTES)).type).toBe(SFTP.handle);
+  });
+
+  test('is not made where it is missing, nor led to by a link', async () => {
+    symlinkSync('linked', join(folder, 'by-link'));
+    const missing = ['none/x', 'by-link'].map((name) => join(folder, name));
+    await using guest = await RawGuest.in(folder, { unchanged: missing });
+    expect(await guest.ask(SFTP.mkdir, 'none', NO_ATTRIBUTES)).toMatchObject(refused);
+    expect(await guest.ask(SFTP.rename, 'empty', 'none')).toMatchObject(refused);
+    expect(await guest.ask(SFTP.remove, 'by-link')).toMatchObject(refused);
+    expect(await guest.ask(SFTP.open, 'linked', WRITE | CREATE, NO_ATTRIBUTES)).toMatchObject(refused);
+  });
+
+  test('leaves everything else as it is', async () => {
+    await using guest = await RawGuest.in(folder, { unchanged });
+    const ok = { code: STATUS.ok };
+    expect(await guest.ask(SFTP.mkdir, 'sub/deep/new', NO_ATTRIBUTES)).toMatchObject(ok);
+    expect(await guest.ask(SFTP.rename, 'mine', 'sub/deep/mine')).toMatchObject(ok);
+    expect(await guest.ask(SFTP.setstat, 'sub/deep', 8, 0, 0)).toMatchObject(ok);
+    expect(await guest.ask(SFTP.remove, 'sub/deep/mine')).toMatchObject(ok);
+    expect(await guest.ask(SFTP.symlink, 'tool', 'sub/deep/other')).toMatchObject(ok);
+    expect((await guest.ask(SFTP.mkdir, 'x'.repeat(300), NO_ATTRIBUTES)).code).not.toBe(
+      STATUS.permissionDenied,
+    );
   });
 });
 

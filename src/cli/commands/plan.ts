@@ -20,6 +20,8 @@ export const plan: CommandDef = {
   takesQemuArguments: true,
   intend: async (invocation) => {
     const project = await intendProject(invocation);
-    return project.ok ? ok({ kind: planForm(invocation.switches), plan: planOf(project.value) }) : project;
+    if (!project.ok) return project;
+    const { place } = project.value;
+    return ok({ kind: planForm(invocation.switches), plan: planOf(project.value), place });
   },
 };

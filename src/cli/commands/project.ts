@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { existsSync, realpathSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Environment } from '../../config/merge.ts';
@@ -6,6 +5,7 @@ import { resolveProject, storeOfEntry, storedName } from '../../config/resolve.t
 import { environmentLayer } from '../../config/merge.ts';
 import type { StoredVm } from '../../config/stored.ts';
 import type { Transientfile, VmEntry } from '../../config/transientfile.ts';
+import { unchangedFiles } from '../../config/unchanged.ts';
 import { findTransientfile, loadTransientfile, selectVms } from '../../config/transientfile.ts';
 import type { Layer } from '../../options/layer.ts';
 import { placed } from '../../config/placement.ts';
@@ -13,7 +13,8 @@ import type { VmSpec } from '../../config/vm-spec.ts';
 import type { ProjectRecord } from '../../host/projects.ts';
 import { findProject } from '../../host/projects.ts';
 import type { ProjectChange, Supervised, Wanted } from '../../plan/project.ts';
-import { changeProject } from '../../plan/project.ts';
+import type { HoldingBack } from '../../plan/held-back.ts';
+import { changeProject, wantedOf } from '../../plan/project.ts';
 import type { SessionManner } from '../../plan/session.ts';
 import { planSession } from '../../plan/session.ts';
 import type { Order } from '../../run/supervisor.ts';
@@ -21,6 +22,7 @@ import type { Plan } from '../../plan/step.ts';
 import type { Result } from '../../problem.ts';
 import { all, failed, ok } from '../../problem.ts';
 import type { Invocation, Switch } from '../command.ts';
+import type { ProjectPlace } from '../outside.ts';
 import { defaultJobs, mannerOf } from './jobs.ts';
 import { loadStoredVm } from './stored-vm.ts';
 
@@ -46,15 +48,26 @@ export async function intendProject(invocation: Invocation): Promise<Result<Proj
   const loaded = await loadProject(invocation, path.value, isDetached);
   if (!loaded.ok) return loaded;
   const { specs, manner, project } = loaded.value;
-  if (!isDetached) return ok({ kind: 'session', plan: planSession(specs, manner), project });
+  const place = placeOf(path.value, invocation);
+  if (!isDetached) return ok({ kind: 'session', plan: planSession(specs, manner), project, place });
   const change = changeProject(specs.map(wantedOf), record?.vms ?? [], manner);
-  return ok({ kind: 'change', change, record, file: path.value, project });
+  return ok({ kind: 'change', change, record, file: path.value, project, place });
 }
 
 /** What changed files of a project ask for; those that it is made of. */
 export interface Replanned {
   readonly change: ProjectChange;
   readonly files: readonly string[];
+  /** What is to be said of it. */
+  readonly news: readonly string[];
+}
+
+/** The VMs of a project that is to be watched, as its file has them now. */
+export async function wantedNow(invocation: Invocation): Promise<Result<readonly Wanted[]>> {
+  const path = pathOf(invocation);
+  if (!path.ok) return path;
+  const loaded = await loadProject(invocation, path.value, true);
+  return loaded.ok ? ok(loaded.value.specs.map(wantedOf)) : loaded;
 }
 
 /** Plans a project anew that is watched: commands run once more, and VMs into which something is copied that has changed. */
@@ -62,21 +75,22 @@ export async function replanProject(
   invocation: Invocation,
   there: readonly Supervised[],
   touched: readonly string[],
+  holding: HoldingBack,
 ): Promise<Result<Replanned>> {
   const path = pathOf(invocation);
   if (!path.ok) return path;
   const loaded = await loadProject(invocation, path.value, true);
   if (!loaded.ok) return loaded;
-  const { specs, manner } = loaded.value;
+  const { wanted, news } = holding.settle(loaded.value.specs.map(wantedOf), there);
   const isTouched = ({ copies }: VmSpec): boolean =>
     copies.in.some(({ host }) =>
       touched.some((one) => one === host || one.startsWith(`${host.replace(/\/$/, '')}/`)),
     );
   const again = (spec: VmSpec): boolean => spec.connection.kind === 'ssh-command' || isTouched(spec);
-  const change = changeProject(specs.map(wantedOf), there, manner, again);
   return ok({
-    change,
-    files: [path.value, ...specs.flatMap(({ copies }) => copies.in.map(({ host }) => host))],
+    change: changeProject(wanted, there, loaded.value.manner, again),
+    files: [path.value, ...wanted.flatMap(({ spec }) => spec.copies.in.map(({ host }) => host))],
+    news,
   });
 }
 
@@ -93,6 +107,18 @@ export function isPiped(path: string): boolean {
   return existsSync(path) && !existsSync(realpathSync(path));
 }
 
+/** A Transientfile without links, and the link by which it was found, if it was one; a pipe has no place. */
+function namesOf(path: string, { workingDirectory, switches }: Invocation): string[] {
+  if (isPiped(path)) return [];
+  const found = findTransientfile(workingDirectory, switches['file'] as string | undefined);
+  return [path, ...(found.ok ? [found.value] : [])];
+}
+
+/** Where a project is: with its Transientfile, unless that has no place. */
+export function placeOf(path: string, { workingDirectory }: Invocation): ProjectPlace {
+  return { directory: isPiped(path) ? workingDirectory : dirname(path), workingDirectory };
+}
+
 async function loadProject(
   invocation: Invocation,
   path: string,
@@ -101,31 +127,23 @@ async function loadProject(
   const { workingDirectory, environment, flags, operands } = invocation;
   const manner = mannerOf(invocation);
   if (!manner.ok) return manner;
-  const base = isPiped(path) ? workingDirectory : dirname(path);
-  const file = await loadTransientfile(path, workingDirectory, base);
+  const { directory } = placeOf(path, invocation);
+  const file = await loadTransientfile(path, workingDirectory, directory);
   if (!file.ok) return file;
   const selected = selectVms(file.value, operands);
   if (!selected.ok) return selected;
   const above = [environmentLayer(environment, workingDirectory), flags];
   const stored = await storedVms(file.value, selected.value, above, environment);
   if (!stored.ok) return stored;
-  const specs = resolveProject(
-    file.value,
-    selected.value,
-    above,
-    environment,
-    stored.value,
+  const specs = resolveProject(file.value, selected.value, above, environment, stored.value, {
     // as many digits as Linux ever gives a process
-    String(process.pid).padStart(7, '0'),
+    unique: String(process.pid).padStart(7, '0'),
     detached,
-  );
+    unchanged: unchangedFiles(file.value, namesOf(path, invocation), above, workingDirectory),
+  });
   if (!specs.ok) return failed(...(await placed(specs.problems, file.value.document)));
   const how = { jobs: defaultJobs(specs.value), ...manner.value };
   return ok({ specs: specs.value, manner: how, project: file.value.project });
-}
-
-function wantedOf(spec: VmSpec): Wanted {
-  return { spec, digest: digestOf(spec) };
 }
 
 /** The VMs that a change starts, as a supervisor is told of them. */
@@ -140,7 +158,7 @@ export function orderOf({ plan, starting }: ProjectChange): Order {
 }
 
 /** A session of its own, or a change of what runs detached. */
-export type ProjectIntent =
+export type ProjectIntent = { readonly place: ProjectPlace } & (
   | { readonly kind: 'session'; readonly plan: Plan; readonly project: string }
   | {
       readonly kind: 'change';
@@ -148,17 +166,8 @@ export type ProjectIntent =
       readonly record: ProjectRecord | undefined;
       readonly file: string;
       readonly project: string;
-    };
-
-/** Changes when what a file says of a VM does; what only a run gives a VM is not of it. */
-function digestOf({ state, ...spec }: VmSpec): string {
-  const kept =
-    state?.temporary === false ? { name: state.name, vmstore: state.vmstore } : state !== undefined;
-  return createHash('sha256')
-    .update(JSON.stringify([spec, kept]))
-    .digest('hex')
-    .slice(0, 16);
-}
+    }
+);
 
 /** What is stored of the VMs that keep their state and exist, by their keys in the file. */
 async function storedVms(

@@ -5,8 +5,18 @@ import type { CommandDef, Intent, Invocation, Keeping } from '../command.ts';
 import { PLAN_SWITCHES } from '../command.ts';
 import { MANNER_SWITCHES } from './jobs.ts';
 import { KEEPING_SWITCHES, keepingOf, refuseKeeping } from './keeping.ts';
+import { HoldingBack } from '../../plan/held-back.ts';
 import type { ProjectIntent } from './project.ts';
-import { FILE_SWITCH, intendProject, isPiped, orderOf, pathOf, replanProject } from './project.ts';
+import {
+  FILE_SWITCH,
+  intendProject,
+  isPiped,
+  orderOf,
+  pathOf,
+  placeOf,
+  replanProject,
+  wantedNow,
+} from './project.ts';
 
 /** `up [VM…]`: the whole plan of a project. */
 export const up: CommandDef = {
@@ -34,7 +44,8 @@ export const up: CommandDef = {
     if (invocation.switches['watch'] === true) return watching(invocation);
     const project = await intendProject(invocation);
     if (!project.ok) return project;
-    if (invocation.switches['plan'] === true) return ok({ kind: 'tree', plan: planOf(project.value) });
+    if (invocation.switches['plan'] === true)
+      return ok({ kind: 'tree', plan: planOf(project.value), place: project.value.place });
     const keeping = keepingOf(invocation, project.value.project);
     if (!keeping.ok) return keeping;
     return performing(project.value, keeping.value, invocation);
@@ -67,16 +78,22 @@ async function watching(invocation: Invocation): Promise<Result<Intent>> {
     });
   }
   // what is wrong with the file now is told now
-  const first = await replanProject(invocation, [], []);
-  if (!first.ok) return first;
-  if (invocation.switches['plan'] === true) return ok({ kind: 'tree', plan: first.value.change.plan });
+  const begun = await wantedNow(invocation);
+  if (!begun.ok) return begun;
+  const holding = new HoldingBack(begun.value);
+  if (invocation.switches['plan'] === true) {
+    const first = await replanProject(invocation, [], [], holding);
+    return first.ok
+      ? ok({ kind: 'tree', plan: first.value.change.plan, place: placeOf(path.value, invocation) })
+      : first;
+  }
   return ok({
     kind: 'watch',
     replan: async (there, touched) => {
-      const again = await replanProject(invocation, there, touched);
+      const again = await replanProject(invocation, there, touched, holding);
       if (!again.ok) return again;
-      const { change, files } = again.value;
-      return ok({ order: orderOf(change), files });
+      const { change, files, news } = again.value;
+      return ok({ order: orderOf(change), files, news });
     },
   });
 }

@@ -158,7 +158,7 @@ export const shares: Topic = {
     {
       form: 'shared folder HOST:GUEST: virtiofsd did not start',
       when: 'What it said itself follows. It runs without rights of its own, in a user namespace, which a host can forbid.',
-      files: { 'Transientfile.toml': DEVICE('virtiofs') },
+      files: { 'Transientfile.toml': DEVICE('virtiofs').replace('" }', '", readonly = true }') },
       prepare: (scene) => {
         folder(scene);
         scene.program('virtiofsd', 'exit 1');
@@ -169,6 +169,14 @@ export const shares: Topic = {
     {
       form: 'virtiofs does not go with -m among the arguments for QEMU',
       files: { 'Transientfile.toml': `${DEVICE('virtiofs')}qemu-args = ["-m", "4G"]\n` },
+      typed: ['transient up'],
+    },
+    {
+      form: 'VM "NAME" cannot share FOLDER by WAY: its guest could change FILE, which decides what runs on the host',
+      when: 'The folder holds the Transientfile, or a program or kernel that it names, and the host looks at nothing that is written by 9p or virtiofs.',
+      files: {
+        'Transientfile.toml': `${JOB}shared-folder = [{ host = "./", guest = "/srv", via = "9p" }]\n`,
+      },
       typed: ['transient up'],
     },
     {

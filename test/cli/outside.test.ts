@@ -1,0 +1,35 @@
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { markOf, shownIn } from '../../src/cli/outside.ts';
+
+const home = realpathSync(mkdtempSync(join(tmpdir(), 'transient-outside-')));
+const directory = join(home, 'project');
+const place = { directory, workingDirectory: join(directory, 'sub') };
+
+mkdirSync(place.workingDirectory, { recursive: true });
+symlinkSync('/etc', join(directory, 'link'));
+symlinkSync('sub', join(directory, 'inner'));
+
+afterAll(() => rmSync(home, { recursive: true, force: true }));
+
+test.for([directory, join(directory, 'inner'), join(directory, 'none/x'), './tool', '../tool', 'qemu-img'])(
+  '%s is the project’s own, or no path',
+  (path) => {
+    expect(shownIn(place)(path)).toBe(path);
+    expect(markOf(path, place)).toBe('');
+  },
+);
+
+test.for([
+  ...['/etc', home, `${directory}-other`, '../../tool', `${directory}/../x`],
+  ...[join(directory, 'link'), join(directory, 'link/passwd')],
+])('%s is not, also where a link leads there', (path) => {
+  expect(shownIn(place)(path)).toBe(`${path} (outside the project)`);
+  expect(markOf(path, place)).toBe('outside the project');
+});
+
+test('where there is no project, nothing is outside of it', () => {
+  expect(shownIn(undefined)('/etc')).toBe('/etc');
+});
