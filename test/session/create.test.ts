@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { chmodSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { decodeName } from '../../src/host/paths.ts';
@@ -17,6 +17,17 @@ describe('create', () => {
     expect(exitCode).toBe(0);
     expect(stdout.text).toBe("Created VM 'x'\n");
     expect(rig.entries()).toEqual([]);
+  });
+
+  test('its directory is for its user alone, and so is that of an older one once it is used', async () => {
+    await using rig = new Rig();
+    rig.stored();
+    await succeeded(rig, ['create', 'test', '--name', 'x']);
+    const directory = join(rig.vmstore, 'x');
+    expect(statSync(directory).mode & 0o777).toBe(0o700);
+    chmodSync(directory, 0o755);
+    await succeeded(rig, ['start', 'x', '--accel', 'tcg', '--cmd', 'true']);
+    expect(statSync(directory).mode & 0o777).toBe(0o700);
   });
 
   test('the VM has a directory with its configuration and a disk for each image', async () => {
