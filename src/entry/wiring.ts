@@ -8,7 +8,7 @@ import { networkRoom } from '../network/executor.ts';
 import type { Executor, Executors, Machine, OutputOf } from '../plan/contract.ts';
 import type { StepKind } from '../plan/step.ts';
 import type { Problem } from '../problem.ts';
-import { qemuRoom } from '../qemu/executor.ts';
+import { Machines } from '../qemu/executor.ts';
 import { shareRoom } from '../share/executor.ts';
 import { copyExecutors } from '../transfer/executor.ts';
 import { vmRoom } from '../vmstore/executor.ts';
@@ -30,7 +30,7 @@ export function wireExecutors({
   warn,
 }: Surroundings): Omit<Executors, 'session.end'> {
   const vms = vmRoom(runDirectory);
-  const find = (vm: string): Machine => qemu.find(vm);
+  const find = (vm: string): Machine => machines.find(vm);
   const shares = shareRoom({
     runDirectory,
     find,
@@ -40,7 +40,7 @@ export function wireExecutors({
   });
   const networks = networkRoom();
   const { plugIn } = networks;
-  const qemu = qemuRoom(runDirectory, {
+  const machines = new Machines(runDirectory, {
     disksOf: vms.disks,
     socketsOf: shares.socketsOf,
     plugIn,
@@ -52,7 +52,7 @@ export function wireExecutors({
   const executors = {
     ...imageExecutors(vms.disks),
     ...vms.executors,
-    ...qemu.executors,
+    ...machines.executors,
     ...guests.executors,
     ...shares.executors,
     ...builders.executors,

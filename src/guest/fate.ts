@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { linked, patience } from '../host/deadline.ts';
 import type { GuestFate, Machine, MachineEnd, SerialTail, StepContext } from '../plan/contract.ts';
+import { serialExcerpt } from '../plan/serial-excerpt.ts';
 import type { Problem } from '../problem.ts';
 import { TransientError } from '../problem.ts';
 
@@ -77,12 +78,6 @@ async function fateWithin(machine: Machine, milliseconds: number): Promise<Guest
   }
 }
 
-function deathOf(how: string, what: string, { lines }: SerialTail): Problem {
-  return {
-    reason: 'guest',
-    message: `the guest ${how} ${what}`,
-    ...(lines.length > 0
-      ? { details: ['the last lines of its serial console:', ...lines.map((line) => `  ${line}`)] }
-      : {}),
-  };
+function deathOf(how: string, what: string, tail: SerialTail): Problem {
+  return { reason: 'guest', message: `the guest ${how} ${what}`, details: serialExcerpt(tail) };
 }

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { SshSpec } from '../config/vm-spec.ts';
 import { linked, within } from '../host/deadline.ts';
 import type { Machine, MachineEnd, SerialTail } from '../plan/contract.ts';
+import { serialExcerpt } from '../plan/serial-excerpt.ts';
 import { TransientError } from '../problem.ts';
 import { awaitGreeting } from './greeting.ts';
 
@@ -78,8 +79,9 @@ function noLogin(ssh: SshSpec, refused: string | undefined, serial: SerialTail):
   return new TransientError({ reason: 'guest', message, hint, details: serialDetails(serial) });
 }
 
-function serialDetails({ lines, silence }: SerialTail): string[] {
-  if (lines.length === 0) return ['its serial console said nothing'];
-  const since = silence < LONG_SILENCE ? '' : `, which has said nothing for ${Math.round(silence)} s`;
-  return [`the last lines of its serial console${since}:`, ...lines.map((line) => `  ${line}`)];
+function serialDetails(tail: SerialTail): readonly string[] {
+  const since =
+    tail.silence < LONG_SILENCE ? '' : `, which has said nothing for ${Math.round(tail.silence)} s`;
+  const excerpt = serialExcerpt(tail, since);
+  return excerpt.length > 0 ? excerpt : ['its serial console said nothing'];
 }

@@ -1,4 +1,4 @@
-import type { GuestFate } from '../plan/contract.ts';
+import type { GuestFate, Machine } from '../plan/contract.ts';
 import type { QmpEvent } from './qmp.ts';
 
 /** What one guest does, as QEMU and its serial console tell of it. */
@@ -31,6 +31,15 @@ export class GuestWatch {
 
   giveUp(): void {
     this.#isGivenUp = true;
+  }
+
+  /** What others see of it by the machine. */
+  get view(): Pick<Machine, 'onFate' | 'giveUp' | 'isGivenUp'> {
+    return {
+      onFate: (listener) => this.onFate(listener),
+      giveUp: () => this.giveUp(),
+      isGivenUp: () => this.isGivenUp,
+    };
   }
 
   get hasPanicked(): boolean {

@@ -9,6 +9,7 @@ import { linked } from '../host/deadline.ts';
 import { tailOf } from '../host/tail.ts';
 import type { ForwardSpec } from '../config/vm-spec.ts';
 import type { GuestNetwork, MachineEnd } from '../plan/contract.ts';
+import { serialExcerpt } from '../plan/serial-excerpt.ts';
 import type { Problem } from '../problem.ts';
 import type { GuestWatch } from './guest-watch.ts';
 import { SSH_CARD, SSH_NETWORK } from './args.ts';
@@ -252,13 +253,8 @@ export async function endOf(
   if (exit.fault) return { problem: exit.fault };
   if (exit.code === 0) return { problem: undefined };
   const how = exit.signal === undefined ? `with exit code ${exit.code ?? 'unknown'}` : `by ${exit.signal}`;
-  const { lines } = await serialTail(serialLog);
-  const details = [
-    ...(exit.isShown ? [] : exit.message.split('\n').filter(Boolean)),
-    ...(lines.length > 0
-      ? ['the last lines of its serial console:', ...lines.map((line) => `  ${line}`)]
-      : []),
-  ];
+  const said = exit.isShown ? [] : exit.message.split('\n').filter(Boolean);
+  const details = [...said, ...serialExcerpt(await serialTail(serialLog))];
   const hint = exit.signal === 'SIGKILL' ? { hint: KILLED } : {};
   return { problem: { reason: 'machine', message: `${program} ended ${how}`, details, ...hint } };
 }

@@ -1,0 +1,246 @@
+import { rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Duplex } from 'node:stream';
+import type { Ending, ForwardSpec } from '../config/vm-spec.ts';
+import { unlessAborted } from '../host/abort.ts';
+import type { LogPlace } from '../host/log-place.ts';
+import { imagePath, loginKeyOf } from '../host/paths.ts';
+import { publish } from '../host/running.ts';
+import { trace } from '../host/trace.ts';
+import type {
+  FindDisks,
+  GuestOutput,
+  Machine,
+  MachineEnd,
+  OutputOf,
+  PlugIn,
+  StepContext,
+} from '../plan/contract.ts';
+import type { BootMachine } from '../plan/step.ts';
+import type { Problem } from '../problem.ts';
+import { GuestWatch } from './guest-watch.ts';
+import { watchKernel } from './kernel-messages.ts';
+import { launchOf } from './launch-facts.ts';
+import type { QemuExit } from './machine.ts';
+import { Qemu, answerOrEnd, endOf, launch } from './machine.ts';
+import { forwardsOf } from './ports.ts';
+import type { SerialLog } from './serial-log.ts';
+import { logCut, openKeptLog, openPrivateLog } from './serial-log.ts';
+import { followSerial, serialTail } from './serial.ts';
+import { shutDown } from './shutdown.ts';
+
+/** What a machine is made of that others have. */
+export interface MachineParts {
+  /** Finds the disks of VMs that we hold. */
+  readonly disksOf: FindDisks;
+  /** Finds the sockets of what serves shared folders to a machine. */
+  readonly socketsOf: (vm: string) => readonly string[];
+  /** Joins a machine to a network. */
+  readonly plugIn: PlugIn;
+  /** Where the serial output goes that is shown all the time. */
+  readonly outputOf: OutputOf;
+  /** Tells the user of something that no step is about. */
+  readonly warn: (problem: Problem) => void;
+}
+
+/** The ports of the host by which a machine is reached. */
+interface Forwards {
+  readonly sshPort: number | undefined;
+  readonly forwards: readonly ForwardSpec[];
+}
+
+/** One machine from its boot to its stop, which also ends a boot that came only half the way. */
+export class BootedMachine {
+  machine?: Machine;
+  readonly #step: BootMachine;
+  readonly #directory: string;
+  readonly #parts: MachineParts;
+  readonly #watch = new GuestWatch();
+  /** Ends what looks at the machine while it runs. */
+  readonly #observers: (() => void)[] = [];
+  #qemu?: Qemu;
+  #serialLog?: SerialLog;
+
+  /** `directory` is private to this machine, and removed when it stops. */
+  constructor(step: BootMachine, directory: string, parts: MachineParts) {
+    this.#step = step;
+    this.#directory = directory;
+    this.#parts = parts;
+  }
+
+  /** Starts QEMU and finds out how the guest is reached; returns QEMU's end where that comes first. */
+  async boot(context: StepContext): Promise<MachineEnd | undefined> {
+    const log = await this.#openLog();
+    context.note('Finished preparation. Starting virtual machine');
+    const files = filesOf(this.#step, this.#parts.disksOf);
+    const started = await this.#launch(files, log, context);
+    const toEnd = async (exit: QemuExit): Promise<MachineEnd> =>
+      this.#withVm(await endOf(this.#step.machine.program, exit, log));
+    if (!(started.qemu instanceof Qemu)) return toEnd(started.qemu);
+    const qemu = (this.#qemu = started.qemu);
+    const ended = qemu.exited.then(toEnd);
+    const forwards = await unlessAborted(answerOrEnd(forwardsIn(qemu, this.#step), ended), context.signal);
+    if ('problem' in forwards) return forwards;
+    this.#observe(log);
+    await this.#publish(qemu, files, log, forwards, { ended, isEmulated: started.isEmulated });
+    this.#tell(qemu, forwards, context);
+    return undefined;
+  }
+
+  /** Ends QEMU and gives back what the machine had; returns how QEMU had ended before, if it had. */
+  async stop(ending: Ending, context: StepContext): Promise<MachineEnd | undefined> {
+    this.machine?.hideSerial();
+    for (const end of this.#observers) end();
+    const ended = this.machine && (await Promise.race([this.machine.ended, Promise.resolve(undefined)]));
+    if (this.#qemu) await shutDown(this.#qemu, this.#watch, this.#step.vm, ending, context);
+    await this.#serialLog?.close();
+    await rm(this.#directory, { recursive: true, force: true });
+    return ended;
+  }
+
+  async #openLog(): Promise<LogPlace> {
+    const { vm, serialLog } = this.#step;
+    const onCut = (): void => this.#parts.warn(logCut(vm));
+    this.#serialLog =
+      serialLog === undefined
+        ? await openPrivateLog(this.#directory, onCut)
+        : await openKeptLog(serialLog, onCut);
+    return this.#serialLog.place;
+  }
+
+  async #launch(
+    files: readonly string[],
+    log: LogPlace,
+    context: StepContext,
+  ): Promise<{ readonly qemu: Qemu | QemuExit; readonly isEmulated: boolean }> {
+    const { vm, networks } = this.#step;
+    const { plugIn, socketsOf } = this.#parts;
+    const cards = networks.map(
+      ({ name }) =>
+        (channel: Duplex) =>
+          plugIn(name, vm, channel),
+    );
+    const { isEmulated, ...how } = launchOf(this.#step, files, socketsOf(vm), log.path, context);
+    return { qemu: await launch({ ...how, cards, watch: this.#watch }, context.signal), isEmulated };
+  }
+
+  #observe(log: LogPlace): void {
+    const { vm, showSerial } = this.#step;
+    const { outputOf, warn } = this.#parts;
+    if (showSerial === 'always') this.#observers.push(showLogs(log, outputOf(vm)));
+    const stop = watchKernel(log, {
+      panicked: () => this.#watch.tell('panicked'),
+      reported: (bug) => warn(kernelBug(vm, bug)),
+    });
+    this.#observers.push(stop);
+  }
+
+  /** Lets other steps, and other processes, find the machine. */
+  async #publish(
+    qemu: Qemu,
+    files: readonly string[],
+    log: LogPlace,
+    forwards: Forwards,
+    known: Pick<Machine, 'ended' | 'isEmulated'>,
+  ): Promise<void> {
+    const directory = this.#directory;
+    const { sshPort } = forwards;
+    const loginKey = keyFor(this.#step, files, directory);
+    const facts = publicFacts(this.#step, files, this.#step.serialLog ?? log.path, { ...forwards, loginKey });
+    this.machine = {
+      ...known,
+      pid: qemu.pid,
+      sshPort,
+      directory,
+      loginKey,
+      serialTail: () => serialTail(log),
+      hideSerial: showBoot(log, this.#step.showSerial),
+      network: qemu.networkBy(sshPort),
+      closePort: async (sharedLogin) => {
+        if (facts.ssh === undefined) return;
+        await publish(directory, qemu.pid, { ...facts, ssh: { ...facts.ssh, sharedLogin } });
+        await qemu.removeForward(facts.ssh.port);
+      },
+      ...this.#watch.view,
+    };
+    await publish(directory, qemu.pid, facts);
+  }
+
+  #tell({ pid }: Qemu, { sshPort, forwards }: Forwards, { note }: StepContext): void {
+    const { vm } = this.#step;
+    for (const forward of forwards) note(`VM ${vm}: ${shown(forward)}`);
+    trace('info', () => `VM ${vm}: QEMU is process ${pid}, ssh on port ${sshPort ?? 'none'}`);
+  }
+
+  /** Whoever tells of an end, it is the same problem. */
+  #withVm({ problem }: MachineEnd): MachineEnd {
+    return { problem: problem && { ...problem, where: { kind: 'vm', vm: this.#step.vm } } };
+  }
+}
+
+function kernelBug(vm: string, bug: string): Problem {
+  return {
+    reason: 'guest',
+    message: `the guest's kernel reported "${bug}"`,
+    where: { kind: 'vm', vm },
+    hint: 'its serial console has the rest: keep it with --log-dir',
+  };
+}
+
+/** Shows the serial output on our stdout or stderr, where it is to be seen until the guest is ready; returns what ends it. */
+function showBoot(log: LogPlace, how: BootMachine['showSerial']): () => void {
+  if (how !== 'boot' && how !== 'console') return () => undefined;
+  const stream = how === 'console' ? process.stdout : process.stderr;
+  return followSerial(log, (bytes) => void stream.write(bytes));
+}
+
+function showLogs(log: LogPlace, output: GuestOutput): () => void {
+  const end = followSerial(log, output.stdout);
+  return () => {
+    end();
+    output.end();
+  };
+}
+
+async function forwardsIn(qemu: Qemu, step: BootMachine): Promise<Forwards> {
+  const wanted = forwardsOf(step);
+  if (wanted.length === 0) return { sshPort: undefined, forwards: [] };
+  const [ssh, ...forwards] = await qemu.forwards(wanted);
+  return { sshPort: ssh?.host, forwards: forwards.filter((forward) => forward !== undefined) };
+}
+
+function shown({ address, host, guest, protocol }: ForwardSpec): string {
+  return `${address}:${host} → ${guest}/${protocol}`;
+}
+
+/** The files of a machine's disks: its own, or the images themselves where nothing of it is kept. */
+function filesOf({ vm, disks, images }: BootMachine, disksOf: FindDisks): readonly string[] {
+  return disks === 'stored' ? disksOf(vm) : images.map(({ backend, name }) => imagePath(backend, name));
+}
+
+/** A guest that stays keeps the key that it was given, and others of us need it for its next start. */
+function keyFor({ disks }: BootMachine, [first = '']: readonly string[], directory: string): string {
+  return disks === 'stored' ? loginKeyOf(dirname(first)) : join(directory, 'login-key');
+}
+
+/** What other processes are told of a machine. */
+function publicFacts(
+  { instance, vmstore, disks, images, ssh }: BootMachine,
+  files: readonly string[],
+  serialLog: string,
+  { sshPort, forwards, loginKey }: Forwards & Pick<Machine, 'loginKey'>,
+): Parameters<typeof publish>[2] {
+  return {
+    name: instance,
+    since: new Date().toISOString(),
+    vmstore,
+    stored: disks === 'stored',
+    images: images.map((image) => image.name),
+    files,
+    forwards,
+    serialLog,
+    ...(ssh && sshPort !== undefined
+      ? { ssh: { port: sshPort, user: ssh.user, program: ssh.program, options: ssh.options, loginKey } }
+      : {}),
+  };
+}

@@ -1,0 +1,32 @@
+import type { Ending } from '../config/vm-spec.ts';
+import type { StepContext } from '../plan/contract.ts';
+import type { Problem } from '../problem.ts';
+import type { GuestWatch } from './guest-watch.ts';
+import type { Qemu } from './machine.ts';
+
+/** Ends QEMU, in order where that makes a difference and the guest still answers. */
+export async function shutDown(
+  qemu: Qemu,
+  watch: GuestWatch,
+  vm: string,
+  ending: Ending,
+  { signal, note, warn }: StepContext,
+): Promise<void> {
+  if (ending.kind === 'at-once') return qemu.quit();
+  if (watch.isGivenUp) {
+    if (!watch.hasPanicked && !qemu.isOver) note(`VM ${vm} does not answer; ending it at once`);
+    return qemu.terminate();
+  }
+  const outcome = await qemu.powerDown(ending.timeout, signal);
+  if (outcome === 'too-slow') warn(tooSlow(vm, ending.timeout));
+  if (outcome === 'no-answer') note(`VM ${vm} does not answer; it was ended at once`);
+}
+
+function tooSlow(vm: string, timeout: number): Problem {
+  return {
+    reason: 'machine',
+    message: `the guest did not shut down within ${timeout} s and was terminated`,
+    where: { kind: 'vm', vm },
+    hint: 'give it more time with --shutdown-timeout',
+  };
+}
