@@ -8,7 +8,11 @@ const room = (name, allowed) => ({
   from: { path: `^src/${name}/` },
   to: {
     path: '^src/',
-    pathNot: [`^src/${name}/`, '^src/(problem|visible)\\.ts$', ...allowed.map((one) => `^src/${one}/`)],
+    pathNot: [
+      `^src/${name}/`,
+      '^src/(problem|visible|lazily)\\.ts$',
+      ...allowed.map((one) => `^src/${one}/`),
+    ],
   },
 });
 

@@ -37,6 +37,8 @@ export default tseslint.config(
         process: 'readonly',
         console: 'readonly',
         module: 'writable',
+        require: 'readonly',
+        __dirname: 'readonly',
         Buffer: 'readonly',
         setTimeout: 'readonly',
         URL: 'readonly',

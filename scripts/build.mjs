@@ -1,47 +1,73 @@
 // Bundles src/main.ts and all that it imports into dist/: one entry, one chunk of what every command needs, and a chunk for
 // each part that is loaded late.
-import { chmodSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { rolldown } from 'rolldown';
+import { launchable } from './build/late-requires.mjs';
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
 
 /** What any command loads but `--version`: one file of it is read in half the time of the thirty that it would be. */
 const CORE = [
-  /\/src\/(problem|(options|config|plan|host)\/.*)\.ts$/,
+  /\/src\/(problem|visible|lazily|(options|host)\/.*)\.ts$/,
   /\/src\/entry\/(obey|fulfil|answers|saying|signals)\.ts$/,
-  /\/src\/cli\/(program|command|report|plan-view|commands\/.*)\.ts$/,
+  /\/src\/cli\/(program|command|report|commands\/.*)\.ts$/,
   /\/src\/run\/pro[^/]*\.ts$/,
-  /\/src\/report\/report-file\.ts$/,
   /\/src\/(vmstore|image)\/(list|store|qemu-img)\.ts$/,
-  /\/node_modules\/(zod|commander|smol-toml|damerau-levenshtein|which|isexe)\//,
+  /\/node_modules\/commander\//,
+  /\/src\/(report\/report-file|config\/merge)\.ts$/,
+  /rolldown.runtime/,
+];
+
+/** What reads a Transientfile and plans. */
+const PROJECT = [
+  /\/src\/(config|plan)\/.*\.ts$/,
+  /\/src\/cli\/plan-view\.ts$/,
+  /\/node_modules\/smol-toml\//,
+];
+
+const GROUPS = [
+  { name: 'json-schema', test: /\/node_modules\/zod\/v4\/core\/(to-json-schema|json-schema.*)\.js$/ },
+  { name: 'zod', test: /\/(node_modules\/zod\/|src\/options\/zod-settings\.ts$)/ },
+  { name: 'issues', test: /\/(node_modules\/damerau-levenshtein\/|src\/options\/issues\.ts$)/ },
+  { name: 'programs', test: /\/(node_modules\/(which|isexe)\/|src\/host\/program\.ts$)/ },
+  { name: 'core', test: (id) => CORE.some((pattern) => pattern.test(id)) },
+  { name: 'project', test: (id) => PROJECT.some((pattern) => pattern.test(id)) },
 ];
 
 const bundle = await rolldown({
-  input: { transient: 'src/main.ts' },
+  input: { main: 'src/main.ts' },
   platform: 'node',
+  preserveEntrySignatures: 'allow-extension',
   // optional native parts of ssh2: it falls back to what Node itself offers
   external: ['cpu-features', /sshcrypto\.node$/],
   transform: { target: 'node20.19', define: { TRANSIENT_VERSION: JSON.stringify(version) } },
   // a module of the core is often imported late as well, to say that nothing else needs it
   checks: { ineffectiveDynamicImport: false },
 });
-const { output } = await bundle.write({
-  dir: 'dist',
-  cleanDir: true,
+const { output } = await bundle.generate({
   // is loaded in two thirds of the time that Node takes for ES modules
   format: 'cjs',
   // names and lines stay, for stacks that people send us
   minify: { compress: true, mangle: false, codegen: { removeWhitespace: false } },
-  comments: { legal: false },
-  chunkFileNames: 'chunks/[name]-[hash].js',
-  codeSplitting: { groups: [{ name: 'core', test: (id) => CORE.some((pattern) => pattern.test(id)) }] },
+  comments: false,
+  entryFileNames: '[name]-[hash].js',
+  chunkFileNames: '[name]-[hash].js',
+  codeSplitting: { groups: GROUPS, includeDependenciesRecursively: false },
 });
 await bundle.close();
+const parts = output.filter(({ type }) => type === 'chunk');
+rmSync('dist', { recursive: true, force: true });
+mkdirSync('dist/chunks', { recursive: true });
+for (const { fileName, code } of parts) writeFileSync(join('dist/chunks', fileName), launchable(code));
+const main = parts.find(({ isEntry }) => isEntry);
+const launcher = readFileSync('scripts/build/launcher.cjs', 'utf8');
+writeFileSync('dist/transient.js', launcher.replace('__MAIN__', main.fileName), { mode: 0o755 });
 writeFileSync('dist/package.json', JSON.stringify({ type: 'commonjs' }));
-chmodSync('dist/transient.js', 0o755);
-const modules = output.flatMap((part) => (part.type === 'chunk' ? part.moduleIds : []));
+const modules = parts.flatMap(({ moduleIds }) => moduleIds);
 writeFileSync('dist/THIRD-PARTY-LICENSES.txt', licenses(packagesOf(modules)));
+execFileSync(process.execPath, ['scripts/build/code-cache.cjs'], { stdio: ['ignore', 'ignore', 'ignore'] });
 
 /** The directories of the packages of which something is in the bundle. */
 function packagesOf(ids) {

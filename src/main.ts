@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+import { ownStreams, writeOut } from './entry/own-streams.ts';
 import { SUPERVISE } from './entry/supervise-argument.ts';
 import type { SupervisedProject } from './run/supervise.ts';
 
@@ -10,7 +10,7 @@ const COMPLETE = '__complete';
 // what is imported here is loaded for --version too
 async function main(argv: readonly string[]): Promise<number> {
   if (argv.length === 1 && argv[0] === '--version') {
-    process.stdout.write(`transient ${TRANSIENT_VERSION}\n`);
+    writeOut(`transient ${TRANSIENT_VERSION}\n`);
     return 0;
   }
   const [first, second] = argv;
@@ -27,11 +27,11 @@ async function main(argv: readonly string[]): Promise<number> {
 }
 
 // a reader that went away (head, a closed terminal) is no reason to fail, nor to leave a machine running
-for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+const streams = ownStreams((stream) => stream.on('error', () => undefined));
 
 /** Ends once all that was said has been read: a pipe takes what it has room for, and exit() drops the rest. */
 async function exit(code: number): Promise<never> {
-  await Promise.all([process.stdout, process.stderr].map(flushed));
+  await Promise.all(streams().map(flushed));
   process.exit(code);
 }
 

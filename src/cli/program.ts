@@ -102,26 +102,35 @@ function choose(argv: readonly string[]): Result<Chosen | { text: string }> {
   let chosen: Chosen | undefined;
   let printed = '';
   const print = (text: string): void => void (printed += text);
-  const program = buildProgram(argv, (choice) => (chosen = choice), print);
+  const meant = meantIn(argv);
+  const program = buildProgram(meant, (choice) => (chosen = choice), print);
   try {
     program.parse(argv, { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.code === 'commander.helpDisplayed') return ok({ text: printed });
-    return failed(usageProblem(error, printed, meantIn(argv)));
+    return failed(usageProblem(error, printed, meant?.def));
   }
   return chosen === undefined ? failed(usageProblem(undefined, printed, undefined)) : ok(chosen);
 }
 
+/** The command that seems to be meant. */
+interface Meant {
+  readonly def: CommandDef;
+  /** Nothing but flags stands before it, so that no other can be meant. */
+  readonly isSure: boolean;
+}
+
 /** The command whose words are the first that are typed, but for values of flags that may stand before it. */
-function meantIn(argv: readonly string[]): CommandDef | undefined {
+function meantIn(argv: readonly string[]): Meant | undefined {
   const words = argv.filter((_word, index) => !VALUED.includes(argv[index - 1] ?? ''));
   const places = COMMANDS.flatMap((def) => {
     const [first = '', second] = def.name.split(' ');
     const at = words.indexOf(first);
     return at >= 0 && (second === undefined || words[at + 1] === second) ? [{ def, at }] : [];
   });
-  return places.toSorted((one, other) => one.at - other.at)[0]?.def;
+  const [first] = places.toSorted((one, other) => one.at - other.at);
+  return first && { def: first.def, isSure: words.slice(0, first.at).every((word) => word.startsWith('-')) };
 }
 
 /** Flags of all commands that a value follows. */
@@ -130,7 +139,7 @@ const VALUED = optionsIn('everywhere')
   .map((name) => `--${name}`);
 
 function buildProgram(
-  argv: readonly string[],
+  meant: Meant | undefined,
   onChoice: (chosen: Chosen) => void,
   print: (text: string) => void,
 ): Command {
@@ -141,12 +150,11 @@ function buildProgram(
     .option('--version', 'print the version')
     .helpCommand(false);
   const globalFlags = addFlags(program, 'everywhere');
-  const meant = meantIn(argv);
-  for (const def of COMMANDS) {
+  // the command that is meant is enough, and quicker than all of them
+  for (const def of meant?.isSure === true ? [meant.def] : COMMANDS) {
     const { parent, name } = placeOf(def, program, print);
     const command = configured(parent.command(`${name} ${def.operands}`), print).description(def.help);
-    // the flags of the command that is meant are enough, and quicker than those of all
-    if (meant !== undefined && def !== meant) continue;
+    if (meant !== undefined && def !== meant.def) continue;
     const flags = addFlags(command, def.scope);
     for (const own of def.switches) command.addOption(optionOf(own));
     if (def.takesQemuArguments) command.usage(`[options] ${def.operands} [-- QEMU-ARGUMENT...]`);

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
+import { lazily } from '../lazily.ts';
 import { didYouMean } from '../options/issues.ts';
 import type { Ipv4, Subnet } from '../options/ipv4.ts';
 import {
@@ -37,32 +38,40 @@ function parseSubnet(said: string): Subnet | string {
   return isForHosts ? subnet : 'must be a range that hosts can have, such as "10.77.0.0/24"';
 }
 
-const subnet = z.string().refine((said) => typeof parseSubnet(said) !== 'string', {
-  error: (issue) => parseSubnet(issue.input as string) as string,
-});
+const subnet = lazily(() =>
+  z.string().refine((said) => typeof parseSubnet(said) !== 'string', {
+    error: (issue) => parseSubnet(issue.input as string) as string,
+  }),
+);
 
-const address = z.string().refine((said) => parseIpv4(said) !== undefined, {
-  error: 'must be an IPv4 address such as "10.77.0.5"',
-});
+const address = lazily(() =>
+  z.string().refine((said) => parseIpv4(said) !== undefined, {
+    error: 'must be an IPv4 address such as "10.77.0.5"',
+  }),
+);
 
 /** A table of `[networks]`. */
-export const networkShape = z.strictObject({
-  subnet: subnet
-    .optional()
-    .describe('addresses of the network [default: a range of 10.77.0.0/16 of its own]'),
-});
+export const networkShape = lazily(() =>
+  z.strictObject({
+    subnet: subnet()
+      .optional()
+      .describe('addresses of the network [default: a range of 10.77.0.0/16 of its own]'),
+  }),
+);
 
 /** The key `networks` of a VM. */
-export const memberships = z
-  .array(
-    z.union([z.string(), z.strictObject({ name: z.string(), address: address.optional() })], {
-      error: 'must be the name of a network, or a table such as { name = "lan", address = "10.77.0.5" }',
-    }),
-  )
-  .optional()
-  .describe(
-    'networks of this file that the VM has a card in: a name, or { name = "lan", address = "10.77.0.5" }',
-  );
+export const memberships = lazily(() =>
+  z
+    .array(
+      z.union([z.string(), z.strictObject({ name: z.string(), address: address().optional() })], {
+        error: 'must be the name of a network, or a table such as { name = "lan", address = "10.77.0.5" }',
+      }),
+    )
+    .optional()
+    .describe(
+      'networks of this file that the VM has a card in: a name, or { name = "lan", address = "10.77.0.5" }',
+    ),
+);
 
 /** A network as far as it can be read: other parts of the file may be wrong. */
 interface Network {

@@ -76,7 +76,8 @@ function imageless(document: Document): Problem[] {
 
 /** A bare name beside `[images]` that looks like one of them is a misspelling, not an image of the backend. */
 function unknownImage(document: Document, { images }: Names, { image }: VmNames): Problem[] {
-  if (!image?.name || images.includes(image.name) || image.name.includes(',')) return [];
+  if (images.length === 0 || !image?.name || images.includes(image.name) || image.name.includes(','))
+    return [];
   const hint = didYouMean(image.name, images);
   if (hint === undefined) return [];
   const where = inFile(document, image.path, 'value');

@@ -148,7 +148,7 @@ export async function readStoredVm(
   if (faults.length > 0) return failed(...(await placed(faults, document.value)));
   if (!('primary-image' in document.value.data)) return failed(noImage(shown));
   const { 'primary-image': primaryImage, ...values } = withoutForeign(document.value.data);
-  const schema = z.strictObject({ 'primary-image': imageSpec, ...storedShape() });
+  const schema = z.strictObject({ 'primary-image': imageSpec(), ...storedShape() });
   const checked = schema.safeParse({ 'primary-image': primaryImage, ...values }, { reportInput: true });
   if (!checked.success) {
     const problems = problemsOf(checked.error, subjectIn(document.value));

@@ -11,7 +11,7 @@ import { networksOf } from './networks.ts';
 import { inFile, placed } from './placement.ts';
 import { brokenReferences } from './references.ts';
 import type { SaidDependency } from './transientfile-schema.ts';
-import { keysAt, transientfileSchema } from './transientfile-schema.ts';
+import { keysAt, schemaFor } from './transientfile-schema.ts';
 import { itemsOf } from './vm-keys.ts';
 import type { Dependency } from './vm-spec.ts';
 import type { NetworkCard } from './vm-spec.ts';
@@ -85,7 +85,7 @@ export async function loadTransientfile(
 
 /** Checks a parsed document; the problems know their key path, not yet their line. */
 export function checkTransientfile(document: Document, base: string): Result<Transientfile> {
-  const checked = transientfileSchema().safeParse(document.data, { reportInput: true });
+  const checked = schemaFor(document).safeParse(document.data, { reportInput: true });
   const networks = networksOf(document, projectOf(document, base));
   const problems = [
     ...document.faults,

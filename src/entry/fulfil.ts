@@ -5,8 +5,11 @@ import * as answers from './answers.ts';
 import { note, print, refuse } from './saying.ts';
 import { listenForSignals } from './signals.ts';
 
-/** Does what a command wants done; returns our exit code. What is loaded here is needed by that one intent alone. */
-export async function fulfil(intent: Intent, looks: Looks): Promise<number> {
+/**
+ * Does what a command wants done; returns our exit code. What is loaded here is needed by that one intent alone, and what
+ * stderr can show is only asked where something is shown there.
+ */
+export async function fulfil(intent: Intent, looks: () => Looks): Promise<number> {
   switch (intent.kind) {
     case 'images':
       return answers.showImages(intent);
@@ -19,27 +22,27 @@ export async function fulfil(intent: Intent, looks: Looks): Promise<number> {
     case 'ssh-config':
       return answers.showSshConfig(intent);
     case 'init':
-      return answers.initialize(intent, looks);
+      return answers.initialize(intent, looks());
     case 'logs':
       return answers.showLog(intent);
     case 'say':
       return note(intent.note);
     case 'order': {
       const { order } = await import('./supervised.ts');
-      return (await refuseObstacles(intent.order.plan, looks)) ?? order(intent, listenForSignals());
+      return (await refuseObstacles(intent.order.plan, looks())) ?? order(intent, listenForSignals());
     }
     case 'watch': {
       const { watch } = await import('./supervised.ts');
       // what keeps the first plan from being performed is no reason to wait for a change
       const first = await intent.replan([], []);
-      if (!first.ok) return refuse(first.problems, looks);
+      if (!first.ok) return refuse(first.problems, looks());
       return (
-        (await refuseObstacles(first.value.order.plan, looks)) ?? watch(intent, looks, listenForSignals())
+        (await refuseObstacles(first.value.order.plan, looks())) ?? watch(intent, looks(), listenForSignals())
       );
     }
     case 'perform': {
       const { perform } = await import('./perform.ts');
-      return perform(intent, looks, listenForSignals());
+      return perform(intent, looks(), listenForSignals());
     }
     case 'tree':
     case 'json':

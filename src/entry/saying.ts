@@ -1,10 +1,11 @@
 import { exitCodeOf, looksOf, reportProblems, type Looks } from '../cli/report.ts';
 import type { Problem } from '../problem.ts';
 import { problemOf } from '../problem.ts';
+import { writeOut } from './own-streams.ts';
 
 /** A result: to stdout, as it is. */
 export function print(text: string): number {
-  process.stdout.write(text);
+  writeOut(text);
   return 0;
 }
 

@@ -1,9 +1,12 @@
 import * as z from 'zod';
+import { lazily } from '../lazily.ts';
 
 /** One process for good, as a record names it (process-mark.ts). */
-export const processMark = z.object({
-  pid: z.int(),
-  started: z.number(),
-  boot: z.string(),
-  space: z.string(),
-});
+export const processMark = lazily(() =>
+  z.object({
+    pid: z.int(),
+    started: z.number(),
+    boot: z.string(),
+    space: z.string(),
+  }),
+);

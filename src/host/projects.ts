@@ -4,6 +4,7 @@ import { createConnection, createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
 import { join } from 'node:path';
 import * as z from 'zod';
+import { lazily } from '../lazily.ts';
 import { TransientError, problemOf } from '../problem.ts';
 import { patience, within } from './deadline.ts';
 import { eachLine } from './lines.ts';
@@ -18,31 +19,35 @@ const SOCKET = 'control';
 /** Name of the file in a supervisor's run directory that has all that its VMs and it itself said. */
 export const SUPERVISOR_LOG = 'log';
 
-const supervisedVm = z.object({
-  /** Its name in the file, and the one that it has while it runs. */
-  name: z.string(),
-  instance: z.string(),
-  /** Changes when what the file says of it does. */
-  digest: z.string(),
-  /** VMs that are ended after it. */
-  dependsOn: z.array(z.string()).readonly(),
-  state: z.enum(['starting', 'running', 'done', 'failed', 'ended']),
-});
+const supervisedVm = lazily(() =>
+  z.object({
+    /** Its name in the file, and the one that it has while it runs. */
+    name: z.string(),
+    instance: z.string(),
+    /** Changes when what the file says of it does. */
+    digest: z.string(),
+    /** VMs that are ended after it. */
+    dependsOn: z.array(z.string()).readonly(),
+    state: z.enum(['starting', 'running', 'done', 'failed', 'ended']),
+  }),
+);
 
-export type SupervisedVm = z.infer<typeof supervisedVm>;
+export type SupervisedVm = z.infer<ReturnType<typeof supervisedVm>>;
 
-const projectRecord = z.object({
-  /** The Transientfile, without links. */
-  file: z.string(),
-  project: z.string(),
-  /** The private directory of the supervisor. */
-  run: z.string(),
-  owner: processMark,
-  vms: z.array(supervisedVm).readonly(),
-});
+const projectRecord = lazily(() =>
+  z.object({
+    /** The Transientfile, without links. */
+    file: z.string(),
+    project: z.string(),
+    /** The private directory of the supervisor. */
+    run: z.string(),
+    owner: processMark(),
+    vms: z.array(supervisedVm()).readonly(),
+  }),
+);
 
 /** A project whose VMs a process of its own runs. */
-export type ProjectRecord = z.infer<typeof projectRecord>;
+export type ProjectRecord = z.infer<ReturnType<typeof projectRecord>>;
 
 /** Tells other processes of the project that we run. */
 export async function publishProject(
@@ -75,29 +80,26 @@ function keyOf(file: string): string {
 }
 
 /** What is left of a project whose VMs ended by themselves, until somebody has heard of it. */
-export async function endedProject(
+export function endedProject(
   environment: NodeJS.ProcessEnv,
   file: string,
 ): Promise<ProjectRecord | undefined> {
-  const bases = await runtimeBases(environment);
-  const found = await Promise.all(bases.map((base) => readEnded(join(base, endedName(file)))));
-  return found.find((project) => project !== undefined);
+  const found = runtimeBases(environment).map((base) => readEnded(join(base, endedName(file))));
+  return Promise.resolve(found.find((project) => project !== undefined));
 }
 
 /** All of those. */
-async function endedProjects(environment: NodeJS.ProcessEnv): Promise<ProjectRecord[]> {
-  const bases = await runtimeBases(environment);
-  const names = await Promise.all(
-    bases.map(async (base) =>
-      (await namesIn(base)).filter((name) => name.startsWith('ended-')).map((name) => join(base, name)),
-    ),
+function endedProjects(environment: NodeJS.ProcessEnv): ProjectRecord[] {
+  const directories = runtimeBases(environment).flatMap((base) =>
+    namesIn(base)
+      .filter((name) => name.startsWith('ended-'))
+      .map((name) => join(base, name)),
   );
-  const found = await Promise.all(names.flat().map(readEnded));
-  return found.filter((project) => project !== undefined);
+  return directories.map(readEnded).filter((project) => project !== undefined);
 }
 
-async function readEnded(directory: string): Promise<ProjectRecord | undefined> {
-  const record = await readRecord(join(directory, RECORD), projectRecord);
+function readEnded(directory: string): ProjectRecord | undefined {
+  const record = readRecord(join(directory, RECORD), projectRecord);
   return record && { ...record, run: directory };
 }
 
@@ -109,7 +111,7 @@ export async function forgetEnded(environment: NodeJS.ProcessEnv, file: string):
 
 /** The VMs of all projects, of those too that have ended, which were up and ended by themselves. */
 export async function endedVms(environment: NodeJS.ProcessEnv): Promise<SupervisedVm[]> {
-  const projects = [...(await allProjects(environment)), ...(await endedProjects(environment))];
+  const projects = [...(await allProjects(environment)), ...endedProjects(environment)];
   return projects.flatMap(({ vms }) => vms.filter(({ state }) => state === 'ended'));
 }
 
@@ -121,21 +123,23 @@ export async function projectOf(
   return (await allProjects(environment)).find((project) => project.owner.pid === pid);
 }
 
-async function allProjects(environment: NodeJS.ProcessEnv): Promise<ProjectRecord[]> {
-  const runs = await runDirectories(environment);
-  const found = await Promise.all(runs.map((run) => readRecord(join(run, RECORD), projectRecord)));
-  return found.filter((project) => project !== undefined).filter((project) => isAlive(project.owner));
+function allProjects(environment: NodeJS.ProcessEnv): Promise<ProjectRecord[]> {
+  const found = runDirectories(environment).map((run) => readRecord(join(run, RECORD), projectRecord));
+  const known = found.filter((project) => project !== undefined);
+  return Promise.resolve(known.filter((project) => isAlive(project.owner)));
 }
 
-const event = z.union([
-  z.object({ accepted: z.literal(true) }),
-  z.object({ line: z.string() }),
-  z.object({ output: z.string() }),
-  z.object({ exit: z.int() }),
-]);
+const event = lazily(() =>
+  z.union([
+    z.object({ accepted: z.literal(true) }),
+    z.object({ line: z.string() }),
+    z.object({ output: z.string() }),
+    z.object({ exit: z.int() }),
+  ]),
+);
 
 /** What a supervisor tells whoever asked it: that it heard, a line for people, bytes of a guest's stdout (base64), the end. */
-export type ProjectEvent = z.infer<typeof event>;
+export type ProjectEvent = z.infer<ReturnType<typeof event>>;
 
 /** A request is a plan; a longer one is none of ours, in bytes. */
 const LONGEST = 64 * 1024 * 1024;
@@ -216,7 +220,7 @@ export async function askProject(
   hearing.signal.addEventListener('abort', leave, { once: true });
   const take = (line: string): void => {
     hearing[Symbol.dispose]();
-    const news = event.parse(JSON.parse(line));
+    const news = event().parse(JSON.parse(line));
     if ('exit' in news) exit = news.exit;
     else hear(news);
   };

@@ -1,21 +1,25 @@
-import { readFile, readdir, rename, writeFile } from 'node:fs/promises';
+import { readFileSync, readdirSync } from 'node:fs';
+import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type * as z from 'zod';
 import { runtimeBases } from './run-directory.ts';
 
 /** The run directories of all processes of this user, wherever its sessions put them. */
-export async function runDirectories(environment: NodeJS.ProcessEnv): Promise<string[]> {
-  const bases = await runtimeBases(environment);
-  const runs = await Promise.all(
-    bases.map(async (base) =>
-      (await namesIn(base)).filter((name) => name.startsWith('run-')).map((name) => join(base, name)),
-    ),
+export function runDirectories(environment: NodeJS.ProcessEnv): string[] {
+  return runtimeBases(environment).flatMap((base) =>
+    namesIn(base)
+      .filter((name) => name.startsWith('run-'))
+      .map((name) => join(base, name)),
   );
-  return runs.flat();
 }
 
-export async function namesIn(directory: string): Promise<string[]> {
-  return readdir(directory).catch(() => []);
+// what is read here is small, and read by commands that need node:fs/promises, which takes time to load, for nothing else
+export function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
 }
 
 /** In one step, so that no reader finds half of it. */
@@ -25,9 +29,10 @@ export async function writeRecord(directory: string, name: string, record: unkno
   await rename(written, join(directory, name));
 }
 
-export async function readRecord<T>(path: string, schema: z.ZodType<T>): Promise<T | undefined> {
+export function readRecord<T>(path: string, schema: () => z.ZodType<T>): T | undefined {
   try {
-    return schema.safeParse(JSON.parse(await readFile(path, 'utf8'))).data;
+    const text = readFileSync(path, 'utf8');
+    return schema().safeParse(JSON.parse(text)).data;
   } catch {
     return undefined;
   }

@@ -1,5 +1,6 @@
-import { constants, rmSync } from 'node:fs';
-import { chmod, lstat, mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { constants, lstatSync, rmSync, statSync } from 'node:fs';
+import { chmod, mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { TransientError, systemMessage } from '../problem.ts';
@@ -67,17 +68,18 @@ async function remove(path: string, lock: Lock | undefined): Promise<void> {
  * Where run directories of this user can lie, as far as nobody else can write there: a session with a runtime directory
  * and one without it (cron, sudo) put them in different places.
  */
-export async function runtimeBases(environment: NodeJS.ProcessEnv): Promise<string[]> {
+export function runtimeBases(environment: NodeJS.ProcessEnv): string[] {
   const candidates = [baseIn(environment), `/run/user/${userId()}/transient`, baseIn({})];
-  const trusted = await Promise.all(
-    [...new Set(candidates)].map(async (base) =>
-      refuseForeign(base, 'the runtime directory', lstat).then(
-        () => base,
-        () => undefined,
-      ),
-    ),
-  );
-  return trusted.filter((base) => base !== undefined);
+  return [...new Set(candidates)].filter(isTrusted);
+}
+
+function isTrusted(base: string): boolean {
+  try {
+    refuseForeign(base, 'the runtime directory', lstatSync);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function baseIn({ XDG_RUNTIME_DIR: runtime }: NodeJS.ProcessEnv): string {
@@ -91,7 +93,7 @@ function userId(): number {
 /** Where run directories of this process lie: made where it is missing, refused where others could write. */
 export async function privateBase(environment: NodeJS.ProcessEnv): Promise<string> {
   const runtime = environment['XDG_RUNTIME_DIR'];
-  if (runtime) await refuseForeign(runtime, 'XDG_RUNTIME_DIR', stat);
+  if (runtime) refuseForeign(runtime, 'XDG_RUNTIME_DIR', statSync);
   const base = baseIn(environment);
   try {
     await mkdir(base, { mode: 0o700 });
@@ -99,21 +101,27 @@ export async function privateBase(environment: NodeJS.ProcessEnv): Promise<strin
     if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw unusable(base, systemMessage(cause), cause);
   }
   // in a shared /tmp anybody can be there first: a link or a directory of another user is not ours to use
-  await refuseForeign(base, 'the runtime directory', lstat);
+  refuseForeign(base, 'the runtime directory', lstatSync);
   await chmod(base, 0o700);
   return base;
 }
 
-async function refuseForeign(path: string, what: string, look: typeof lstat): Promise<void> {
-  const found = await look(path).catch((cause: unknown) => {
-    throw unusable(path, `${what}: ${systemMessage(cause)}`, cause);
-  });
+function refuseForeign(path: string, what: string, look: (path: string) => Stats): void {
+  const found = seen(path, what, look);
   if (!found.isDirectory()) throw unusable(path, `${what} is not a directory`);
   const us = process.getuid?.();
   if (us !== undefined && found.uid !== us) {
     throw unusable(path, `${what} belongs to user ${found.uid}, and we are user ${us}`);
   }
   if (us !== 0 && (found.mode & constants.S_IWUSR) === 0) throw unusable(path, `${what} is not writable`);
+}
+
+function seen(path: string, what: string, look: (path: string) => Stats): Stats {
+  try {
+    return look(path);
+  } catch (cause) {
+    throw unusable(path, `${what}: ${systemMessage(cause)}`, cause);
+  }
 }
 
 function unusable(path: string, why: string, cause?: unknown): TransientError {
@@ -129,8 +137,7 @@ function unusable(path: string, why: string, cause?: unknown): TransientError {
 
 /** Removes the run directories of processes that died without doing so. */
 export async function sweepRunDirectories(environment: NodeJS.ProcessEnv): Promise<void> {
-  const bases = await runtimeBases(environment);
-  await Promise.all(bases.map((base) => sweep(base)));
+  await Promise.all(runtimeBases(environment).map((base) => sweep(base)));
 }
 
 /** Removes what lies in the directories of processes that are gone: their lock is free. */

@@ -1,6 +1,8 @@
-import { realpath, rm, writeFile } from 'node:fs/promises';
+import { realpathSync } from 'node:fs';
+import { rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import * as z from 'zod';
+import { lazily } from '../lazily.ts';
 import { errorCode } from '../problem.ts';
 import { processMark } from './process-mark-schema.ts';
 import { isAlive, markOf } from './process-mark.ts';
@@ -12,60 +14,66 @@ const RECORD = 'vm.json';
 /** Begin of the names of files in a run directory that tell which VMs of a store its process holds. */
 const HOLD = 'hold-';
 
-const runningVm = z.object({
-  name: z.string(),
-  vmstore: z.string(),
-  /** Whether it has a place in the VM store; a stateless one only runs. */
-  stored: z.boolean(),
-  /** The images of its disks by their names, the first disk's first, and the files that QEMU has open. */
-  images: z.array(z.string()).readonly(),
-  files: z.array(z.string()).readonly(),
-  /** What its serial console has said so far. */
-  serialLog: z.string().optional(),
-  /** When it was booted, as ISO time. */
-  since: z.string(),
-  /** The private directory of its owner. */
-  run: z.string(),
-  /** The transient that runs it, and its QEMU. */
-  owner: processMark,
-  qemu: processMark,
-  /** How it is reached over ssh: a port of 127.0.0.1, and what its owner would use there. */
-  ssh: z
-    .object({
-      port: z.int(),
-      /** The socket of a login that sessions can share (ssh_config(5), ControlPath), where that is the only way in. */
-      sharedLogin: z.string().optional(),
-      user: z.string(),
-      program: z.string(),
-      options: z.array(z.string()).readonly(),
-      /** The private key that the guest may have been given. */
-      loginKey: z.string().default(''),
-    })
-    .optional(),
-  /** Ports of the host that lead to ports of the guest. */
-  forwards: z
-    .array(z.object({ address: z.string(), host: z.int(), guest: z.int(), protocol: z.enum(['tcp', 'udp']) }))
-    .readonly()
-    .default([]),
-});
+const runningVm = lazily(() =>
+  z.object({
+    name: z.string(),
+    vmstore: z.string(),
+    /** Whether it has a place in the VM store; a stateless one only runs. */
+    stored: z.boolean(),
+    /** The images of its disks by their names, the first disk's first, and the files that QEMU has open. */
+    images: z.array(z.string()).readonly(),
+    files: z.array(z.string()).readonly(),
+    /** What its serial console has said so far. */
+    serialLog: z.string().optional(),
+    /** When it was booted, as ISO time. */
+    since: z.string(),
+    /** The private directory of its owner. */
+    run: z.string(),
+    /** The transient that runs it, and its QEMU. */
+    owner: processMark(),
+    qemu: processMark(),
+    /** How it is reached over ssh: a port of 127.0.0.1, and what its owner would use there. */
+    ssh: z
+      .object({
+        port: z.int(),
+        /** The socket of a login that sessions can share (ssh_config(5), ControlPath), where that is the only way in. */
+        sharedLogin: z.string().optional(),
+        user: z.string(),
+        program: z.string(),
+        options: z.array(z.string()).readonly(),
+        /** The private key that the guest may have been given. */
+        loginKey: z.string().default(''),
+      })
+      .optional(),
+    /** Ports of the host that lead to ports of the guest. */
+    forwards: z
+      .array(
+        z.object({ address: z.string(), host: z.int(), guest: z.int(), protocol: z.enum(['tcp', 'udp']) }),
+      )
+      .readonly()
+      .default([]),
+  }),
+);
 
 /** A VM that runs, as its owner tells of it. */
-export type RunningVm = z.infer<typeof runningVm> & {
+export type RunningVm = z.infer<ReturnType<typeof runningVm>> & {
   /** What its owner keeps for this machine alone, and removes with it. */
   readonly directory: string;
 };
 
-const hold = z.object({
-  name: z.string(),
-  vmstore: z.string(),
-  purpose: z.enum(['run', 'commit', 'copy']),
-  since: z.string(),
-  run: z.string(),
-  owner: processMark,
-});
+const hold = lazily(() =>
+  z.object({
+    name: z.string(),
+    vmstore: z.string(),
+    purpose: z.enum(['run', 'commit', 'copy']),
+    since: z.string(),
+    run: z.string(),
+    owner: processMark(),
+  }),
+);
 
 /** A VM of a store that a process has for itself, running or not. */
-export type Hold = z.infer<typeof hold>;
+export type Hold = z.infer<ReturnType<typeof hold>>;
 
 /** Tells other processes of a machine; the record is gone with the machine's directory. */
 export async function publish(
@@ -102,55 +110,53 @@ export async function askedFirst({ run }: Pick<RunningVm, 'run'>): Promise<boole
 
 /** The VMs of a store that run now, by name. */
 export async function runningVms(environment: NodeJS.ProcessEnv, vmstore: string): Promise<RunningVm[]> {
-  const here = await ofStore(await allRunningVms(environment), vmstore);
+  const here = ofStore(await allRunningVms(environment), vmstore);
   return here.sort((a, b) => (a.name < b.name ? -1 : Number(a.name > b.name)));
 }
 
 /** The VMs of this user that run now, whatever their store. A record whose owner or QEMU is gone is not believed. */
-export async function allRunningVms(environment: NodeJS.ProcessEnv): Promise<RunningVm[]> {
-  const runs = await runDirectories(environment);
-  const machines = (await Promise.all(runs.map((run) => machinesIn(run)))).flat();
-  const vms = await Promise.all(
-    machines.map(async (directory) => {
-      const record = await readRecord(join(directory, RECORD), runningVm);
+export function allRunningVms(environment: NodeJS.ProcessEnv): Promise<RunningVm[]> {
+  const vms = runDirectories(environment)
+    .flatMap(machinesIn)
+    .map((directory) => {
+      const record = readRecord(join(directory, RECORD), runningVm);
       return record && { ...record, directory };
-    }),
-  );
-  return vms.filter((vm) => vm !== undefined).filter((vm) => isAlive(vm.owner) && isAlive(vm.qemu));
+    });
+  const alive = vms.filter((vm) => vm !== undefined).filter((vm) => isAlive(vm.owner) && isAlive(vm.qemu));
+  return Promise.resolve(alive);
 }
 
 /** Who holds a VM of a store, as far as its holder is a transient of this user on this kernel. */
-export async function holderOf(
+export function holderOf(
   environment: NodeJS.ProcessEnv,
   vmstore: string,
   name: string,
 ): Promise<Hold | undefined> {
-  const runs = await runDirectories(environment);
-  const files = await Promise.all(
-    runs.map(async (run) =>
-      (await namesIn(run)).filter((file) => file.startsWith(HOLD)).map((file) => join(run, file)),
-    ),
+  const files = runDirectories(environment).flatMap((run) =>
+    namesIn(run)
+      .filter((file) => file.startsWith(HOLD))
+      .map((file) => join(run, file)),
   );
-  const found = await Promise.all(files.flat().map((file) => readRecord(file, hold)));
+  const found = files.map((file) => readRecord(file, hold));
   const alive = found.filter((one) => one?.name === name && isAlive(one.owner));
-  return (await ofStore(alive, vmstore))[0];
+  return Promise.resolve(ofStore(alive, vmstore)[0]);
 }
 
-async function machinesIn(run: string): Promise<string[]> {
-  return (await namesIn(run)).filter((name) => /^\d+$/.test(name)).map((name) => join(run, name));
+function machinesIn(run: string): string[] {
+  return namesIn(run)
+    .filter((name) => /^\d+$/.test(name))
+    .map((name) => join(run, name));
 }
 
-async function ofStore<T extends { vmstore: string }>(
-  vms: readonly (T | undefined)[],
-  vmstore: string,
-): Promise<T[]> {
-  const wanted = await real(vmstore);
-  const same = await Promise.all(
-    vms.map(async (vm) => vm !== undefined && (await real(vm.vmstore)) === wanted),
-  );
-  return vms.filter((vm, index): vm is T => vm !== undefined && same[index] === true);
+function ofStore<T extends { vmstore: string }>(vms: readonly (T | undefined)[], vmstore: string): T[] {
+  const wanted = real(vmstore);
+  return vms.filter((vm) => vm !== undefined).filter((vm) => real(vm.vmstore) === wanted);
 }
 
-async function real(path: string): Promise<string> {
-  return realpath(path).catch(() => resolve(path));
+function real(path: string): string {
+  try {
+    return realpathSync.native(path);
+  } catch {
+    return resolve(path);
+  }
 }

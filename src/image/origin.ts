@@ -1,6 +1,7 @@
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
+import { lazily } from '../lazily.ts';
 import type { ImageNeed } from '../config/vm-spec.ts';
 import { sweepUnfinished, writeDurably } from '../host/durable.ts';
 import { shownImageSource } from '../options/option.ts';
@@ -15,9 +16,9 @@ const ORIGIN = '.origin';
 export const COMMIT = 'commit=';
 
 /** Where an image came from: its source as an image spec says it, and the SHA-256 of the bytes that came. */
-const originSchema = z.object({ source: z.string(), sha256: z.string() });
+const originSchema = lazily(() => z.object({ source: z.string(), sha256: z.string() }));
 
-export type Origin = z.infer<typeof originSchema>;
+export type Origin = z.infer<ReturnType<typeof originSchema>>;
 
 export async function recordOrigin(
   { backend, name }: Pick<ImageNeed, 'backend' | 'name'>,
@@ -68,7 +69,8 @@ async function isSameFile({ source, sha256 }: ImageNeed, origin: Origin): Promis
 
 async function readOrigin(backend: string, name: string): Promise<Origin | undefined> {
   try {
-    return originSchema.safeParse(JSON.parse(await readFile(originPath(backend, name), 'utf8'))).data;
+    const text = await readFile(originPath(backend, name), 'utf8');
+    return originSchema().safeParse(JSON.parse(text)).data;
   } catch {
     return undefined;
   }

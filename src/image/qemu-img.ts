@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { lazily } from '../lazily.ts';
 import { exists } from '../host/exists.ts';
 import { programFailed } from '../host/exit.ts';
 import { run, runToEnd } from '../host/run.ts';
@@ -6,7 +7,7 @@ import { TransientError } from '../problem.ts';
 import type { DiskFormat } from './format.ts';
 
 /** What `qemu-img info` says of a file, as far as we use it; sizes in bytes. */
-const imageInfo = z.object({ 'virtual-size': z.number(), 'actual-size': z.number() });
+const imageInfo = lazily(() => z.object({ 'virtual-size': z.number(), 'actual-size': z.number() }));
 
 export interface ImageInfo {
   readonly virtualSize: number;
@@ -22,7 +23,7 @@ export async function inspectImage(
 ): Promise<ImageInfo> {
   const args = ['info', '-U', '-f', format, '--output=json', path];
   const { stdout } = await run('qemu-img', args, signal ? { signal } : {});
-  const info = imageInfo.safeParse(jsonIn(stdout));
+  const info = imageInfo().safeParse(jsonIn(stdout));
   if (!info.success) throw garbage(`qemu-img says nothing of use about ${path}`, stdout);
   return { virtualSize: info.data['virtual-size'], realSize: info.data['actual-size'] };
 }
@@ -54,10 +55,12 @@ function garbage(what: string, said: string): TransientError {
 }
 
 /** What `qemu-img check` says of a file, as far as we use it. */
-const checkReport = z.object({
-  'check-errors': z.number(),
-  corruptions: z.number().optional(),
-});
+const checkReport = lazily(() =>
+  z.object({
+    'check-errors': z.number(),
+    corruptions: z.number().optional(),
+  }),
+);
 
 /** What a check has found: what is wrong, with the words of qemu-img where it has not come to an end. */
 export interface Damage {
@@ -76,7 +79,7 @@ export async function damageOfQcow2(path: string, signal: AbortSignal): Promise<
     const details = stderr.trim().split('\n').filter(Boolean);
     return { what: 'qemu-img cannot open it', ...(details.length > 0 ? { details } : {}) };
   }
-  const report = checkReport.safeParse(jsonIn(stdout));
+  const report = checkReport().safeParse(jsonIn(stdout));
   if (exit.code === undefined || ![0, 1, 2, 3].includes(exit.code))
     throw programFailed('qemu-img', exit, stderr);
   if (!report.success) throw garbage(`qemu-img says nothing of use about ${path}`, stdout);

@@ -63,13 +63,9 @@ export function flagLayer(
   qemuArgs: readonly string[],
   base: string,
 ): Result<Layer> {
-  const schema = z.strictObject(shapeOf(optionsIn(scope).filter((name) => name in raw)));
-  const values = Object.fromEntries(
-    Object.entries(raw).map(([name, value]) => [name, fromText(OPTION_TABLE[name as OptionName], value)]),
-  );
-  const checked = schema.safeParse(values, { reportInput: true });
-  if (!checked.success) return failed(...flagProblems(checked.error, values));
-  const said = optionValues(checked.data);
+  const checked = checkedFlags(scope, raw);
+  if (!checked.ok) return checked;
+  const said = checked.value;
   return ok({
     values: qemuArgs.length > 0 ? { ...said, 'qemu-args': qemuArgs } : said,
     where: (name) => ({ kind: 'flag', flag: name === 'qemu-args' ? '--' : `--${name}` }),
@@ -77,10 +73,22 @@ export function flagLayer(
   });
 }
 
+function checkedFlags(scope: Scope, raw: RawFlags): Result<Layer['values']> {
+  const typed = Object.entries(raw);
+  // what checks is not loaded for nothing
+  if (typed.length === 0) return ok({});
+  const values = Object.fromEntries(
+    typed.map(([name, value]) => [name, fromText(OPTION_TABLE[name as OptionName], value)]),
+  );
+  const schema = z.strictObject(shapeOf(optionsIn(scope).filter((name) => name in raw)));
+  const checked = schema.safeParse(values, { reportInput: true });
+  return checked.success ? ok(optionValues(checked.data)) : failed(...flagProblems(checked.error, values));
+}
+
 /** A flag's text as the TOML value it stands for: digits are a number, and `true` is no text, where the option wants that. */
 function fromText(def: OptionDef, value: unknown): unknown {
   if (typeof value !== 'string' || !/^(-?\d+(\.\d+)?|true|false)$/.test(value)) return value;
-  return def.type.safeParse(value).success ? value : (JSON.parse(value) as unknown);
+  return def.type().safeParse(value).success ? value : (JSON.parse(value) as unknown);
 }
 
 function flagProblems(error: z.ZodError, values: Readonly<Record<string, unknown>>): Problem[] {

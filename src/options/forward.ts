@@ -1,3 +1,4 @@
+import { lazily } from '../lazily.ts';
 import { parseIpv4 } from './ipv4.ts';
 import { text } from './option.ts';
 
@@ -28,7 +29,9 @@ export function parseForward(said: string): Forward | string {
 }
 
 /** A forward, kept as the text that was written. */
-export const forward = text.refine((said) => typeof parseForward(said) !== 'string', {
-  error: (issue) => parseForward(issue.input as string) as string,
-  abort: true,
-});
+export const forward = lazily(() =>
+  text().refine((said) => typeof parseForward(said) !== 'string', {
+    error: (issue) => parseForward(issue.input as string) as string,
+    abort: true,
+  }),
+);

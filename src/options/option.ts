@@ -1,8 +1,7 @@
 import * as z from 'zod';
+import { lazily } from '../lazily.ts';
 import { withoutPasswords } from './password.ts';
-
-// code for a schema is made in more time than it saves one that checks a single file
-z.config({ jitless: true });
+import './zod-settings.ts';
 
 /** The commands and tables in which an option can be said. */
 export type Scope =
@@ -14,7 +13,7 @@ export type Merge = 'replace' | 'append';
 /** One option, declared once: the type of a value, and every way in which it is said and explained. */
 export interface OptionDef<T = unknown> {
   /** What one value must look like in TOML; for a list, what one item must look like. */
-  readonly type: z.ZodType<T>;
+  readonly type: () => z.ZodType<T>;
   readonly merge: Merge;
   readonly scopes: readonly Scope[];
   /** Help in one sentence; it is the flag's help, the schema's description and the reference's text. */
@@ -47,34 +46,43 @@ export function list<T>(def: Omit<OptionDef<T>, 'merge'>): OptionDef<T> & { read
 }
 
 /** A whole number within bounds, both included. */
-export function integer(min: number, max: number): z.ZodType<number> {
-  return z.int().min(min).max(max);
+export function integer(min: number, max: number): () => z.ZodType<number> {
+  return lazily(() => z.int().min(min).max(max));
 }
 
+/** Yes or no. */
+export const flag = lazily(() => z.boolean());
+
 /** A duration in seconds; fractions are allowed. */
-export const seconds = z
-  .number()
-  .min(0)
-  .max(86_400 * 7);
+export const seconds = lazily(() =>
+  z
+    .number()
+    .min(0)
+    .max(86_400 * 7),
+);
 
 /** A TCP port of the host. */
 export const port = integer(1, 65_535);
 
 /** Text that is not empty and holds no NUL, which no argument of a program can carry. */
-export const text = z
-  .string()
-  .min(1, { abort: true })
-  .refine((value) => !value.includes('\0'), { error: 'must not contain a NUL character' });
+export const text = lazily(() =>
+  z
+    .string()
+    .min(1, { abort: true })
+    .refine((value) => !value.includes('\0'), { error: 'must not contain a NUL character' }),
+);
 
 const MEMORY_ERROR = 'must be an amount of memory such as "512M" or "2G"';
 
 /** An amount of memory as QEMU writes it: a number with a suffix, MiB where there is none. */
-export const memory = z.union(
-  [
-    z.string().regex(/^[1-9]\d*[KMGTkmgt]?$/, { error: MEMORY_ERROR }),
-    z.int().min(1, { error: MEMORY_ERROR }),
-  ],
-  { error: MEMORY_ERROR },
+export const memory = lazily(() =>
+  z.union(
+    [
+      z.string().regex(/^[1-9]\d*[KMGTkmgt]?$/, { error: MEMORY_ERROR }),
+      z.int().min(1, { error: MEMORY_ERROR }),
+    ],
+    { error: MEMORY_ERROR },
+  ),
 );
 
 /** A path of the host and an absolute one of a guest. */
@@ -99,28 +107,40 @@ export function parseCopyOut(said: string): CopyPair | string {
 }
 
 /** What is to be copied into a guest, kept as the text that was written. */
-export const copyIn = text.refine((said) => typeof parseCopyIn(said) !== 'string', {
-  error: (issue) => parseCopyIn(issue.input as string) as string,
-  abort: true,
-});
+export const copyIn = lazily(() =>
+  text().refine((said) => typeof parseCopyIn(said) !== 'string', {
+    error: (issue) => parseCopyIn(issue.input as string) as string,
+    abort: true,
+  }),
+);
 
 /** What is to be copied out of a guest, kept as the text that was written. */
-export const copyOut = text.refine((said) => typeof parseCopyOut(said) !== 'string', {
-  error: (issue) => parseCopyOut(issue.input as string) as string,
-  abort: true,
-});
+export const copyOut = lazily(() =>
+  text().refine((said) => typeof parseCopyOut(said) !== 'string', {
+    error: (issue) => parseCopyOut(issue.input as string) as string,
+    abort: true,
+  }),
+);
 /** Longest name of a VM as part of file names, where every other character takes three (see host/paths.ts). */
 const LONGEST_ENCODED_NAME = 200;
 
 /** What a VM of the VM store is called: any text that can be part of a file name once it is encoded. */
-export const vmName = text
-  .refine((name) => !name.startsWith('.'), { error: 'must not begin with a dot' })
-  .refine((name) => !name.startsWith('-'), { error: 'must not begin with a hyphen' })
-  .refine((name) => !/\p{Control}/u.test(name), { error: 'must not hold a control character' })
-  .refine((name) => !/\p{Surrogate}/u.test(name), { error: 'must not hold half of a character', abort: true })
-  .refine((name) => encodeURIComponent(name).replaceAll(/[-!*'()]/g, '%XX').length <= LONGEST_ENCODED_NAME, {
-    error: 'is too long for a file name',
-  });
+export const vmName = lazily(() =>
+  text()
+    .refine((name) => !name.startsWith('.'), { error: 'must not begin with a dot' })
+    .refine((name) => !name.startsWith('-'), { error: 'must not begin with a hyphen' })
+    .refine((name) => !/\p{Control}/u.test(name), { error: 'must not hold a control character' })
+    .refine((name) => !/\p{Surrogate}/u.test(name), {
+      error: 'must not hold half of a character',
+      abort: true,
+    })
+    .refine(
+      (name) => encodeURIComponent(name).replaceAll(/[-!*'()]/g, '%XX').length <= LONGEST_ENCODED_NAME,
+      {
+        error: 'is too long for a file name',
+      },
+    ),
+);
 
 /** Where an image comes from. */
 export interface ImageSource {
@@ -182,13 +202,17 @@ export function parseImageRef(said: string): ImageRef | string {
 }
 
 /** An image spec, kept as the text that was written; {@link parseImageRef} reads it. */
-export const imageSpec = text.refine((said) => typeof parseImageRef(said) !== 'string', {
-  error: (issue) => parseImageRef(issue.input as string) as string,
-  abort: true,
-});
+export const imageSpec = lazily(() =>
+  text().refine((said) => typeof parseImageRef(said) !== 'string', {
+    error: (issue) => parseImageRef(issue.input as string) as string,
+    abort: true,
+  }),
+);
 
 /** The source half of an image spec. */
-export const imageSource = text.refine((said) => typeof parseImageSource(said) !== 'string', {
-  error: (issue) => parseImageSource(issue.input as string) as string,
-  abort: true,
-});
+export const imageSource = lazily(() =>
+  text().refine((said) => typeof parseImageSource(said) !== 'string', {
+    error: (issue) => parseImageSource(issue.input as string) as string,
+    abort: true,
+  }),
+);

@@ -21,7 +21,7 @@ export function shapeOf(names: readonly OptionName[]): OptionShape {
 /** The schema of an option's whole value: its type, or a list of it. */
 function valueSchema(name: OptionName): z.ZodType {
   const { type, merge, help: description, default: standard } = OPTION_TABLE[name];
-  const value = merge === 'append' ? z.array(type) : type;
+  const value = merge === 'append' ? z.array(type()) : type();
   return value.meta({ description, ...(standard === undefined ? {} : { default: standard }) });
 }
 

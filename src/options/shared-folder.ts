@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { lazily } from '../lazily.ts';
 import { text } from './option.ts';
 
 /** How a shared folder comes into the guest: by sshfs over the VM's ssh, or by a device of QEMU. */
@@ -26,27 +27,33 @@ function isRoot(guest: string): boolean {
   return /^[/.]*$/.test(guest);
 }
 
-const pair = text.refine((said) => typeof parseSharedFolder(said) !== 'string', {
-  error: (issue) => parseSharedFolder(issue.input as string) as string,
-  abort: true,
-});
+const pair = lazily(() =>
+  text().refine((said) => typeof parseSharedFolder(said) !== 'string', {
+    error: (issue) => parseSharedFolder(issue.input as string) as string,
+    abort: true,
+  }),
+);
 
-const table = z.strictObject({
-  host: text.meta({ description: 'directory of the host' }),
-  guest: text
-    .refine((guest) => !isRoot(guest), { error: NOT_THE_ROOT })
-    .meta({ description: 'where it appears in the guest' }),
-  readonly: z.boolean().optional().meta({ description: 'the guest may not change it', default: false }),
-  via: z.enum(SHARE_WAYS).optional().meta({ description: 'how it comes into the guest', default: 'sshfs' }),
-});
+const table = lazily(() =>
+  z.strictObject({
+    host: text().meta({ description: 'directory of the host' }),
+    guest: text()
+      .refine((guest) => !isRoot(guest), { error: NOT_THE_ROOT })
+      .meta({ description: 'where it appears in the guest' }),
+    readonly: z.boolean().optional().meta({ description: 'the guest may not change it', default: false }),
+    via: z.enum(SHARE_WAYS).optional().meta({ description: 'how it comes into the guest', default: 'sshfs' }),
+  }),
+);
 
 /** What is to be shared: the text that was written, or a table with more to say. */
-export const sharedFolder = z.union([pair, table], {
-  error: 'must be "HOST_PATH:GUEST_PATH", or a table with host and guest',
-});
+export const sharedFolder = lazily(() =>
+  z.union([pair(), table()], {
+    error: 'must be "HOST_PATH:GUEST_PATH", or a table with host and guest',
+  }),
+);
 
 /** A shared folder that was checked, in one form. */
-export function knownSharedFolder(said: z.infer<typeof sharedFolder>): SharedFolder {
+export function knownSharedFolder(said: z.infer<ReturnType<typeof sharedFolder>>): SharedFolder {
   if (typeof said !== 'string') return said;
   const folder = parseSharedFolder(said);
   if (typeof folder === 'string') throw new Error(`a shared folder that was not checked: ${said}`);

@@ -1,9 +1,11 @@
 import * as z from 'zod';
+import { lazily } from '../lazily.ts';
 import { forward } from './forward.ts';
 import type { OptionDef, Scope } from './option.ts';
 import {
   copyIn,
   copyOut,
+  flag,
   imageSpec,
   integer,
   list,
@@ -71,7 +73,7 @@ export const OPTIONS = {
     example: '"vm.toml"',
   }),
   'ssh-console': option({
-    type: z.boolean(),
+    type: flag,
     scopes: SESSION,
     alias: '--ssh',
     default: false,
@@ -79,7 +81,7 @@ export const OPTIONS = {
     example: 'true',
   }),
   'ssh-with-serial': option({
-    type: z.boolean(),
+    type: flag,
     scopes: SESSION,
     alias: '--sshs',
     default: false,
@@ -95,7 +97,7 @@ export const OPTIONS = {
     example: '"uname -a"',
   }),
   'ssh-user': option({
-    type: text.regex(/^[^-\s@][^\s@]*$/, { error: 'must be a user name' }),
+    type: lazily(() => text().regex(/^[^-\s@][^\s@]*$/, { error: 'must be a user name' })),
     scopes: CONTACT,
     placeholder: 'USER',
     default: 'vagrant',
@@ -134,7 +136,7 @@ export const OPTIONS = {
     example: '2222',
   }),
   'ssh-net-driver': option({
-    type: text.regex(/^[\w.-]+$/, { error: 'must be the name of a network device of QEMU' }),
+    type: lazily(() => text().regex(/^[\w.-]+$/, { error: 'must be the name of a network device of QEMU' })),
     scopes: SESSION,
     placeholder: 'DEVICE',
     default: 'virtio-net-pci',
@@ -142,7 +144,7 @@ export const OPTIONS = {
     example: '"virtio-net-pci"',
   }),
   'no-virtio-scsi': option({
-    type: z.boolean(),
+    type: flag,
     scopes: SESSION,
     default: false,
     help: 'attach disks by the default interface of QEMU (ide) instead of virtio-scsi',
@@ -219,14 +221,14 @@ export const OPTIONS = {
     example: '600',
   }),
   'direct-copy': option({
-    type: z.boolean(),
+    type: flag,
     scopes: SESSION,
     default: false,
     help: 'copy over ssh while the VM runs, instead of onto its disk by a builder VM',
     example: 'true',
   }),
   rsync: option({
-    type: z.boolean(),
+    type: flag,
     scopes: [...SESSION, 'cp'],
     default: false,
     help: 'copy with rsync, which sends only what differs',
@@ -271,7 +273,7 @@ export const OPTIONS = {
     example: '2',
   }),
   accel: option({
-    type: z.enum(['auto', 'kvm', 'tcg']),
+    type: lazily(() => z.enum(['auto', 'kvm', 'tcg'])),
     scopes: SESSION,
     placeholder: 'KIND',
     default: 'auto',
@@ -289,7 +291,7 @@ export const OPTIONS = {
     example: '"8080:80"',
   }),
   'insert-key': option({
-    type: z.boolean(),
+    type: z.boolean,
     scopes: SESSION,
     placeholder: 'true|false',
     default: true,
@@ -313,7 +315,9 @@ export const OPTIONS = {
     example: '60',
   }),
   'qemu-args': list({
-    type: z.string().refine((value) => !value.includes('\0'), { error: 'must not contain a NUL character' }),
+    type: lazily(() =>
+      z.string().refine((value) => !value.includes('\0'), { error: 'must not contain a NUL character' }),
+    ),
     scopes: ['file'],
     help: 'arguments for QEMU, passed on as they are; on the command line what follows "--"',
     example: '"-device", "virtio-rng-pci"',
@@ -323,7 +327,7 @@ export const OPTIONS = {
 export type OptionName = keyof typeof OPTIONS;
 
 /** The value that an option holds once all is merged: its type, or a list of it. */
-type ValueOf<D> = D extends { type: z.ZodType<infer T>; merge: infer M }
+type ValueOf<D> = D extends { type: () => z.ZodType<infer T>; merge: infer M }
   ? M extends 'append'
     ? readonly T[]
     : T

@@ -29,5 +29,5 @@ test.for([
   ['[::1]:80:80', 'must not have an IPv6 address'],
 ])('"%s" is refused', ([said, why]) => {
   expect(parseForward(said ?? '')).toContain(why);
-  expect(forward.safeParse(said).success).toBe(false);
+  expect(forward().safeParse(said).success).toBe(false);
 });

@@ -32,7 +32,7 @@ describe('the option table', () => {
       .or(z.object(optionShape('run')))
       .or(z.object(optionShape('everywhere')));
     expect(shape.safeParse(parse(`${name} = ${written}`)).success).toBe(true);
-    if (preset !== undefined) expect(type.safeParse(preset).success).toBe(true);
+    if (preset !== undefined) expect(type().safeParse(preset).success).toBe(true);
   });
 
   test.for(OPTION_NAMES)('%s: its help is one short line', (name) => {

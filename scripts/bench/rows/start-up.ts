@@ -5,10 +5,16 @@ import type { Row } from '../row.ts';
 import { times } from '../row.ts';
 
 /** Commands that boot nothing, as whole processes. */
-export const startUps: readonly Row[] = ['--version', 'ps', 'plan'].map((command) => ({
+export const startUps: readonly Row[] = (
+  [
+    ['--version', 2],
+    ['ps', 1.5],
+    ['plan', 1.8],
+  ] as const
+).map(([command, goal]) => ({
   what: command,
   against: 'node -e 0',
-  ...times(2),
+  ...times(goal),
   pairs: 20,
   prepare: (world) => {
     const file = join(world.cwd, 'Transientfile.toml');

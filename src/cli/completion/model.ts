@@ -107,7 +107,8 @@ const PLACEHOLDERS: Readonly<Record<string, Completes>> = {
 };
 
 function kindOf({ type, placeholder = '' }: OptionDef): Completes | undefined {
-  return type instanceof z.ZodEnum ? type.options.map(String) : PLACEHOLDERS[placeholder];
+  const values = type();
+  return values instanceof z.ZodEnum ? values.options.map(String) : PLACEHOLDERS[placeholder];
 }
 
 function value(name: string, of: Completes | undefined): Value {
