@@ -1,5 +1,6 @@
 import type { RunningVm } from '../host/running.ts';
 import { keyFilesOf } from './keys.ts';
+import { plainPath } from './ssh-program.ts';
 
 /** A running VM with the names that it is known by. */
 interface Host {
@@ -28,9 +29,9 @@ async function hostBlock({ names, vm: { name, directory, ssh } }: Host): Promise
     'HostName 127.0.0.1',
     ...(ssh.sharedLogin === undefined
       ? [`Port ${ssh.port}`]
-      : ['ControlMaster no', `ControlPath "${ssh.sharedLogin.replaceAll('%', '%%')}"`]),
+      : ['ControlMaster no', `ControlPath "${plainPath(ssh.sharedLogin)}"`]),
     `User ${ssh.user}`,
-    ...keys.map((file) => `IdentityFile "${file.replaceAll('%', '%%')}"`),
+    ...keys.map((file) => `IdentityFile "${plainPath(file)}"`),
     'IdentitiesOnly yes',
     'StrictHostKeyChecking no',
     'UserKnownHostsFile /dev/null',

@@ -68,12 +68,18 @@ export function sshArguments(
     ...['-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null', '-o', 'LogLevel=ERROR'],
     ...['-o', `ServerAliveInterval=${ALIVE_INTERVAL}`],
     ...['-o', `ServerAliveCountMax=${isEmulated ? ALIVE_COUNT.emulated : ALIVE_COUNT.kvm}`],
-    ...(controlPath === undefined ? [] : ['-o', `ControlPath=${controlPath.replaceAll('%', '%%')}`]),
+    ...(controlPath === undefined ? [] : ['-o', `ControlPath=${plainPath(controlPath)}`]),
     ...(offer === 'agent' ? [] : ['-o', 'IdentitiesOnly=yes']),
-    ...keyFiles.flatMap((file) => ['-i', file]),
+    // of a path behind -i ssh takes the tokens, and then refuses what stands for one of them
+    ...keyFiles.flatMap((file) => ['-o', `IdentityFile="${plainPath(file)}"`]),
     ...['-p', String(port), '-l', ssh.user],
     '127.0.0.1',
   ];
+}
+
+/** A path in which ssh replaces nothing (ssh_config(5), TOKENS). */
+export function plainPath(path: string): string {
+  return path.replaceAll('%', '%%');
 }
 
 function isInternal(option: string): boolean {

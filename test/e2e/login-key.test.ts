@@ -37,19 +37,19 @@ async function portOf(rig: Rig): Promise<string> {
 
 test('a VM that stays lets in by its own key alone, and what is committed of it by the key of its image', async () => {
   await using rig = realRig();
-  const named = ['run', tiny, '--name', 'x', '--ssh-port', String(await freePort()), ...PATIENTLY];
+  const named = ['run', tiny, '--name', 'a-vm', '--ssh-port', String(await freePort()), ...PATIENTLY];
   const held = rig.start([...named, '--cmd', 'echo up; read -r line; echo "$line"']);
   await held.waitFor(/^up$/m, 'stdout');
   expect(await letsEverybodyIn(rig, await portOf(rig))).toBe(false);
-  const beside = await succeeded(rig, ['ssh', 'x', '--cmd', 'echo beside']);
+  const beside = await succeeded(rig, ['ssh', 'a-vm', '--cmd', 'echo beside']);
   expect(beside).toBe('beside\n');
   held.write('over\n');
   expect((await held.ended).stdout.text).toBe('up\nover\n');
 
-  const again = await succeeded(rig, ['start', 'x', ...PATIENTLY, '--cmd', 'echo again']);
+  const again = await succeeded(rig, ['start', 'a-vm', ...PATIENTLY, '--cmd', 'echo again']);
   expect(again).toBe('again\n');
 
-  await succeeded(rig, ['commit', 'x', 'made']);
+  await succeeded(rig, ['commit', 'a-vm', 'made']);
   const made = rig.start([
     'run',
     'made',
