@@ -1,6 +1,14 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { createReadStream, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import {
+  createReadStream,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { expect, test } from 'vitest';
@@ -83,6 +91,39 @@ test('a git checkout is worked on from both sides, and large files arrive whole'
   expect(await md5(join(repository, 'big-out'))).toBe(await md5(join(repository, 'big-in')));
   expect(git('log', '--format=%s')).toBe('second\nfirst\n');
   git('fsck', '--strict');
+});
+
+test('with a cache, what changes on the host is seen whole and new after its time', async () => {
+  await using rig = realRig();
+  const names = ['grown', 'shrunk', 'replaced', 'gone'];
+  for (const name of names) rig.write({ [`shared/${name}`]: 'as it was at first\n' });
+  rig.write({
+    'vm.toml': 'shared-folder = [{ host = "./shared", guest = "/srv/shared", cache = 1 }]\n',
+  });
+  const command = [
+    'cd /srv/shared; ls -l; cat * > /dev/null; echo seen; read changed',
+    // a whole second more, since sshfs counts in those of a clock
+    'sleep 2.2; for f in grown shrunk replaced; do stat -c "%n %s" $f; md5sum < $f; done; ls',
+    'echo mine > grown; cat grown; echo longer >> grown; cat grown; stat -c %s grown',
+  ].join('\n');
+  const run = rig.start(['run', tiny, ...PATIENTLY, '--config', 'vm.toml', '--cmd', command]);
+  await run.waitFor(/^seen$/m, 'stdout');
+  const at = (name: string): string => join(rig.work, 'shared', name);
+  const now = { grown: 'x'.repeat(300_000), shrunk: 'y\n', replaced: 'z'.repeat(5000) };
+  writeFileSync(at('grown'), now.grown);
+  writeFileSync(at('shrunk'), now.shrunk);
+  writeFileSync(at('new'), now.replaced);
+  renameSync(at('new'), at('replaced'));
+  rmSync(at('gone'));
+  run.write('changed\n');
+  run.write();
+  const { exitCode, stdout } = await run.ended;
+  const facts = Object.entries(now).flatMap(([name, text]) => [
+    `${name} ${text.length}`,
+    `${createHash('md5').update(text).digest('hex')}  -`,
+  ]);
+  const after = [...facts, 'grown', 'replaced', 'shrunk', 'mine', 'mine', 'longer', '12', ''].join('\n');
+  expect([exitCode, stdout.text.split('seen\n')[1]]).toEqual([0, after]);
 });
 
 test('by devices of the machine, beside sshfs', async () => {
