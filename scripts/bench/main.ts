@@ -10,12 +10,13 @@ import type { Row } from './row.ts';
 import { oneCopy, tenCopies } from './rows/copies.ts';
 import { retrieval } from './rows/retrieval.ts';
 import { fourVms, session } from './rows/sessions.ts';
+import { sharedFolder } from './rows/shared-folder.ts';
 import { startUps } from './rows/start-up.ts';
 import type { Result } from './table.ts';
 import { machine, resultOf, tableOf } from './table.ts';
 import { makeWorld } from './world.ts';
 
-const ROWS: readonly Row[] = [session, ...startUps, retrieval, oneCopy, tenCopies, fourVms];
+const ROWS: readonly Row[] = [session, ...startUps, retrieval, oneCopy, tenCopies, fourVms, sharedFolder];
 
 const { values } = parseArgs({
   options: {

@@ -1,4 +1,4 @@
-import type { Row } from './row.ts';
+import type { Row, Timed } from './row.ts';
 import type { World } from './world.ts';
 
 /** Milliseconds, of each run in order. */
@@ -14,16 +14,29 @@ export interface Measured {
  */
 export async function measure(row: Row, world: World, pairs: number, tell: () => void): Promise<Measured> {
   const { ours, reference } = await row.prepare(world);
+  try {
+    return await measured(row, { ours, reference }, pairs, tell);
+  } finally {
+    await row.end?.(world);
+  }
+}
+
+async function measured(
+  row: Row,
+  { ours, reference }: { ours: Timed; reference: Timed },
+  pairs: number,
+  tell: () => void,
+): Promise<Measured> {
   await ours();
   await reference();
-  const measured = { ours: [] as number[], reference: [] as number[] };
+  const times = { ours: [] as number[], reference: [] as number[] };
   for (let pair = 0; pair < (row.pairs ?? pairs); pair++) {
-    if (pair % 2 === 0) measured.ours.push(await ours());
-    measured.reference.push(await reference());
-    if (pair % 2 === 1) measured.ours.push(await ours());
+    if (pair % 2 === 0) times.ours.push(await ours());
+    times.reference.push(await reference());
+    if (pair % 2 === 1) times.ours.push(await ours());
     tell();
   }
-  return { row, ...measured };
+  return { row, ...times };
 }
 
 export function median(values: readonly number[]): number {

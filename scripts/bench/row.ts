@@ -14,6 +14,8 @@ export interface Row {
   /** Pairs that are measured, where not as many as of the other rows: a quick command wants more. */
   readonly pairs?: number;
   readonly prepare: (world: World) => Promise<{ ours: Timed; reference: Timed }>;
+  /** Ends what was prepared, where that runs on. */
+  readonly end?: (world: World) => Promise<void>;
 }
 
 export function times(factor: number, extra = 0): Pick<Row, 'limit' | 'goal'> {

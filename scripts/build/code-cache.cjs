@@ -1,6 +1,8 @@
 // Runs the built program in a place of its own, so that what V8 compiles for common commands is kept beside it.
 'use strict';
+const { once } = require('node:events');
 const { mkdtempSync, mkdirSync, rmSync, writeFileSync } = require('node:fs');
+const { createServer } = require('node:http');
 const { tmpdir } = require('node:os');
 const { join, resolve } = require('node:path');
 
@@ -22,7 +24,10 @@ async function main() {
   mkdirSync('run', { mode: 0o700 });
   Object.assign(process.env, { HOME: place, XDG_DATA_HOME: place, XDG_RUNTIME_DIR: join(place, 'run') });
   writeFileSync('Transientfile.toml', '[vms.a]\nimage = "base"\nssh-command = "true"\n');
-  for (const words of ['ps', 'plan', 'up']) await ended(words.split(' '));
+  const server = createServer((_request, response) => response.end('no image')).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const pull = `image pull image,http=http://127.0.0.1:${server.address().port}/`;
+  for (const words of ['ps', 'plan', 'up', pull]) await ended(words.split(' '));
   keepCode();
 }
 

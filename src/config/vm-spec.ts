@@ -60,6 +60,8 @@ export interface SharedFolderSpec {
   /** An absolute path, or one in the home of the ssh user. */
   readonly guest: string;
   readonly readonly: boolean;
+  /** For how many seconds the guest may remember what it has seen; nothing where it asks each time. */
+  readonly cache?: number;
 }
 
 /** The folders that a VM shares, by the way in which they come into it. */

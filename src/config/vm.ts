@@ -142,7 +142,12 @@ function sharesOf(merged: Merged, unchanged: readonly string[] = []): SharesSpec
   const by = (way: ShareWay): readonly SharedFolderSpec[] =>
     folders
       .filter(({ via = 'sshfs' }) => via === way)
-      .map(({ host, guest, readonly = false }) => ({ host, guest, readonly }));
+      .map(({ host, guest, readonly = false, cache = 0 }) => ({
+        host,
+        guest,
+        readonly,
+        ...(cache > 0 ? { cache } : {}),
+      }));
   return {
     sshfs: by('sshfs'),
     '9p': by('9p'),

@@ -12,6 +12,8 @@ export interface SharedFolder {
   readonly guest: string;
   readonly readonly?: boolean | undefined;
   readonly via?: ShareWay | undefined;
+  /** In seconds. */
+  readonly cache?: number | undefined;
 }
 
 /** Reads `HOST:GUEST`; a string says what is wrong with it. A guest path without a slash in front is in the user's home. */
@@ -35,14 +37,26 @@ const pair = lazily(() =>
 );
 
 const table = lazily(() =>
-  z.strictObject({
-    host: text().meta({ description: 'directory of the host' }),
-    guest: text()
-      .refine((guest) => !isRoot(guest), { error: NOT_THE_ROOT })
-      .meta({ description: 'where it appears in the guest' }),
-    readonly: z.boolean().optional().meta({ description: 'the guest may not change it', default: false }),
-    via: z.enum(SHARE_WAYS).optional().meta({ description: 'how it comes into the guest', default: 'sshfs' }),
-  }),
+  z
+    .strictObject({
+      host: text().meta({ description: 'directory of the host' }),
+      guest: text()
+        .refine((guest) => !isRoot(guest), { error: NOT_THE_ROOT })
+        .meta({ description: 'where it appears in the guest' }),
+      readonly: z.boolean().optional().meta({ description: 'the guest may not change it', default: false }),
+      via: z
+        .enum(SHARE_WAYS)
+        .optional()
+        .meta({ description: 'how it comes into the guest', default: 'sshfs' }),
+      cache: z.int().min(0).max(3600).optional().meta({
+        description: 'for how many seconds the guest may remember names, sizes and times, by sshfs',
+        default: 0,
+      }),
+    })
+    .refine(({ via = 'sshfs', cache = 0 }) => via === 'sshfs' || cache === 0, {
+      error: 'must be left out of a folder by 9p or virtiofs: they ask the host each time',
+      path: ['cache'],
+    }),
 );
 
 /** What is to be shared: the text that was written, or a table with more to say. */

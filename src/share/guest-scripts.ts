@@ -1,3 +1,4 @@
+import type { SharedFolderSpec } from '../config/vm-spec.ts';
 import { quoted } from '../transfer/far.ts';
 
 /** What a script that mounts says on its stderr once the folder is there. */
@@ -14,30 +15,38 @@ function directoryScript(guest: string, sudo: string): string {
 }
 
 /**
- * Mounts a folder by sshfs, whose other end are stdin and stdout of the script, and stays until it is unmounted. Nothing
- * is cached: a file that is changed on the host is never seen as it was. The files are shown as those of the ssh user.
+ * Mounts a folder by sshfs, whose other end are stdin and stdout of the script, and stays until it is unmounted. Without
+ * a cache a file that is changed on the host is never seen as it was. The files are shown as those of the ssh user.
  * Links are passed on as they are, which newer versions refuse where they lead out of the folder, unless they are told.
+ * Before version 3 the options of the cache had other names.
  */
-export function sshfsScript(guest: string, readonly: boolean, sudo: string): string {
-  const options = [
-    'slave',
-    'allow_other',
-    'dir_cache=no',
-    'attr_timeout=0',
-    'entry_timeout=0',
-    ...(readonly ? ['ro'] : []),
-  ];
+export function sshfsScript({ guest, readonly, cache = 0 }: SharedFolderSpec, sudo: string): string {
+  const options = ['slave', 'allow_other', ...(readonly ? ['ro'] : [])];
   return `
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 command -v sshfs >/dev/null || exit ${NO_SSHFS}
 ${directoryScript(guest, sudo)}
 [ -e /dev/fuse ] || ${sudo} modprobe fuse
-c=
-sshfs --help 2>&1 | grep -q no_contain_symlinks && c=,no_contain_symlinks
+c=,${cachingOptions(cache)}
+h=$(sshfs --help 2>&1)
+case $h in *no_contain_symlinks*) c=$c,no_contain_symlinks ;; esac
+case $h in *dir_cache*) ;; *) c=$(printf %s "$c" | sed 's/dir_cache/cache/; s/dcache_/cache_/') ;; esac
 d=$(stat -c %d -- "$g")
 ${watch('"$(stat -c %d -- "$g")" != "$d"')}
 exec ${sudo} sshfs -o ${options.join(',')},uid=$(id -u),gid=$(id -g)$c :/ "$g"
 `;
+}
+
+/**
+ * What sshfs and the kernel remember. sshfs knows the attributes of all files of a directory that was listed, but counts in
+ * the whole seconds of a clock: a timeout of 1 is up to 2 seconds. The kernel asks it for each file once and not twice
+ * when it keeps the answer for the time of one call; a file is read as long as the kernel takes it to be.
+ */
+function cachingOptions(seconds: number): string {
+  const kept = Math.max(1, seconds - 1);
+  return seconds === 0
+    ? 'dir_cache=no,attr_timeout=0,entry_timeout=0'
+    : `dir_cache=yes,dcache_timeout=${kept},attr_timeout=0.1,entry_timeout=0.1`;
 }
 
 /** Says that the folder is there as soon as it is, beside what the shell becomes. */

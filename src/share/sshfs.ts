@@ -58,13 +58,11 @@ export class SshfsMount {
     const served = await startChild(server, options, { fed: true, ownGroup: true });
     // at once: what it says before anybody listens is lost
     const wordsOfServer = wordsOf(served);
-    const guest = await shell
-      .start(sshfsScript(folder.guest, folder.readonly, shell.sudo))
-      .catch((error: unknown) => {
-        served.kill('SIGKILL');
-        gate.close();
-        throw error;
-      });
+    const guest = await shell.start(sshfsScript(folder, shell.sudo)).catch((error: unknown) => {
+      served.kill('SIGKILL');
+      gate.close();
+      throw error;
+    });
     const said = { guest: wordsOf(guest), server: wordsOfServer };
     joinStreams(guest, served, gate);
     const first = firstEnd(

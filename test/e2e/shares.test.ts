@@ -5,11 +5,13 @@ import {
   chmodSync,
   createReadStream,
   lstatSync,
-  symlinkSync,
   mkdirSync,
   readFileSync,
   readdirSync,
+  renameSync,
+  rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -139,6 +141,39 @@ test('the Transientfile and the programs that it names stay as they are, whateve
   const kept = ({ ino, mode, nlink, mtimeMs }: Stats): unknown => [ino, mode, nlink, mtimeMs];
   expect(after.map(kept)).toEqual(before.map(kept));
   expect(read(join(rig.work, 'Transientfile.toml'))).toBe(file);
+});
+
+test('with a cache, what changes on the host is seen whole and new after its time', async () => {
+  await using rig = realRig();
+  const names = ['grown', 'shrunk', 'replaced', 'gone'];
+  for (const name of names) rig.write({ [`shared/${name}`]: 'as it was at first\n' });
+  rig.write({
+    'vm.toml': 'shared-folder = [{ host = "./shared", guest = "/srv/shared", cache = 1 }]\n',
+  });
+  const command = [
+    'cd /srv/shared; ls -l; cat * > /dev/null; echo seen; read changed',
+    // a whole second more, since sshfs counts in those of a clock
+    'sleep 2.2; for f in grown shrunk replaced; do stat -c "%n %s" $f; md5sum < $f; done; ls',
+    'echo mine > grown; cat grown; echo longer >> grown; cat grown; stat -c %s grown',
+  ].join('\n');
+  const run = rig.start(['run', tiny, ...PATIENTLY, '--config', 'vm.toml', '--cmd', command]);
+  await run.waitFor(/^seen$/m, 'stdout');
+  const at = (name: string): string => join(rig.work, 'shared', name);
+  const now = { grown: 'x'.repeat(300_000), shrunk: 'y\n', replaced: 'z'.repeat(5000) };
+  writeFileSync(at('grown'), now.grown);
+  writeFileSync(at('shrunk'), now.shrunk);
+  writeFileSync(at('new'), now.replaced);
+  renameSync(at('new'), at('replaced'));
+  rmSync(at('gone'));
+  run.write('changed\n');
+  run.write();
+  const { exitCode, stdout } = await run.ended;
+  const facts = Object.entries(now).flatMap(([name, text]) => [
+    `${name} ${text.length}`,
+    `${createHash('md5').update(text).digest('hex')}  -`,
+  ]);
+  const after = [...facts, 'grown', 'replaced', 'shrunk', 'mine', 'mine', 'longer', '12', ''].join('\n');
+  expect([exitCode, stdout.text.split('seen\n')[1]]).toEqual([0, after]);
 });
 
 test('by devices of the machine, beside sshfs', async () => {

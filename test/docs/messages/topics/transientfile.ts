@@ -100,7 +100,7 @@ name = "-web"
 qemu-args = "-device virtio-rng-pci"
 copy-in-before = ["app.conf"]
 copy-out-after = ["out:./out"]
-shared-folder = ["./src", { host = "./src", guest = "/" }, 5]
+shared-folder = ["./src", { host = "./src", guest = "/" }, 5, { host = "./src", guest = "/srv", via = "9p", cache = 1 }]
 forward = ["80"]
 extra-image = [",file=./data.qcow2"]
 depends-on = [7]
