@@ -10,7 +10,7 @@ const room = (name, allowed) => ({
     path: '^src/',
     pathNot: [
       `^src/${name}/`,
-      '^src/(problem|visible|lazily)\\.ts$',
+      '^src/(problem|control-characters|lazily)\\.ts$',
       ...allowed.map((one) => `^src/${one}/`),
     ],
   },
@@ -55,7 +55,7 @@ module.exports = {
     room('report', ['run', 'plan', 'config', 'options']),
     room('cli', ['run', 'report', 'plan', 'config', 'options', 'host']),
     door('smol-toml', 'config/document\\.ts$'),
-    door('toml-eslint-parser', 'config/placement\\.ts$'),
+    door('toml-eslint-parser', 'config/locate\\.ts$'),
     door('chokidar', 'cli/watch\\.ts$'),
     door('commander', '(options/flags|cli/program)\\.ts$'),
     door('listr2', 'run/listr-view\\.ts$'),

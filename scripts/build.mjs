@@ -10,7 +10,7 @@ const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
 
 /** What any command loads but `--version`: one file of it is read in half the time of the thirty that it would be. */
 const CORE = [
-  /\/src\/(problem|visible|lazily|(options|host)\/.*)\.ts$/,
+  /\/src\/(problem|control-characters|lazily|(options|host)\/.*)\.ts$/,
   /\/src\/entry\/(obey|fulfil|answers|saying|signals)\.ts$/,
   /\/src\/cli\/(program|command|report|commands\/.*)\.ts$/,
   /\/src\/run\/pro[^/]*\.ts$/,

@@ -206,8 +206,8 @@ const steps: Record<Step['kind'], z.ZodType> = {
     exposed: strings.optional(),
   }),
   'keys.restore': z.strictObject({ kind: z.literal('keys.restore'), ...ofVm }),
-  'guest.settle': z.strictObject({
-    kind: z.literal('guest.settle'),
+  'guest.ready-command': z.strictObject({
+    kind: z.literal('guest.ready-command'),
     ...ofVm,
     ssh,
     command: z.string(),

@@ -56,6 +56,6 @@ async function stalledAfterSignal(stream: NodeJS.WriteStream): Promise<void> {
 setInterval(() => undefined, 2 ** 30);
 
 main(process.argv.slice(2)).then(exit, async (error: unknown) => {
-  const { confess } = await import('./entry/saying.ts');
-  return exit(confess(error));
+  const { reportCrash } = await import('./entry/output.ts');
+  return exit(reportCrash(error));
 });

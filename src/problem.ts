@@ -22,7 +22,7 @@ export type KeyPath = readonly (string | number)[];
 
 /**
  * The place in what the user wrote that a problem is about. In a file it is first known by its key path
- * (`on: 'key'` means the key itself, not its value); `config/placement.ts` adds the position for people.
+ * (`on: 'key'` means the key itself, not its value); `config/locate.ts` adds the position for people.
  * Lines and columns count from 1, columns in UTF-16 units.
  */
 export type Where =

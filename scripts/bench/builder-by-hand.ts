@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { prepareAppliance } from '../../src/builder/appliance.ts';
 import { builderArguments, builderProgram } from '../../src/builder/args.ts';
 import { PROGRAM, cpioArchive } from '../../src/builder/cpio.ts';
-import { encodeName } from '../../src/host/paths.ts';
+import { encodeName } from '../../src/host/store-layout.ts';
 import { whyNoKvm } from '../../src/host/kvm.ts';
 import { guestArchitecture } from '../../src/qemu/args.ts';
 import { timed } from './command.ts';

@@ -1,14 +1,14 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Executor, Executors, FindDisks } from '../plan/contract.ts';
-import type { Far } from '../transfer/far.ts';
+import type { Executor, Executors, FindDisks } from '../plan/executor.ts';
+import type { GuestShell } from '../transfer/guest-shell.ts';
 import { prepareAppliance } from './appliance.ts';
 import { Builder } from './machine.ts';
 
 /** The executors of the builder's steps, and the builders that run through them. */
 export interface BuilderRoom {
   readonly executors: Pick<Executors, 'builder.boot' | 'builder.stop'>;
-  readonly find: (vm: string) => Far;
+  readonly find: (vm: string) => GuestShell;
 }
 
 /** A builder that was booted and not yet stopped; missing where it did not come up. */
@@ -47,7 +47,7 @@ export function builderRoom(runDirectory: string, disksOf: FindDisks): BuilderRo
     return undefined;
   };
 
-  const find = (vm: string): Far => {
+  const find = (vm: string): GuestShell => {
     const builder = running.get(vm)?.builder;
     if (builder === undefined) throw new Error(`no builder runs for VM ${vm}`);
     return builder;

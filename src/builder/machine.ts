@@ -14,13 +14,13 @@ import { serialTail } from '../qemu/serial.ts';
 import { snapshotDirectory } from '../qemu/snapshot.ts';
 import type { Problem } from '../problem.ts';
 import { TransientError } from '../problem.ts';
-import type { Answer, Far, Flow, Reply } from '../transfer/far.ts';
-import { coded, untilNul } from '../transfer/far.ts';
+import type { ScriptResult, GuestShell, ScriptOutput, Reply } from '../transfer/guest-shell.ts';
+import { printfEscaped, untilNul } from '../transfer/guest-shell.ts';
 import type { Appliance } from './appliance.ts';
 import { builderArguments, builderProgram } from './args.ts';
-import { Link } from './link.ts';
-import type { Mark } from './port.ts';
-import { bytesOf } from './port.ts';
+import { ControlChannel } from './control-channel.ts';
+import type { Mark } from './marked-stream.ts';
+import { bytesOf } from './marked-stream.ts';
 import { BUILDER_TAR } from './programs.ts';
 
 /** How the builder is booted. */
@@ -35,17 +35,17 @@ export interface BuilderLaunch {
 }
 
 /** A builder VM that runs, with the guest's root mounted. */
-export class Builder implements Far {
+export class Builder implements GuestShell {
   readonly sudo = '';
   readonly tar = BUILDER_TAR;
   readonly gnuTar = true;
   readonly #child: Child;
-  readonly #link: Link;
+  readonly #link: ControlChannel;
   readonly #ports: readonly Duplex[];
   readonly #readOnly: boolean;
   #used = 0;
 
-  private constructor(child: Child, link: Link, readOnly: boolean) {
+  private constructor(child: Child, link: ControlChannel, readOnly: boolean) {
     this.#child = child;
     this.#readOnly = readOnly;
     this.#link = link;
@@ -67,7 +67,7 @@ export class Builder implements Far {
     });
     const [control] = child.channels;
     if (control === undefined) throw new Error('the builder was started without its control port');
-    const builder = new Builder(child, new Link(control, endOf(child, serialLog)), how.readOnly);
+    const builder = new Builder(child, new ControlChannel(control, endOf(child, serialLog)), how.readOnly);
     try {
       await builder.#mount(how.readOnly, signal);
       return builder;
@@ -85,13 +85,13 @@ export class Builder implements Far {
     if (code !== 0) throw notMounted(stderr);
   }
 
-  async ask(script: string, signal: AbortSignal): Promise<Answer> {
-    return this.#link.request(['ask', '-', coded(script)], signal);
+  async run(script: string, signal: AbortSignal): Promise<ScriptResult> {
+    return this.#link.request(['ask', '-', printfEscaped(script)], signal);
   }
 
-  async feed(script: string, reply: Reply, signal: AbortSignal): Promise<Answer> {
+  async send(script: string, reply: Reply, signal: AbortSignal): Promise<ScriptResult> {
     const [name, port] = this.#nextPort();
-    const answered = this.#link.request(['take', name, coded(script)], signal);
+    const answered = this.#link.request(['take', name, printfEscaped(script)], signal);
     using over = linked(signal);
     const fed = this.#replyOn(port, answered, reply, over.signal);
     try {
@@ -115,16 +115,16 @@ export class Builder implements Far {
     if (said !== undefined) await pipeline(await reply(said), port, { signal });
   }
 
-  draw(script: string, signal: AbortSignal): Flow {
+  receive(script: string, signal: AbortSignal): ScriptOutput {
     const [name, port] = this.#nextPort();
-    const answer = this.#link.request(['give', name, coded(script)], signal);
+    const answer = this.#link.request(['give', name, printfEscaped(script)], signal);
     answer.catch(() => undefined);
     return { bytes: bytesOf(port, this.#markAfter(answer, signal)), answer };
   }
 
-  async join(script: string, socket: Duplex, signal: AbortSignal): Promise<Answer> {
+  async connect(script: string, socket: Duplex, signal: AbortSignal): Promise<ScriptResult> {
     const [name, port] = this.#nextPort();
-    const answer = this.#link.request(['join', name, coded(script)], signal);
+    const answer = this.#link.request(['join', name, printfEscaped(script)], signal);
     socket.pipe(port, { end: false });
     const bytes = bytesOf(port, this.#markAfter(answer, signal));
     // whoever has gone away reads no more, and the script must be able to end all the same
@@ -158,7 +158,7 @@ export class Builder implements Far {
   }
 
   /** Has the end of what a script wrote on its port marked, which may come later than its answer by another port. */
-  async #markAfter(answer: Promise<Answer>, signal: AbortSignal): Promise<Mark> {
+  async #markAfter(answer: Promise<ScriptResult>, signal: AbortSignal): Promise<Mark> {
     await answer;
     const mark = randomBytes(16).toString('hex');
     return { bytes: Buffer.from(mark), asked: this.#link.request(['mark', mark], signal) };

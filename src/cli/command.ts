@@ -1,13 +1,13 @@
 import type { Environment } from '../config/merge.ts';
 import type { Layer } from '../options/layer.ts';
 import type { Scope } from '../options/option.ts';
-import type { RunningVm } from '../host/running.ts';
+import type { RunningVm } from '../host/vm-registry.ts';
 import type { ProjectRecord } from '../host/projects.ts';
 import type { Supervised } from '../plan/project.ts';
 import type { Plan, ProcessFacts } from '../plan/step.ts';
 import type { ReportFile } from '../report/report-file.ts';
-import type { ProjectPlace } from './outside.ts';
-import type { Order } from '../run/supervisor.ts';
+import type { ProjectPlace } from './project-place.ts';
+import type { Request } from '../run/supervisor.ts';
 import type { Result } from '../problem.ts';
 import { ok } from '../problem.ts';
 
@@ -51,7 +51,7 @@ export interface Keeping {
 /** Something for the process that runs a project detached; one is started where there is none. */
 export interface OrderIntent {
   readonly kind: 'order';
-  readonly order: Order;
+  readonly order: Request;
   readonly record: ProjectRecord | undefined;
   readonly file: string;
   readonly project: string;
@@ -75,7 +75,7 @@ export interface WatchIntent {
     there: readonly Supervised[],
     touched: readonly string[],
   ) => Promise<
-    Result<{ readonly order: Order; readonly files: readonly string[]; readonly news: readonly string[] }>
+    Result<{ readonly order: Request; readonly files: readonly string[]; readonly news: readonly string[] }>
   >;
 }
 

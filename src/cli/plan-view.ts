@@ -5,10 +5,10 @@ import { quoted } from '../host/quoted.ts';
 import { OPTION_TABLE } from '../options/table.ts';
 import { vmsOf } from '../plan/graph.ts';
 import type { Plan, Step, StepId } from '../plan/step.ts';
-import { visible } from '../visible.ts';
+import { visible } from '../control-characters.ts';
 import type { PlanForm } from './command.ts';
-import type { ProjectPlace, ShowPath } from './outside.ts';
-import { markOf, shownIn } from './outside.ts';
+import type { ProjectPlace, ShowPath } from './project-place.ts';
+import { outsideMark, shownIn } from './project-place.ts';
 
 /** Version of the JSON form; it changes when a reader of an older one could misread it. */
 const JSON_VERSION = 1;
@@ -119,7 +119,7 @@ function factsOf(step: Step, place?: ProjectPlace): string {
     case 'copy.in':
     case 'copy.out':
       return [
-        markOf(step.host, place),
+        outsideMark(step.host, place),
         step.through.kind === 'ssh' ? 'over ssh' : '',
         step.rsync ? 'rsync' : '',
       ]
@@ -161,7 +161,7 @@ function factsOf(step: Step, place?: ProjectPlace): string {
       return counted(step.cards.length, 'card');
     case 'network.join':
       return step.networks.map(({ address, prefix }) => `${address}/${prefix}`).join(', ');
-    case 'guest.settle':
+    case 'guest.ready-command':
       return `within ${step.timeout} s`;
     case 'machine.stop':
       return step.ending.kind === 'at-once'

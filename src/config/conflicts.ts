@@ -2,7 +2,7 @@ import { shownImageSource } from '../options/option.ts';
 import type { KeyPath, Problem } from '../problem.ts';
 import type { Document } from './document.ts';
 import type { Merged } from './merge.ts';
-import { inFile } from './placement.ts';
+import { inFile } from './locate.ts';
 import { allFolders } from './shares.ts';
 import type { StoredVm } from './stored.ts';
 import type { Transientfile } from './transientfile.ts';

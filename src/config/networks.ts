@@ -15,7 +15,7 @@ import {
 } from '../options/ipv4.ts';
 import type { KeyPath, Problem } from '../problem.ts';
 import type { Document } from './document.ts';
-import { inFile } from './placement.ts';
+import { inFile } from './locate.ts';
 import { distinct, itemsOf, tableOf } from './vm-keys.ts';
 import type { NetworkCard } from './vm-spec.ts';
 

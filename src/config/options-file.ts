@@ -6,7 +6,7 @@ import { optionShape, optionValues } from '../options/schema.ts';
 import type { Result } from '../problem.ts';
 import { failed, ok } from '../problem.ts';
 import { readDocument } from './document.ts';
-import { inFile, placed } from './placement.ts';
+import { inFile, placed } from './locate.ts';
 
 function nameShape(): ReturnType<typeof optionShape> {
   const { name } = optionShape('create');

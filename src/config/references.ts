@@ -1,7 +1,7 @@
 import { didYouMean, dotted } from '../options/issues.ts';
 import type { KeyPath, Problem } from '../problem.ts';
 import type { Document } from './document.ts';
-import { inFile } from './placement.ts';
+import { inFile } from './locate.ts';
 import type { PlacedValue } from './vm-keys.ts';
 import { distinct, itemsOf, tableOf, valueOf } from './vm-keys.ts';
 

@@ -11,9 +11,9 @@ import { sharedPorts } from './ports.ts';
 import type { StoredVm } from './stored.ts';
 import { storedTexts } from './stored.ts';
 import type { Transientfile, VmEntry } from './transientfile.ts';
-import { changeableFiles } from './unchanged.ts';
-import type { VmFacts, WantedImage } from './vm.ts';
-import { formatImageRef, resolveVm } from './vm.ts';
+import { changeableFiles } from './protected-files.ts';
+import type { VmFacts, WantedImage } from './resolve-vm.ts';
+import { formatImageRef, resolveVm } from './resolve-vm.ts';
 import type { StateSpec, VmSpec } from './vm-spec.ts';
 
 /** A named VM, with what is stored of it where it exists. */

@@ -12,7 +12,7 @@ import type { Problem, Result } from '../problem.ts';
 import { failed, ok } from '../problem.ts';
 import type { Document } from './document.ts';
 import { formatDocument, parseDocument } from './document.ts';
-import { inFile, placed } from './placement.ts';
+import { inFile, placed } from './locate.ts';
 
 /** What is kept of a VM's creation, as two TOML texts: one that the Python transient reads, and what is ours beside it. */
 export interface StoredTexts {

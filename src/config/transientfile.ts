@@ -8,7 +8,7 @@ import { failed, ok } from '../problem.ts';
 import type { Document } from './document.ts';
 import { readDocument } from './document.ts';
 import { networksOf } from './networks.ts';
-import { inFile, placed } from './placement.ts';
+import { inFile, placed } from './locate.ts';
 import { brokenReferences } from './references.ts';
 import type { SaidDependency } from './transientfile-schema.ts';
 import { keysAt, schemaFor } from './transientfile-schema.ts';

@@ -9,7 +9,7 @@ import type {
   VmsIntent,
 } from '../cli/command.ts';
 import { imagesText, looksOf, vmsText, type Looks } from '../cli/report.ts';
-import { note, print, refuse } from './saying.ts';
+import { printNote, print, printProblems } from './output.ts';
 import { listenForSignals } from './signals.ts';
 
 export async function showImages({ backend, json }: ImagesIntent): Promise<number> {
@@ -63,13 +63,13 @@ export async function initialize(intent: InitIntent, looks: Looks): Promise<numb
     throw error;
   });
   if (written === undefined) return signals.exitCode() ?? 1;
-  return written.ok ? note(written.value) : refuse(written.problems, looks);
+  return written.ok ? printNote(written.value) : printProblems(written.problems, looks);
 }
 
 export async function showLog({ path, follow, writer }: LogsIntent): Promise<number> {
   const [{ printLog }, { isAlive }] = await Promise.all([
     import('../cli/log-file.ts'),
-    import('../host/process-mark.ts'),
+    import('../host/process-identity.ts'),
   ]);
   await printLog(
     path,

@@ -2,7 +2,7 @@ import type { Intent } from '../cli/command.ts';
 import type { Looks } from '../cli/report.ts';
 import type { Plan } from '../plan/step.ts';
 import * as answers from './answers.ts';
-import { note, print, refuse } from './saying.ts';
+import { printNote, print, printProblems } from './output.ts';
 import { listenForSignals } from './signals.ts';
 
 /**
@@ -26,7 +26,7 @@ export async function fulfil(intent: Intent, looks: () => Looks): Promise<number
     case 'logs':
       return answers.showLog(intent);
     case 'say':
-      return note(intent.note);
+      return printNote(intent.note);
     case 'order': {
       const { order } = await import('./supervised.ts');
       return (await refuseObstacles(intent.order.plan, looks())) ?? order(intent, listenForSignals());
@@ -35,7 +35,7 @@ export async function fulfil(intent: Intent, looks: () => Looks): Promise<number
       const { watch } = await import('./supervised.ts');
       // what keeps the first plan from being performed is no reason to wait for a change
       const first = await intent.replan([], []);
-      if (!first.ok) return refuse(first.problems, looks());
+      if (!first.ok) return printProblems(first.problems, looks());
       return (
         (await refuseObstacles(first.value.order.plan, looks())) ?? watch(intent, looks(), listenForSignals())
       );
@@ -59,7 +59,7 @@ async function refuseObstacles(plan: Plan, looks: Looks): Promise<number | undef
   const obstacles = await obstaclesTo(plan);
   return obstacles.length === 0
     ? undefined
-    : refuse(
+    : printProblems(
         obstacles.map(({ problem }) => problem),
         looks,
       );

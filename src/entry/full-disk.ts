@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import type { Executor, Executors } from '../plan/contract.ts';
+import type { Executor, Executors } from '../plan/executor.ts';
 import type { Step, StepKind } from '../plan/step.ts';
 import type { Problem } from '../problem.ts';
 import { TransientError, errorCode, isSystemError, systemMessage } from '../problem.ts';

@@ -4,15 +4,15 @@ import { parseCommandLine } from '../cli/program.ts';
 import { looksOf, type Looks } from '../cli/report.ts';
 import { fulfil } from './fulfil.ts';
 import type { Problem } from '../problem.ts';
-import { print, refuse } from './saying.ts';
+import { print, printProblems } from './output.ts';
 
 /** Does what somebody typed; returns our exit code. */
 export async function obey(argv: readonly string[]): Promise<number> {
   const looks = (): Looks => looksOf(process.stderr, process.env);
   if (argv.some((argument) => argument.includes(REPLACEMENT)) && !(await isCommandLineUtf8()))
-    return refuse([NOT_UTF8], looks());
+    return printProblems([NOT_UTF8], looks());
   const parsed = parseCommandLine({ argv, environment: process.env, workingDirectory: process.cwd() });
-  if (!parsed.ok) return refuse(parsed.problems, looks());
+  if (!parsed.ok) return printProblems(parsed.problems, looks());
   if (parsed.value.kind === 'help') return print(parsed.value.text);
   const { def, invocation, verbose } = parsed.value;
   if (verbose > 0) await traceToStderr(verbose);
@@ -20,7 +20,7 @@ export async function obey(argv: readonly string[]): Promise<number> {
   // a live screen and trace lines would write over each other
   return intent.ok
     ? fulfil(intent.value, verbose === 0 ? looks : () => ({ ...looks(), live: false }))
-    : refuse(intent.problems, looks());
+    : printProblems(intent.problems, looks());
 }
 
 /** What Node puts in place of bytes that are no UTF-8. */

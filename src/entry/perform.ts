@@ -3,15 +3,15 @@ import { reportProblems, reportWarning, type Looks } from '../cli/report.ts';
 import { openRunDirectory } from '../host/run-directory.ts';
 import { vmsOf } from '../plan/graph.ts';
 import type { Plan } from '../plan/step.ts';
-import { Fold } from '../run/fold.ts';
+import { GithubGroups } from '../run/github-groups.ts';
 import { guestOutputs } from '../run/guest-output.ts';
 import { listrView } from '../run/listr-view.ts';
 import type { RunResult, RunSignals, View } from '../run/runner.ts';
 import { runPlan } from '../run/runner.ts';
-import { keep } from './keeping.ts';
+import { openRunFiles } from './run-files.ts';
 import { outletOf } from './outlets.ts';
 import { notBegun, obstaclesTo } from './preflight.ts';
-import { note, print } from './saying.ts';
+import { printNote, print } from './output.ts';
 import { wireExecutors } from './wiring.ts';
 
 /** Runs a plan and tells how it came out; what is loaded with this is not needed to read or show one. */
@@ -20,7 +20,7 @@ export async function perform(
   looks: Looks,
   signals: RunSignals,
 ): Promise<number> {
-  const kept = await keep(plan, keeping);
+  const kept = await openRunFiles(plan, keeping);
   const obstacles = await obstaclesTo(plan);
   const result =
     obstacles.length > 0 ? notBegun(plan, obstacles) : await run(plan, looks, signals, kept.over);
@@ -38,7 +38,7 @@ async function run(
   over: (view: View) => View,
 ): Promise<RunResult> {
   const directory = await openRunDirectory(process.env);
-  const fold = process.env['GITHUB_ACTIONS'] === 'true' ? new Fold(plan, note) : undefined;
+  const fold = process.env['GITHUB_ACTIONS'] === 'true' ? new GithubGroups(plan, printNote) : undefined;
   try {
     const vms = vmsOf(plan.steps);
     const executors = wireExecutors({

@@ -79,7 +79,7 @@ const NOT_STARTED: Problem = {
 
 /** Ends the QEMUs of VMs that a plan ends, before it is asked for: nothing of it has to wait for a guest then. */
 async function killVms({ owner, vms }: ProjectRecord, { steps }: Plan): Promise<void> {
-  const { allRunningVms } = await import('../host/running.ts');
+  const { allRunningVms } = await import('../host/vm-registry.ts');
   const ending = vms
     .filter(({ name }) => steps.some(({ vm }) => vm === name))
     .map(({ instance }) => instance);
@@ -102,7 +102,7 @@ async function killSupervisor({ owner }: ProjectRecord, error: unknown): Promise
 }
 
 async function endOfSupervisor(owner: ProjectRecord['owner'], signal?: AbortSignal): Promise<void> {
-  const { isAlive } = await import('../host/process-mark.ts');
+  const { isAlive } = await import('../host/process-identity.ts');
   using late = within(signal, patience('supervisor-end'));
   while (isAlive(owner) && !late.signal.aborted) await delay(LOOK);
   if (!late.expired) return;

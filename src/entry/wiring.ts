@@ -5,7 +5,7 @@ import { keyExecutor } from '../guest/login-key.ts';
 import { imageExecutors } from '../image/executor.ts';
 import { joinExecutor } from '../network/join.ts';
 import { networkRoom } from '../network/executor.ts';
-import type { Executor, Executors, Machine, OutputOf } from '../plan/contract.ts';
+import type { Executor, Executors, Machine, OutputOf } from '../plan/executor.ts';
 import type { StepKind } from '../plan/step.ts';
 import type { Problem } from '../problem.ts';
 import { Machines } from '../qemu/executor.ts';
@@ -59,7 +59,7 @@ export function wireExecutors({
     ...networks.executors,
     ...keyExecutor((vm) => builders.find(vm)),
     ...inLiveGuests(find, {
-      'guest.settle': guests.executors['guest.settle'],
+      'guest.ready-command': guests.executors['guest.ready-command'],
       'share.mount': shares.executors['share.mount'],
       ...copyExecutors(runDirectory, async ({ vm, through }, context) =>
         through.kind === 'ssh' ? guests.far(vm, through.ssh, context) : builders.find(vm),

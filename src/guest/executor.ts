@@ -15,13 +15,13 @@ import type {
   OutputOf,
   OutputStream,
   StepContext,
-} from '../plan/contract.ts';
-import { shortCommand } from '../plan/work.ts';
+} from '../plan/executor.ts';
+import { shortCommand } from '../plan/guest-steps.ts';
 import type { Problem } from '../problem.ts';
 import { TransientError } from '../problem.ts';
-import type { Far } from '../transfer/far.ts';
-import type { SshFar } from './far.ts';
-import { BROKEN } from './far.ts';
+import type { GuestShell } from '../transfer/guest-shell.ts';
+import type { SshShell } from './ssh-shell.ts';
+import { BROKEN } from './ssh-shell.ts';
 import { ConnectionLost, GuestGone, whileAlive } from './fate.ts';
 import type { Offer } from './keys.ts';
 import { keyFilesOf, offersOf, optionKeyFiles, readPrivateKeys } from './keys.ts';
@@ -29,19 +29,19 @@ import type { RunScript } from './login-key.ts';
 import { Logins } from './logins.ts';
 import type { LoginTry } from './readiness.ts';
 import { awaitReady } from './readiness.ts';
-import { settleGuest } from './settling.ts';
+import { awaitReadyCommand } from './ready-command.ts';
 import type { Master, Target } from './ssh-program.ts';
 import { openMaster, sshArguments } from './ssh-program.ts';
 import { askBy, login } from './ssh.ts';
 
-type GuestKind = 'guest.ready' | 'guest.settle' | 'guest.leave' | 'guest.run' | 'guest.console';
+type GuestKind = 'guest.ready' | 'guest.ready-command' | 'guest.leave' | 'guest.run' | 'guest.console';
 
 /** The executors of steps in a guest, and the guests that can be copied to and from. */
 export interface GuestRoom {
   readonly executors: Pick<Executors, GuestKind>;
-  readonly far: (vm: string, ssh: SshSpec, context: StepContext) => Promise<Far>;
+  readonly far: (vm: string, ssh: SshSpec, context: StepContext) => Promise<GuestShell>;
   /** The same for shared folders: with a `number` on a connection for those, which carries as many as it can bear. */
-  readonly shell: (vm: string, ssh: SshSpec, signal: AbortSignal, number?: number) => Promise<SshFar>;
+  readonly shell: (vm: string, ssh: SshSpec, signal: AbortSignal, number?: number) => Promise<SshShell>;
   /** Lets no further login in. */
   readonly closePort: (vm: string) => Promise<void>;
 }
@@ -128,15 +128,15 @@ export function guestRoom(find: FindMachine, outputOf: OutputOf): GuestRoom {
     return opened;
   };
 
-  const settle: Executor<'guest.settle'> = async (step, { signal }) => {
-    await settleGuest(step, async (until) => logins.shell(step.vm, step.ssh, until), signal);
+  const settle: Executor<'guest.ready-command'> = async (step, { signal }) => {
+    await awaitReadyCommand(step, async (until) => logins.shell(step.vm, step.ssh, until), signal);
     return undefined;
   };
 
   return {
     executors: {
       'guest.ready': ready,
-      'guest.settle': settle,
+      'guest.ready-command': settle,
       'guest.leave': leave,
       'guest.run': command,
       'guest.console': console,

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { linked, patience } from '../host/deadline.ts';
-import type { GuestFate, Machine, MachineEnd, SerialTail, StepContext } from '../plan/contract.ts';
+import type { GuestFate, Machine, MachineEnd, SerialTail, StepContext } from '../plan/executor.ts';
 import { serialExcerpt } from '../plan/serial-excerpt.ts';
 import type { Problem } from '../problem.ts';
 import { TransientError } from '../problem.ts';

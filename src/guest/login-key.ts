@@ -3,15 +3,15 @@ import type { SshSpec } from '../config/vm-spec.ts';
 import { limited, patience } from '../host/deadline.ts';
 import { exists } from '../host/exists.ts';
 import { writeDurably } from '../host/durable.ts';
-import type { Executors, StepContext } from '../plan/contract.ts';
+import type { Executors, StepContext } from '../plan/executor.ts';
 import type { Problem } from '../problem.ts';
 import { TransientError } from '../problem.ts';
-import type { Answer, Far } from '../transfer/far.ts';
+import type { ScriptResult, GuestShell } from '../transfer/guest-shell.ts';
 import { CHANGED, insertionScript, restorationScript } from './login-key-scripts.ts';
 import { makeKeyPair, publicKeyOf } from './ssh.ts';
 
 /** Runs a script in the guest as the user who has logged in. */
-export type RunScript = (script: string, signal: AbortSignal) => Promise<Answer>;
+export type RunScript = (script: string, signal: AbortSignal) => Promise<ScriptResult>;
 
 /** Does with the well-known keys of a guest what is wanted. `file` is, or becomes, the private key that stands for them. */
 export async function treatWellKnownKeys(
@@ -40,12 +40,14 @@ async function insertLoginKey(
 }
 
 /** The executor that puts the well-known keys back on a disk which the builder has mounted. */
-export function keyExecutor(diskOf: (vm: string) => Pick<Far, 'ask'>): Pick<Executors, 'keys.restore'> {
+export function keyExecutor(
+  diskOf: (vm: string) => Pick<GuestShell, 'run'>,
+): Pick<Executors, 'keys.restore'> {
   return {
     'keys.restore': async ({ vm }, { signal }) => {
       const disk = diskOf(vm);
       await limited(signal, patience('guest-probe'), silentDisk, async (until) =>
-        restoreKeys(async (script) => disk.ask(script, until), 'all', until),
+        restoreKeys(async (script) => disk.run(script, until), 'all', until),
       );
       return undefined;
     },
@@ -67,7 +69,7 @@ async function keyIn(file: string): Promise<{ line: string; isNew: boolean }> {
   return { line: made.public, isNew: true };
 }
 
-function stillOpen({ stderr }: Answer): Problem {
+function stillOpen({ stderr }: ScriptResult): Problem {
   return {
     reason: 'guest',
     message: `everybody on this host can still log in to the guest: Vagrant's public key could not be replaced there`,
@@ -83,7 +85,7 @@ function silentDisk(): Problem {
   };
 }
 
-function notRestored({ stderr }: Answer): Problem {
+function notRestored({ stderr }: ScriptResult): Problem {
   return {
     reason: 'guest',
     message: `the image's own keys could not be put back into the guest`,

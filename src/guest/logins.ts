@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import type { SshSpec } from '../config/vm-spec.ts';
 import { limited, patience } from '../host/deadline.ts';
-import type { FindMachine, Machine, StepContext } from '../plan/contract.ts';
+import type { FindMachine, Machine, StepContext } from '../plan/executor.ts';
 import type { Problem } from '../problem.ts';
 import { TransientError } from '../problem.ts';
-import { SshFar } from './far.ts';
+import { SshShell } from './ssh-shell.ts';
 import type { Offer } from './keys.ts';
 import { keyFilesOf } from './keys.ts';
 import type { RunScript } from './login-key.ts';
@@ -21,11 +21,11 @@ interface Connections {
   /** What commands, consoles and copies go through. */
   main?: Master;
   /** What shared folders go through, each for a number of them. */
-  readonly carriers: Promise<SshFar>[];
+  readonly carriers: Promise<SshShell>[];
   readonly masters: Master[];
   /** Whose keys it took to be let in. */
   offer: Offer;
-  shell?: Promise<SshFar>;
+  shell?: Promise<SshShell>;
 }
 
 /** The logins to the guests of this process, by VM. */
@@ -62,7 +62,7 @@ export class Logins {
   }
 
   /** The inside of a guest, on the shared login. */
-  async shell(vm: string, ssh: SshSpec, signal: AbortSignal): Promise<SshFar> {
+  async shell(vm: string, ssh: SshSpec, signal: AbortSignal): Promise<SshShell> {
     refuseGivenUp(this.#find(vm));
     const connections = this.#of(vm);
     connections.shell ??= this.#open(vm, ssh, signal).catch((error: unknown) => {
@@ -78,7 +78,7 @@ export class Logins {
    * of a connection by one process, which waits for the output of a command while that waits for the folder: with both on
    * one connection neither goes on.
    */
-  async carrier(vm: string, ssh: SshSpec, number: number, signal: AbortSignal): Promise<SshFar> {
+  async carrier(vm: string, ssh: SshSpec, number: number, signal: AbortSignal): Promise<SshShell> {
     const first = await this.shell(vm, ssh, signal);
     const { carriers } = this.#of(vm);
     const index = Math.floor(number / SESSIONS);
@@ -89,8 +89,8 @@ export class Logins {
 
   /** Runs scripts in a guest, of which nothing is known yet, as its user may. */
   async byUser(vm: string, ssh: SshSpec): Promise<RunScript> {
-    const far = SshFar.plain(await this.target(vm, ssh));
-    return async (script, signal) => far.ask(script, signal);
+    const far = SshShell.plain(await this.target(vm, ssh));
+    return async (script, signal) => far.run(script, signal);
   }
 
   /** Deals with the keys of a guest by which everybody can log in; one that refused them has none. */
@@ -118,23 +118,23 @@ export class Logins {
     for (const master of masters) await master.close();
   }
 
-  async #open(vm: string, ssh: SshSpec, signal: AbortSignal): Promise<SshFar> {
+  async #open(vm: string, ssh: SshSpec, signal: AbortSignal): Promise<SshShell> {
     const target = await this.target(vm, ssh);
     return limited(
       signal,
       patience('guest-probe'),
       () => this.#silence(vm),
-      async (until) => SshFar.open(target, until),
+      async (until) => SshShell.open(target, until),
     );
   }
 
   async #further(
     vm: string,
     ssh: SshSpec,
-    first: SshFar,
-    earlier: Promise<SshFar> | undefined,
+    first: SshShell,
+    earlier: Promise<SshShell> | undefined,
     signal: AbortSignal,
-  ): Promise<SshFar> {
+  ): Promise<SshShell> {
     await earlier;
     const { masters } = this.#of(vm);
     const target = { ...(await this.target(vm, ssh)), controlPath: undefined, master: undefined };

@@ -2,10 +2,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Socket } from 'node:net';
 import type { SshSpec } from '../config/vm-spec.ts';
 import { linked, within } from '../host/deadline.ts';
-import type { Machine, MachineEnd, SerialTail } from '../plan/contract.ts';
+import type { Machine, MachineEnd, SerialTail } from '../plan/executor.ts';
 import { serialExcerpt } from '../plan/serial-excerpt.ts';
 import { TransientError } from '../problem.ts';
-import { awaitGreeting } from './greeting.ts';
+import { awaitBanner } from './ssh-banner.ts';
 
 /**
  * Tries once to log in, the first time on the connection that the guest greeted. Returns the guest's refusal where it
@@ -49,7 +49,7 @@ async function awaitLogin(
   const until = late.signal;
   let refused: string | undefined;
   try {
-    const greeted = await awaitGreeting(sshPortOf(machine), until, machine.network);
+    const greeted = await awaitBanner(sshPortOf(machine), until, machine.network);
     refused = await tryLogin(until, greeted);
     for (let tries = 0; refused !== undefined; tries += 1) {
       await delay(LOGIN_INTERVALS[tries] ?? LOGIN_INTERVALS.at(-1), undefined, { signal: until });

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { Transform } from 'node:stream';
-import { coded } from '../transfer/far.ts';
+import { printfEscaped } from '../transfer/guest-shell.ts';
 
 /**
  * What the guest's login shell is given for each of our scripts, the same for every one: no shell (sh, csh, fish) finds
@@ -11,7 +11,7 @@ export const SCRIPT_COMMAND = `exec /bin/sh -c 'IFS= read -r s && eval "$(printf
 
 /** A script as that line. */
 export function scriptLine(script: string): string {
-  return `${coded(script)}\n`;
+  return `${printfEscaped(script)}\n`;
 }
 
 /** What comes behind a mark: a login shell may print on its own before our script begins. */

@@ -1,4 +1,4 @@
-import type { RunningVm } from '../host/running.ts';
+import type { RunningVm } from '../host/vm-registry.ts';
 import { keyFilesOf } from './keys.ts';
 import { plainPath } from './ssh-program.ts';
 

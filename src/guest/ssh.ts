@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { unlessAborted } from '../host/abort.ts';
 import { tailOf } from '../host/tail.ts';
 import { trace } from '../host/trace.ts';
-import type { Answer } from '../transfer/far.ts';
+import type { ScriptResult } from '../transfer/guest-shell.ts';
 import { SCRIPT_COMMAND, afterMark, scriptLine } from './script-channel.ts';
 
 /** How long one login may take, in milliseconds: the handshake alone takes seconds in a guest that is busy booting. */
@@ -66,8 +66,8 @@ export async function login(
 }
 
 /** Runs one of our scripts on a login. */
-export async function askBy(client: Client, script: string, signal: AbortSignal): Promise<Answer> {
-  const answer = new Promise<Answer>((resolve, reject) => {
+export async function askBy(client: Client, script: string, signal: AbortSignal): Promise<ScriptResult> {
+  const answer = new Promise<ScriptResult>((resolve, reject) => {
     client.exec(SCRIPT_COMMAND, (error, channel) => {
       if (error) {
         reject(error);

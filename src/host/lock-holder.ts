@@ -2,13 +2,13 @@ import type { FileHandle } from 'node:fs/promises';
 import { readFile } from 'node:fs/promises';
 import * as z from 'zod';
 import { lazily } from '../lazily.ts';
-import { processMark } from './process-mark-schema.ts';
-import { isAlive, markOf } from './process-mark.ts';
+import { processIdentity } from './process-identity-schema.ts';
+import { isAlive, identityOf } from './process-identity.ts';
 
 /** Who holds a lock, as its holder writes into the file: /proc/locks names the `flock` that has long ended. */
 const lockHolder = lazily(() =>
   z.object({
-    owner: processMark(),
+    owner: processIdentity(),
     /** What it does meanwhile, after "which is". */
     task: z.string(),
     /** Since when, as ISO time. */
@@ -20,7 +20,7 @@ type LockHolder = z.infer<ReturnType<typeof lockHolder>>;
 
 /** Writes into a lock's file that we hold it, for those who wait. */
 export async function publishHolder(file: FileHandle, task: string): Promise<void> {
-  const holder = { owner: markOf(process.pid), task, since: new Date().toISOString() };
+  const holder = { owner: identityOf(process.pid), task, since: new Date().toISOString() };
   await file.truncate(0);
   await file.writeFile(`${JSON.stringify(holder)}\n`);
 }

@@ -8,8 +8,8 @@ import { lazily } from '../lazily.ts';
 import { TransientError, problemOf } from '../problem.ts';
 import { patience, within } from './deadline.ts';
 import { eachLine } from './lines.ts';
-import { processMark } from './process-mark-schema.ts';
-import { isAlive, markOf } from './process-mark.ts';
+import { processIdentity } from './process-identity-schema.ts';
+import { isAlive, identityOf } from './process-identity.ts';
 import { namesIn, readRecord, runDirectories, writeRecord } from './records.ts';
 import { PROJECT_LOCK, runtimeBases } from './run-directory.ts';
 
@@ -41,7 +41,7 @@ const projectRecord = lazily(() =>
     project: z.string(),
     /** The private directory of the supervisor. */
     run: z.string(),
-    owner: processMark(),
+    owner: processIdentity(),
     vms: z.array(supervisedVm()).readonly(),
   }),
 );
@@ -54,7 +54,7 @@ export async function publishProject(
   run: string,
   facts: Pick<ProjectRecord, 'file' | 'project' | 'vms'>,
 ): Promise<void> {
-  await writeRecord(run, RECORD, { ...facts, run, owner: markOf(process.pid) });
+  await writeRecord(run, RECORD, { ...facts, run, owner: identityOf(process.pid) });
 }
 
 /** The supervisor of a Transientfile, if one lives. */

@@ -3,7 +3,7 @@ import type { Stats } from 'node:fs';
 import { lstat, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { onEarlyExit } from './last-resort.ts';
-import { isAlive, markOf, thisKernel } from './process-mark.ts';
+import { isAlive, identityOf, thisKernel } from './process-identity.ts';
 import { removeTree, removeTreeNow } from './tree-removal.ts';
 
 /** A private directory beside the place to which something will be moved. */
@@ -79,7 +79,7 @@ function isAbandoned(name: string, { mtimeMs }: Stats): boolean {
 
 function stagingName(): string {
   const { pid } = process;
-  const started = markOf(pid)?.started ?? 0;
+  const started = identityOf(pid)?.started ?? 0;
   return `.transient-${pid}-${started}-${kernelId()}-${randomBytes(4).toString('hex')}`;
 }
 

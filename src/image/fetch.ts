@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { noticing } from '../host/noticing.ts';
+import { tapErrors } from '../host/error-tap.ts';
 import type { ImageSource } from '../options/option.ts';
 import { withoutPasswords } from '../options/password.ts';
-import type { StepContext } from '../plan/contract.ts';
+import type { StepContext } from '../plan/executor.ts';
 import { TransientError } from '../problem.ts';
 import { SourceFile } from './source-file.ts';
 import { Decoding } from './sources/decoding.ts';
@@ -129,7 +129,7 @@ async function fetchUrl(
       space.mustHold((total ?? done) - begun);
       context.progress({ phase: 'downloading', done, ...(total === undefined ? {} : { total }) });
     });
-    const watched = noticing(source, () => (way.failed = true));
+    const watched = tapErrors(source, () => (way.failed = true));
     const whole = announcingEnd(watched, () =>
       context.note('Download completed. Starting image extraction.'),
     );

@@ -5,7 +5,7 @@ import { lazily } from '../lazily.ts';
 import type { ImageNeed } from '../config/vm-spec.ts';
 import { sweepUnfinished, writeDurably } from '../host/durable.ts';
 import { shownImageSource } from '../options/option.ts';
-import { encodeName } from '../host/paths.ts';
+import { encodeName } from '../host/store-layout.ts';
 import { TransientError } from '../problem.ts';
 import { sumOfFile } from './sums.ts';
 

@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { makeDirectory } from '../host/directories.ts';
 import { moveDurably } from '../host/durable.ts';
 import { errorCode, TransientError, systemMessage } from '../problem.ts';
-import { decodeName, encodeName, imagePath } from '../host/paths.ts';
+import { decodeName, encodeName, imagePath } from '../host/store-layout.ts';
 import type { LockRequest } from '../host/lock-queue.ts';
 import { sweepOrigins } from './origin.ts';
-import { openWorkingDirectory, sweepWorkingDirectories } from '../host/working.ts';
+import { openWorkingDirectory, sweepWorkingDirectories } from '../host/working-directory.ts';
 
 /** Directory of a backend in which images are made; whatever lists a backend skips dot-directories. */
 const WORKING = '.working';

@@ -1,7 +1,7 @@
 import { open, readdir, realpath, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { decodeName } from '../host/paths.ts';
-import { allRunningVms } from '../host/running.ts';
+import { decodeName } from '../host/store-layout.ts';
+import { allRunningVms } from '../host/vm-registry.ts';
 import { errorCode } from '../problem.ts';
 
 /** Longest backing file name of a qcow2, and where its header has it (QEMU, docs/interop/qcow2). */

@@ -1,4 +1,4 @@
-import type { Executors, PlugIn } from '../plan/contract.ts';
+import type { Executors, PlugIn } from '../plan/executor.ts';
 import { parseIpv4, subnetAround } from '../options/ipv4.ts';
 import { trace } from '../host/trace.ts';
 import type { OpenNetwork } from '../plan/step.ts';

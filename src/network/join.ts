@@ -1,13 +1,13 @@
 import type { NetworkCard } from '../config/vm-spec.ts';
 import { PATIENCE_VARIABLE, limited, patience } from '../host/deadline.ts';
-import type { Executors, StepContext } from '../plan/contract.ts';
+import type { Executors, StepContext } from '../plan/executor.ts';
 import type { JoinNetworks } from '../plan/step.ts';
 import { TransientError, type Problem } from '../problem.ts';
-import type { Answer, Far } from '../transfer/far.ts';
-import { quoted } from '../transfer/far.ts';
+import type { ScriptResult, GuestShell } from '../transfer/guest-shell.ts';
+import { quoted } from '../transfer/guest-shell.ts';
 
 /** Finds the inside of a guest that is to join its networks. */
-export type FindGuest = (step: JoinNetworks, context: StepContext) => Promise<Far>;
+export type FindGuest = (step: JoinNetworks, context: StepContext) => Promise<GuestShell>;
 
 /** The executor by which a guest joins its networks; a second time it changes nothing. */
 export function joinExecutor(find: FindGuest): Pick<Executors, 'network.join'> {
@@ -19,7 +19,7 @@ export function joinExecutor(find: FindGuest): Pick<Executors, 'network.join'> {
         () => tooSlow(step),
         async (signal) => {
           const far = await find(step, { ...context, signal });
-          return far.ask(`exec ${far.sudo} sh -c ${quoted(joinScript(step.networks))}`, signal);
+          return far.run(`exec ${far.sudo} sh -c ${quoted(joinScript(step.networks))}`, signal);
         },
       );
       if (answer.code !== 0) throw new TransientError(problemOf(step, answer));
@@ -98,7 +98,7 @@ function networkNames(networks: readonly NetworkCard[]): string {
   return networks.map(({ name }) => `"${name}"`).join(' and ');
 }
 
-function problemOf({ ssh: { user }, networks }: JoinNetworks, { code, stderr }: Answer): Problem {
+function problemOf({ ssh: { user }, networks }: JoinNetworks, { code, stderr }: ScriptResult): Problem {
   const said = stderr.trim();
   const details = said === '' ? {} : { details: said.split('\n') };
   const problem = (message: string, hint?: string): Problem => ({

@@ -121,7 +121,7 @@ export const copyOut = lazily(() =>
     abort: true,
   }),
 );
-/** Longest name of a VM as part of file names, where every other character takes three (see host/paths.ts). */
+/** Longest name of a VM as part of file names, where every other character takes three (see host/store-layout.ts). */
 const LONGEST_ENCODED_NAME = 200;
 
 /** What a VM of the VM store is called: any text that can be part of a file name once it is encoded. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { VmSpec } from '../config/vm-spec.ts';
 import { ordered } from './graph.ts';
-import type { SessionManner } from './session.ts';
+import type { SessionOptions } from './session.ts';
 import { planSession } from './session.ts';
 import type { EndSession, Plan, Step } from './step.ts';
 
@@ -48,7 +48,7 @@ export interface ProjectChange {
 export function changeProject(
   wanted: readonly Wanted[],
   there: readonly Supervised[],
-  manner: SessionManner,
+  manner: SessionOptions,
   again: (spec: VmSpec) => boolean = () => false,
 ): ProjectChange {
   const now = new Map(there.map((vm) => [vm.name, vm]));

@@ -4,11 +4,11 @@ import { ordered } from './graph.ts';
 import { networkSteps, networksFor } from './networks.ts';
 import { deviceShares, shareSteps } from './shares.ts';
 import type { HoldServices, Plan, Step, StepId } from './step.ts';
-import { retrievals, stateOf } from './vm-state.ts';
-import { isUserStep, readinessIn, workOf } from './work.ts';
+import { retrievals, stateOf } from './stored-state.ts';
+import { isUserStep, readinessIn, guestSteps } from './guest-steps.ts';
 
 /** What is said of a session as a whole. */
-export interface SessionManner {
+export interface SessionOptions {
   /** How many VMs may boot at a time; all of them where it is missing. */
   readonly jobs?: number;
   /** A VM that fails ends nothing but what depends on it. */
@@ -25,11 +25,11 @@ export interface SessionManner {
 type Work = ReadonlyMap<string, readonly Step[]>;
 
 /** The whole plan for some VMs: their images, each VM's session, and every stop beside its boot. */
-export function planSession(specs: readonly VmSpec[], manner: SessionManner = {}): Plan {
+export function planSession(specs: readonly VmSpec[], manner: SessionOptions = {}): Plan {
   const { jobs, keepGoing } = manner;
   const alone = specs.length === 1 && manner.detached !== true;
   const ports = portsOf(specs);
-  const work = new Map(specs.map((spec) => [spec.name, workOf(spec, `${spec.name}/boot`, alone)]));
+  const work = new Map(specs.map((spec) => [spec.name, guestSteps(spec, `${spec.name}/boot`, alone)]));
   const holds =
     manner.detached === true ? specs.flatMap((spec) => ownHold(spec, work)) : holdFor(specs, work);
   const steps = specs.flatMap((spec) => {
@@ -91,7 +91,11 @@ function portsOf(specs: readonly VmSpec[]): Step[] {
   return [{ id: 'ports', kind: 'machine.ports', title: 'Ports of the host', needs: [], after: [], vms }];
 }
 
-function bootOf(spec: VmSpec, needs: readonly StepId[], { logs = false, logDirectory }: SessionManner): Step {
+function bootOf(
+  spec: VmSpec,
+  needs: readonly StepId[],
+  { logs = false, logDirectory }: SessionOptions,
+): Step {
   const { name: vm, connection, state } = spec;
   const shares = deviceShares(spec.shares);
   return {

@@ -215,7 +215,7 @@ export interface AttachMachine extends StepBase<'machine.attach'> {
   readonly sharedLogin?: string | undefined;
 }
 
-/** One process for good: its number, and what tells it from another that gets the same one (host/process-mark.ts). */
+/** One process for good: its number, and what tells it from another that gets the same one (host/process-identity.ts). */
 export interface ProcessFacts {
   readonly pid: number;
   readonly started: number;
@@ -262,7 +262,7 @@ export interface RestoreKeys extends StepBase<'keys.restore'> {
 }
 
 /** Try a command in the guest until it exits with 0. */
-export interface SettleGuest extends StepBase<'guest.settle'> {
+export interface RunReadyCommand extends StepBase<'guest.ready-command'> {
   readonly vm: string;
   readonly ssh: SshSpec;
   readonly command: string;
@@ -318,7 +318,7 @@ export type Step =
   | EndSession
   | AwaitGuest
   | RestoreKeys
-  | SettleGuest
+  | RunReadyCommand
   | LeaveGuest
   | RunCommand
   | OpenConsole;

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { isAlive } from '../host/process-mark.ts';
-import type { Machine, MachineEnd } from '../plan/contract.ts';
+import { isAlive } from '../host/process-identity.ts';
+import type { Machine, MachineEnd } from '../plan/executor.ts';
 import type { AttachMachine, ProcessFacts } from '../plan/step.ts';
 import { GuestWatch } from './guest-watch.ts';
 

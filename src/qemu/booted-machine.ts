@@ -4,8 +4,8 @@ import type { Duplex } from 'node:stream';
 import type { Ending, ForwardSpec } from '../config/vm-spec.ts';
 import { unlessAborted } from '../host/abort.ts';
 import type { LogPlace } from '../host/log-place.ts';
-import { imagePath, loginKeyOf } from '../host/paths.ts';
-import { publish } from '../host/running.ts';
+import { imagePath, loginKeyOf } from '../host/store-layout.ts';
+import { publish } from '../host/vm-registry.ts';
 import { trace } from '../host/trace.ts';
 import type {
   FindDisks,
@@ -15,7 +15,7 @@ import type {
   OutputOf,
   PlugIn,
   StepContext,
-} from '../plan/contract.ts';
+} from '../plan/executor.ts';
 import type { BootMachine } from '../plan/step.ts';
 import type { Problem } from '../problem.ts';
 import { GuestWatch } from './guest-watch.ts';

@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { unlessAborted } from '../host/abort.ts';
 import { findProgram } from '../host/program.ts';
-import type { Executors, Machine, MachineEnd, StepContext, StepResult } from '../plan/contract.ts';
+import type { Executors, Machine, MachineEnd, StepContext, StepResult } from '../plan/executor.ts';
 import type {
   AttachMachine,
   BootMachine,

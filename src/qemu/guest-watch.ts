@@ -1,4 +1,4 @@
-import type { GuestFate, Machine } from '../plan/contract.ts';
+import type { GuestFate, Machine } from '../plan/executor.ts';
 import type { QmpEvent } from './qmp.ts';
 
 /** What one guest does, as QEMU and its serial console tell of it. */

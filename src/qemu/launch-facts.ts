@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { isRoot } from '../host/is-root.ts';
 import { whyNoKvm } from '../host/kvm.ts';
 import { trace } from '../host/trace.ts';
-import type { StepContext } from '../plan/contract.ts';
+import type { StepContext } from '../plan/executor.ts';
 import { shareTag } from '../plan/shares.ts';
 import type { BootMachine } from '../plan/step.ts';
 import type { Problem } from '../problem.ts';

@@ -8,7 +8,7 @@ import { trace } from '../host/trace.ts';
 import { linked } from '../host/deadline.ts';
 import { tailOf } from '../host/tail.ts';
 import type { ForwardSpec } from '../config/vm-spec.ts';
-import type { GuestNetwork, MachineEnd } from '../plan/contract.ts';
+import type { GuestNetwork, MachineEnd } from '../plan/executor.ts';
 import { serialExcerpt } from '../plan/serial-excerpt.ts';
 import type { Problem } from '../problem.ts';
 import type { GuestWatch } from './guest-watch.ts';

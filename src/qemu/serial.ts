@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises';
 import type { LogPlace } from '../host/log-place.ts';
 import { openPrevious, placeOf } from '../host/log-place.ts';
 import { LogReader } from '../host/log-reader.ts';
-import type { SerialTail } from '../plan/contract.ts';
+import type { SerialTail } from '../plan/executor.ts';
 
 /** How much of the end of a serial log is read for an error message, in bytes. */
 const TAIL = 16 * 1024;

@@ -1,4 +1,4 @@
-import type { Machine, StepContext } from '../plan/contract.ts';
+import type { Machine, StepContext } from '../plan/executor.ts';
 import { serialExcerpt } from '../plan/serial-excerpt.ts';
 import { TransientError } from '../problem.ts';
 

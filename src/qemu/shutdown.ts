@@ -1,5 +1,5 @@
 import type { Ending } from '../config/vm-spec.ts';
-import type { StepContext } from '../plan/contract.ts';
+import type { StepContext } from '../plan/executor.ts';
 import type { Problem } from '../problem.ts';
 import type { GuestWatch } from './guest-watch.ts';
 import type { Qemu } from './machine.ts';

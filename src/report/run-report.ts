@@ -1,6 +1,6 @@
 import { vmsOf } from '../plan/graph.ts';
 import type { Plan, Step, StepId, StepKind } from '../plan/step.ts';
-import { isUserStep } from '../plan/work.ts';
+import { isUserStep } from '../plan/guest-steps.ts';
 import type { Problem } from '../problem.ts';
 import type { Recorder } from '../run/recorder.ts';
 import type { Outcome, RunResult } from '../run/runner.ts';

@@ -1,5 +1,5 @@
 import { styleText } from 'node:util';
-import type { GuestOutput, OutputOf } from '../plan/contract.ts';
+import type { GuestOutput, OutputOf } from '../plan/executor.ts';
 
 const COLORS = ['cyan', 'yellow', 'green', 'magenta', 'blue', 'red'] as const;
 

@@ -8,7 +8,7 @@ import type { Step } from '../plan/step.ts';
 import { problemLines } from './problem-lines.ts';
 import { ProgressText } from './progress-text.ts';
 import type { Outcome, StepListener, View } from './runner.ts';
-import { visible } from '../visible.ts';
+import { visible } from '../control-characters.ts';
 import { handTerminal } from './terminal.ts';
 
 type Perform = Parameters<View>[1];

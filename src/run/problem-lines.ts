@@ -1,7 +1,7 @@
 import { styleText } from 'node:util';
 import { withPasswordsStarred } from '../options/password.ts';
 import type { Problem, Where } from '../problem.ts';
-import { visible } from '../visible.ts';
+import { visible } from '../control-characters.ts';
 
 type Severity = 'error' | 'warning';
 

@@ -1,5 +1,5 @@
 import { duration } from '../host/duration.ts';
-import type { Progress } from '../plan/contract.ts';
+import type { Progress } from '../plan/executor.ts';
 
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB'] as const;
 

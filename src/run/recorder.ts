@@ -1,5 +1,5 @@
 import { Tail } from '../host/tail.ts';
-import type { OutputStream } from '../plan/contract.ts';
+import type { OutputStream } from '../plan/executor.ts';
 import type { Step, StepId } from '../plan/step.ts';
 import type { View } from './runner.ts';
 

@@ -1,10 +1,10 @@
-import type { Executors, StepContext, StepResult } from '../plan/contract.ts';
+import type { Executors, StepContext, StepResult } from '../plan/executor.ts';
 import { acts, waitsFor, type Act } from '../plan/graph.ts';
 import type { Plan, Step, StepId } from '../plan/step.ts';
 import { linked, patience, type Scope } from '../host/deadline.ts';
 import { trace } from '../host/trace.ts';
 import { endingTime } from './ending-time.ts';
-import { Starts } from './starts.ts';
+import { BootLimit } from './boot-limit.ts';
 import type { Problem } from '../problem.ts';
 import { problemOf } from '../problem.ts';
 
@@ -93,7 +93,7 @@ class Run implements Disposable {
   readonly #problems = new Set<Problem>();
   readonly #placed = new Map<Problem, Problem>();
   readonly #said: string[] = [];
-  readonly #starts: Starts;
+  readonly #starts: BootLimit;
   /** Aborted by the first failure of a step too, beside the signals that come from outside. */
   readonly #abort: Scope;
   /** Aborted too when the run does not come to its end in time after the first signal. */
@@ -113,7 +113,7 @@ class Run implements Disposable {
     this.#kill = linked(signals.kill);
     if (signals.abort.aborted) this.#beginEnding();
     else signals.abort.addEventListener('abort', this.#onSignal, { once: true });
-    this.#starts = new Starts(plan.starts);
+    this.#starts = new BootLimit(plan.starts);
     for (const step of plan.steps) this.#settled.set(step.id, settleable());
   }
 

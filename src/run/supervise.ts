@@ -6,12 +6,12 @@ import type { AnswerProject, ProjectEvent } from '../host/projects.ts';
 import { SUPERVISOR_LOG, publishProject, serveProject } from '../host/projects.ts';
 import type { RunDirectory } from '../host/run-directory.ts';
 import { patience } from '../host/deadline.ts';
-import type { Executors, OutputOf } from '../plan/contract.ts';
+import type { Executors, OutputOf } from '../plan/executor.ts';
 import type { Problem } from '../problem.ts';
 import { TransientError } from '../problem.ts';
 import { guestOutputs } from './guest-output.ts';
 import { problemLines } from './problem-lines.ts';
-import type { Order } from './supervisor.ts';
+import type { Request } from './supervisor.ts';
 import { Supervisor } from './supervisor.ts';
 
 /** What a supervisor is started for. */
@@ -70,7 +70,7 @@ export async function supervise(
   let orders = 0;
   const answer: AnswerProject = async (request, tell, gone) => {
     if (over.signal.aborted) throw ended();
-    const order = request as Order;
+    const order = request as Request;
     listeners.add(tell);
     orders += 1;
     try {

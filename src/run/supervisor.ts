@@ -1,5 +1,5 @@
 import { linked } from '../host/deadline.ts';
-import type { Executor, Executors } from '../plan/contract.ts';
+import type { Executor, Executors } from '../plan/executor.ts';
 import type { Supervised } from '../plan/project.ts';
 import { isUp } from '../plan/project.ts';
 import type { Plan, Step, StepId, StepKind } from '../plan/step.ts';
@@ -10,16 +10,16 @@ import type { Outcome, View } from './runner.ts';
 import { runPlan } from './runner.ts';
 
 /** A VM that a request is about: what a file says of it, in short. */
-export type Ordered = Omit<Supervised, 'state'> & { readonly instance: string };
+export type RequestedVm = Omit<Supervised, 'state'> & { readonly instance: string };
 
 /** What a supervisor is asked to do: a plan, and the VMs that come with it. */
-export interface Order {
+export interface Request {
   readonly plan: Plan;
-  readonly vms: readonly Ordered[];
+  readonly vms: readonly RequestedVm[];
 }
 
 /** One VM from the plan that starts it to its end. */
-interface Session extends Ordered {
+interface Session extends RequestedVm {
   state: Supervised['state'];
   /** Aborted when it is to come to its end. */
   readonly end: AbortController;
@@ -34,7 +34,7 @@ const UP: readonly StepKind[] = ['machine.hold', 'guest.run', 'session.end'];
 /** Runs VMs of a project for as long as they are wanted, each of them until it is told to end. */
 export class Supervisor {
   readonly #executors: Executors;
-  readonly #onChange: (vms: readonly (Ordered & Pick<Supervised, 'state'>)[]) => void;
+  readonly #onChange: (vms: readonly (RequestedVm & Pick<Supervised, 'state'>)[]) => void;
   readonly #sessions = new Map<string, Session>();
   readonly #runs = new Set<Promise<unknown>>();
   readonly #abort = new AbortController();
@@ -42,14 +42,14 @@ export class Supervisor {
 
   constructor(
     executors: Omit<Executors, 'session.end'>,
-    onChange: (vms: readonly (Ordered & Pick<Supervised, 'state'>)[]) => void,
+    onChange: (vms: readonly (RequestedVm & Pick<Supervised, 'state'>)[]) => void,
   ) {
     this.#onChange = onChange;
     this.#executors = this.#endable({ ...executors, 'session.end': (step) => this.#end(step.vm) });
   }
 
   /** The VMs that it runs or has run. */
-  get vms(): readonly (Ordered & Pick<Supervised, 'state'>)[] {
+  get vms(): readonly (RequestedVm & Pick<Supervised, 'state'>)[] {
     return [...this.#sessions.values()].map(({ name, instance, digest, dependsOn, state }) => ({
       name,
       instance,
@@ -68,7 +68,7 @@ export class Supervisor {
    * Performs an order. Returns once all of its VMs have come to what they are for, with the exit code up to then; what
    * happens afterwards is written all the same. `gone` breaks it off until then.
    */
-  async perform(order: Order, write: (line: string) => void, gone: AbortSignal): Promise<number> {
+  async perform(order: Request, write: (line: string) => void, gone: AbortSignal): Promise<number> {
     this.#refuseOutdated(order);
     this.#endUnfinished(order);
     const progress = new Progress(order.plan);
@@ -110,7 +110,7 @@ export class Supervisor {
   }
 
   /** A plan that was made before somebody else's was taken would run a VM twice. */
-  #refuseOutdated({ plan, vms }: Order): void {
+  #refuseOutdated({ plan, vms }: Request): void {
     if (this.#abort.signal.aborted) throw outdated('the project is being ended', 'once it has ended, ');
     const ends = new Set(plan.steps.flatMap(({ kind, vm }) => (kind === 'session.end' ? vm : [])));
     const taken = vms.find(({ name }) => this.#running(name) !== undefined && !ends.has(name));
@@ -118,14 +118,14 @@ export class Supervisor {
   }
 
   /** What is still on its way serves nobody: it ends at once, whatever it waits for. */
-  #endUnfinished({ plan }: Order): void {
+  #endUnfinished({ plan }: Request): void {
     for (const { kind, vm } of plan.steps) {
       const session = kind === 'session.end' ? this.#running(vm) : undefined;
       if (session?.state === 'starting') session.end.abort();
     }
   }
 
-  #register({ vms }: Order, progress: Progress, abort: AbortSignal): void {
+  #register({ vms }: Request, progress: Progress, abort: AbortSignal): void {
     for (const vm of vms) {
       const session: Session = {
         ...vm,

@@ -3,14 +3,14 @@ import { join } from 'node:path';
 import { allFolders } from '../config/shares.ts';
 import type { SharedFolderSpec, SshSpec } from '../config/vm-spec.ts';
 import { PATIENCE_VARIABLE, limited, patience, within } from '../host/deadline.ts';
-import type { Executor, Executors, FindMachine, Machine, StepContext } from '../plan/contract.ts';
+import type { Executor, Executors, FindMachine, Machine, StepContext } from '../plan/executor.ts';
 import { shareTag } from '../plan/shares.ts';
 import type { MountShares } from '../plan/step.ts';
 import type { Problem } from '../problem.ts';
 import { TransientError, systemMessage } from '../problem.ts';
 import { NO_DIRECTORY, NO_KERNEL_SUPPORT, deviceScript, unmountScript } from './guest-scripts.ts';
 import { findSftpServer } from './sftp-server.ts';
-import type { Shell } from './shell.ts';
+import type { MountShell } from './mount-shell.ts';
 import { SshfsMount, pairOf } from './sshfs.ts';
 import { Virtiofsd, refuseAsRoot } from './virtiofsd.ts';
 
@@ -28,7 +28,7 @@ export interface ShareNeeds {
   readonly runDirectory: string;
   readonly find: FindMachine;
   /** The inside of a guest; with a number on a connection for folders, which each number up has a share in. */
-  readonly shell: (vm: string, ssh: SshSpec, signal: AbortSignal, number?: number) => Promise<Shell>;
+  readonly shell: (vm: string, ssh: SshSpec, signal: AbortSignal, number?: number) => Promise<MountShell>;
   /** Lets no further login in to a guest. */
   readonly closePort: (vm: string) => Promise<void>;
   /** Tells the user of something that no step is about. */
@@ -39,7 +39,7 @@ export interface ShareNeeds {
 interface Mounted {
   readonly mounts: SshfsMount[];
   readonly folders: readonly SharedFolderSpec[];
-  shell?: Shell;
+  shell?: MountShell;
 }
 
 export function shareRoom({ runDirectory, find, shell, closePort, warn }: ShareNeeds): ShareRoom {
@@ -166,12 +166,12 @@ function noSudo(user: string, folders: readonly SharedFolderSpec[]): TransientEr
   });
 }
 
-async function mountDevices({ shares }: MountShares, shell: Shell, signal: AbortSignal): Promise<void> {
+async function mountDevices({ shares }: MountShares, shell: MountShell, signal: AbortSignal): Promise<void> {
   for (const type of ['9p', 'virtiofs'] as const) {
     for (const [index, folder] of shares[type].entries()) {
       const { guest, readonly } = folder;
       const script = deviceScript({ type, tag: shareTag(type, index), guest, readonly }, shell.sudo);
-      const { code, stderr } = await shell.ask(script, signal);
+      const { code, stderr } = await shell.run(script, signal);
       if (code === NO_KERNEL_SUPPORT) throw noKernelSupport(folder, type);
       const what = code === NO_DIRECTORY ? 'the directory cannot be made' : 'it cannot be mounted';
       const message = `${pairOf(folder)}: ${what} in the guest: ${stderr.trim()}`;
@@ -199,7 +199,7 @@ async function endsSoon({ ended }: ReturnType<FindMachine>): Promise<boolean> {
 /** Unmounts what is mounted; a guest that does not answer any more has lost what it did not write. */
 async function takeAway(
   machine: Machine,
-  shell: Shell,
+  shell: MountShell,
   folders: readonly SharedFolderSpec[],
   { signal, warn }: StepContext,
 ): Promise<void> {
@@ -210,7 +210,7 @@ async function takeAway(
     folders.map(({ guest }) => guest),
     shell.sudo,
   );
-  const answer = await shell.ask(script, deadline.signal).catch((error: unknown) => {
+  const answer = await shell.run(script, deadline.signal).catch((error: unknown) => {
     if (signal.aborted) throw error;
     machine.giveUp();
     return undefined;

@@ -1,5 +1,5 @@
 import type { SharedFolderSpec } from '../config/vm-spec.ts';
-import { quoted } from '../transfer/far.ts';
+import { quoted } from '../transfer/guest-shell.ts';
 
 /** What a script that mounts says on its stderr once the folder is there. */
 export const MOUNTED = 'transient: mounted';

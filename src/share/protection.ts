@@ -1,6 +1,6 @@
 import { lstatSync, statSync } from 'node:fs';
-import type { Waypoint } from '../config/way.ts';
-import { identityOf, wayTo } from '../config/way.ts';
+import type { PathComponent } from '../config/path-components.ts';
+import { identityOf, pathComponents } from '../config/path-components.ts';
 
 /**
  * Files of the host that a guest may read and not change, and all that leads to them. They are looked for each time: who
@@ -34,8 +34,8 @@ export class Protection {
     });
   }
 
-  #covers(look: () => (point: Waypoint) => boolean): boolean {
-    return this.#paths.length > 0 && this.#paths.flatMap(wayTo).some(look());
+  #covers(look: () => (point: PathComponent) => boolean): boolean {
+    return this.#paths.length > 0 && this.#paths.flatMap(pathComponents).some(look());
   }
 }
 

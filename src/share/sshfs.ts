@@ -10,7 +10,7 @@ import type { Problem } from '../problem.ts';
 import { TransientError } from '../problem.ts';
 import { MOUNTED, NO_DIRECTORY, NO_SSHFS, sshfsScript } from './guest-scripts.ts';
 import { SftpGate } from './sftp-gate.ts';
-import type { Shell } from './shell.ts';
+import type { MountShell } from './mount-shell.ts';
 
 /** What came to an end while a folder was mounted, and why. */
 interface Ending {
@@ -49,7 +49,7 @@ export class SshfsMount {
   /** Mounts a folder, and returns once it is there. */
   static async open(
     folder: SharedFolderSpec,
-    shell: Shell,
+    shell: MountShell,
     { server, unchanged }: { readonly server: string; readonly unchanged: readonly string[] },
     signal: AbortSignal,
   ): Promise<SshfsMount> {

@@ -5,13 +5,13 @@ import type { CopySpec } from '../config/vm-spec.ts';
 import { linked, patience } from '../host/deadline.ts';
 import type { Space } from '../host/space.ts';
 import { NoSpace } from '../host/space.ts';
-import type { StepContext } from '../plan/contract.ts';
+import type { StepContext } from '../plan/executor.ts';
 import { TransientError, systemMessage } from '../problem.ts';
 import { copySpace } from './copy-space.ts';
-import type { Answer, Far, Flow } from './far.ts';
+import type { ScriptResult, GuestShell, ScriptOutput } from './guest-shell.ts';
 import { MISSING, lookScript, packScript, placeScript, receiveScript } from './guest-scripts.ts';
-import type { Landing } from './landing.ts';
-import { openLanding } from './landing.ts';
+import type { StagedCopy } from './staged-copy.ts';
+import { openStagedCopy } from './staged-copy.ts';
 import { rsyncIn, rsyncOut } from './rsync.ts';
 import type { Owner, Source } from './tar.ts';
 import { SAYS_FULL, packed, unpackInto } from './tar.ts';
@@ -24,7 +24,7 @@ type ContextOut = Context & Pick<StepContext, 'note'> & { readonly runDirectory:
 /** Copies a file or directory of the host into a guest, as `cp -a` would but for the owner. */
 export async function copyIn(
   { host, guest, rsync }: CopySpec,
-  far: Far,
+  far: GuestShell,
   { signal, progress }: Context,
 ): Promise<void> {
   const source = await sourceOn(host);
@@ -39,7 +39,7 @@ export async function copyIn(
     target = place.target;
     return counted(await packed(source, place.owner, far.gnuTar, signal), progress);
   };
-  const answer = await far.feed(receiveScript(guest, name, source.isDirectory, far), send, signal);
+  const answer = await far.send(receiveScript(guest, name, source.isDirectory, far), send, signal);
   if (answer.code === 0) return;
   if (target === undefined) throw refused(`cannot write to ${guest} in the guest`, answer);
   throw SAYS_FULL.test(answer.stderr)
@@ -56,13 +56,13 @@ function noSpace(target: string): TransientError {
 }
 
 /** Copies a file or directory of a guest to the host. */
-export async function copyOut(copy: CopySpec, far: Far, context: ContextOut): Promise<void> {
+export async function copyOut(copy: CopySpec, far: GuestShell, context: ContextOut): Promise<void> {
   const { host, guest } = copy;
-  const looked = await far.ask(lookScript(guest, far), context.signal);
+  const looked = await far.run(lookScript(guest, far), context.signal);
   if (looked.code !== 0) throw missing(guest, looked);
   const kind = looked.stdout.trim();
   if (kind === 'special') throw isSpecial(guest);
-  const landing = await openLanding(host, guest, context.runDirectory);
+  const landing = await openStagedCopy(host, guest, context.runDirectory);
   try {
     await land(copy, kind === 'yes', landing, far, context);
   } catch (error) {
@@ -76,8 +76,8 @@ export async function copyOut(copy: CopySpec, far: Far, context: ContextOut): Pr
 async function land(
   { guest, rsync }: CopySpec,
   isDirectory: boolean,
-  landing: Landing,
-  far: Far,
+  landing: StagedCopy,
+  far: GuestShell,
   { signal, progress, note }: ContextOut,
 ): Promise<void> {
   const space = await copySpace(landing.directory);
@@ -85,19 +85,19 @@ async function land(
     if (rsync) await rsyncOut(guest, isDirectory, landing, far, guarded);
     else await receive(guest, landing, space, far, { signal: guarded, progress });
   });
-  const outward = await landing.settle(signal);
+  const outward = await landing.commit(signal);
   if (outward > 0) note(outwardLinks(outward, landing.target));
 }
 
 async function receive(
   guest: string,
-  landing: Landing,
+  landing: StagedCopy,
   space: Space,
-  far: Far,
+  far: GuestShell,
   { signal, progress }: Context,
 ): Promise<void> {
   using drawing = linked(signal);
-  const flow = far.draw(packScript(guest, far), drawing.signal);
+  const flow = far.receive(packScript(guest, far), drawing.signal);
   const bytes = counted(flow.bytes, progress, (size) => space.claim(size));
   await unpackInto(landing, bytes, signal).catch(async (error: unknown) => {
     const complaint = error instanceof NoSpace ? undefined : await complaintOf(flow, guest);
@@ -116,7 +116,7 @@ function outwardLinks(count: number, target: string): string {
 }
 
 /** Where the guest had something to complain of, that is why there was nothing to unpack. */
-async function complaintOf({ answer }: Flow, guest: string): Promise<TransientError | undefined> {
+async function complaintOf({ answer }: ScriptOutput, guest: string): Promise<TransientError | undefined> {
   const answered = await Promise.race([
     answer.catch(() => undefined),
     delay(patience('copy-complaint'), undefined, { ref: false }),
@@ -134,8 +134,13 @@ async function sourceOn(host: string): Promise<Source> {
   return { path, isDirectory: found.isDirectory() };
 }
 
-async function placeFor(destination: string, name: string, far: Far, signal: AbortSignal): Promise<Place> {
-  const answer = await far.ask(placeScript(destination, name, far), signal);
+async function placeFor(
+  destination: string,
+  name: string,
+  far: GuestShell,
+  signal: AbortSignal,
+): Promise<Place> {
+  const answer = await far.run(placeScript(destination, name, far), signal);
   if (answer.code !== 0) throw refused(`cannot write to ${destination} in the guest`, answer);
   return placeIn(answer.stdout);
 }
@@ -175,13 +180,13 @@ function isSpecial(guest: string): TransientError {
   });
 }
 
-function missing(guest: string, answer: Answer): TransientError {
+function missing(guest: string, answer: ScriptResult): TransientError {
   if (answer.code !== MISSING) return refused(`cannot read ${guest} in the guest`, answer);
   const message = `cannot copy ${guest} of the guest: No such file or directory`;
   return new TransientError({ reason: 'guest', message });
 }
 
-function refused(what: string, { stderr }: Answer): TransientError {
+function refused(what: string, { stderr }: ScriptResult): TransientError {
   const lines = stderr
     .split('\n')
     .filter((line) => line !== '' && !/Exiting with failure status|^tar: \.$/.test(line));

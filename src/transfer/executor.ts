@@ -1,15 +1,18 @@
 import { within } from '../host/deadline.ts';
-import type { Executors, StepContext } from '../plan/contract.ts';
+import type { Executors, StepContext } from '../plan/executor.ts';
 import type { CopyIn, CopyOut } from '../plan/step.ts';
 import { TransientError } from '../problem.ts';
 import { copyIn, copyOut } from './copy.ts';
-import type { Far } from './far.ts';
+import type { GuestShell } from './guest-shell.ts';
 
 /** Finds the inside of a guest that a copy goes to or comes from. */
-export type FindFar = (step: CopyIn | CopyOut, context: StepContext) => Promise<Far>;
+export type FindShell = (step: CopyIn | CopyOut, context: StepContext) => Promise<GuestShell>;
 
 /** The executors of copies, wherever their other end is. `runDirectory` is the private directory of this process. */
-export function copyExecutors(runDirectory: string, find: FindFar): Pick<Executors, 'copy.in' | 'copy.out'> {
+export function copyExecutors(
+  runDirectory: string,
+  find: FindShell,
+): Pick<Executors, 'copy.in' | 'copy.out'> {
   const perform = async (
     step: CopyIn | CopyOut,
     context: StepContext,

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
-import type { Far } from './far.ts';
-import { quoted } from './far.ts';
+import type { GuestShell } from './guest-shell.ts';
+import { quoted } from './guest-shell.ts';
 
 /** Exit code of our scripts where what is asked for is not there. */
 export const MISSING = 44;
@@ -23,7 +23,7 @@ done
  * owner of the nearest directory that was there (`UID:GID`), whether the place is a directory already (`yes`), and the
  * place itself.
  */
-export function placeScript(destination: string, name: string, { sudo }: Far): string {
+export function placeScript(destination: string, name: string, { sudo }: GuestShell): string {
   // sudo passes on what it finds on its stdin, which is for whoever comes after
   return `
 {
@@ -48,7 +48,12 @@ printf '%s\\n%s\\n%s' "$o" "$i" "$t"
  * The same, ended by a NUL; then unpacks there what comes on stdin: a directory, packed as what is in it, or something
  * else under its own name.
  */
-export function receiveScript(destination: string, name: string, isDirectory: boolean, far: Far): string {
+export function receiveScript(
+  destination: string,
+  name: string,
+  isDirectory: boolean,
+  far: GuestShell,
+): string {
   const unpack = isDirectory ? unpackDirectory(far) : unpackFile(far);
   return `${placeScript(destination, name, far)}printf '\\0'\n${unpack}`;
 }
@@ -59,12 +64,12 @@ function plain(gnuTar: boolean): string {
 }
 
 /** Nothing but tar may read the archive. */
-function unpackDirectory({ sudo, tar, gnuTar }: Far): string {
+function unpackDirectory({ sudo, tar, gnuTar }: GuestShell): string {
   return `${sudo} mkdir -p -- "$t" <&- && exec ${sudo} ${tar} -x -p ${plain(gnuTar)} -f - -C "$t"`;
 }
 
 /** By its own name beside its place, before it gets the name that it is to have. */
-function unpackFile({ sudo, tar, gnuTar }: Far): string {
+function unpackFile({ sudo, tar, gnuTar }: GuestShell): string {
   return `
 if [ "\${t##*/}" = "$n" ]; then exec ${sudo} ${tar} -x -p ${plain(gnuTar)} -f - -C "$p"; fi
 s=$(${sudo} mktemp -d "$p/.transient-XXXXXX" <&-) || exit
@@ -76,7 +81,7 @@ exit $c
 }
 
 /** Packs a file or directory under its own name. */
-export function packScript(path: string, { sudo, tar, gnuTar }: Far): string {
+export function packScript(path: string, { sudo, tar, gnuTar }: GuestShell): string {
   const form = gnuTar ? '--format=posix --pax-option=delete=atime,delete=ctime --sparse --numeric-owner' : '';
   return `
 s=${quoted(path)}
@@ -86,7 +91,7 @@ exec ${sudo} ${tar} -c ${plain(gnuTar)} ${form} -f - -C ${quoted(posix.dirname(p
 }
 
 /** Says whether there is anything at a path, and whether it is a directory (`yes`) or what nobody can copy (`special`). */
-export function lookScript(path: string, { sudo }: Far): string {
+export function lookScript(path: string, { sudo }: GuestShell): string {
   return `
 s=${quoted(path)}
 if ! ${sudo} test -e "$s" && ! ${sudo} test -L "$s"; then exit ${MISSING}; fi

@@ -1,4 +1,4 @@
-import type { TreeLinks } from './taming.ts';
+import type { TreeLinks } from './sanitizer.ts';
 
 /** So many links are followed on one way, as the kernel does. */
 const MOST_FOLLOWED = 40;

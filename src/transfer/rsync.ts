@@ -5,9 +5,9 @@ import { startChild } from '../host/child.ts';
 import { findProgram } from '../host/program.ts';
 import { tailOf } from '../host/tail.ts';
 import { TransientError } from '../problem.ts';
-import type { Far } from './far.ts';
-import type { Landing } from './landing.ts';
-import { nameIn } from './landing.ts';
+import type { GuestShell } from './guest-shell.ts';
+import type { StagedCopy } from './staged-copy.ts';
+import { nameIn } from './staged-copy.ts';
 import type { Owner, Source } from './tar.ts';
 
 /** What rsync is to keep: all that `cp -a` would, hard links and holes too. */
@@ -38,7 +38,7 @@ export async function rsyncIn(
   source: Source,
   target: string,
   { uid, gid }: Owner,
-  far: Far,
+  far: GuestShell,
   signal: AbortSignal,
 ): Promise<void> {
   const from = source.isDirectory ? `${source.path}/` : source.path;
@@ -59,8 +59,8 @@ const RECEIVING = ['--no-owner', '--no-group', '--no-D', '--chmod=ug-s,go-w', '-
 export async function rsyncOut(
   guest: string,
   isDirectory: boolean,
-  landing: Pick<Landing, 'stage' | 'mirror'>,
-  far: Far,
+  landing: Pick<StagedCopy, 'stage' | 'mirror'>,
+  far: GuestShell,
   signal: AbortSignal,
 ): Promise<void> {
   const name = nameIn(guest);
@@ -70,9 +70,9 @@ export async function rsyncOut(
   await runRsync([...RECEIVING, `--link-dest=${mirror}`, '--', ...way], far, signal);
 }
 
-async function runRsync(args: readonly string[], far: Far, signal: AbortSignal): Promise<void> {
+async function runRsync(args: readonly string[], far: GuestShell, signal: AbortSignal): Promise<void> {
   await findProgram('rsync');
-  const there = await far.ask('command -v rsync', signal);
+  const there = await far.run('command -v rsync', signal);
   if (there.code !== 0) throw noRsync();
   const directory = await mkdtemp(join(tmpdir(), 'transient-rsync-'));
   try {
@@ -99,7 +99,7 @@ async function runRsync(args: readonly string[], far: Far, signal: AbortSignal):
     const said = tailOf(child.stderr);
     // how the far side ends is what rsync itself tells of
     const joined = far
-      .join('IFS= read -r command && exec sh -c "exec $command"', way, signal)
+      .connect('IFS= read -r command && exec sh -c "exec $command"', way, signal)
       .catch(() => undefined);
     const { code } = await child.exited;
     way.destroy();

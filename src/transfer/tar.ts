@@ -2,11 +2,11 @@ import { basename, dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Child } from '../host/child.ts';
 import { startChild } from '../host/child.ts';
-import { noticing } from '../host/noticing.ts';
+import { tapErrors } from '../host/error-tap.ts';
 import { NoSpace } from '../host/space.ts';
 import { tailOf } from '../host/tail.ts';
 import { TransientError } from '../problem.ts';
-import type { Landing } from './landing.ts';
+import type { StagedCopy } from './staged-copy.ts';
 
 /** Who owns what is unpacked: numbers of the guest's. */
 export interface Owner {
@@ -49,7 +49,7 @@ const IN_ENGLISH = { LANGUAGE: 'en' };
 
 /** Unpacks a tar stream from a guest where it is to be received on the host; a full disk ends it at once. */
 export async function unpackInto(
-  { stage, directory }: Pick<Landing, 'stage' | 'directory'>,
+  { stage, directory }: Pick<StagedCopy, 'stage' | 'directory'>,
   bytes: AsyncIterable<Buffer>,
   signal: AbortSignal,
 ): Promise<void> {
@@ -67,7 +67,7 @@ export async function unpackInto(
   let fault: unknown;
   // why it takes no more is for tar to say
   const poured = pipeline(
-    noticing(bytes, (error) => (fault = error)),
+    tapErrors(bytes, (error) => (fault = error)),
     stdin,
   ).catch(() => undefined);
   const { code } = await tar.exited;

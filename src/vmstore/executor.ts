@@ -1,18 +1,18 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { noVm, notRunning } from '../config/stored-problems.ts';
 import { limited, patience } from '../host/deadline.ts';
-import { isAlive } from '../host/process-mark.ts';
+import { isAlive } from '../host/process-identity.ts';
 import { askProject, projectOf } from '../host/projects.ts';
 import { sweepRunDirectories } from '../host/run-directory.ts';
-import type { Hold, RunningVm } from '../host/running.ts';
-import { askedFirst, holderOf, runningVms } from '../host/running.ts';
-import type { Executor, Executors, FindDisks, StepContext } from '../plan/contract.ts';
+import type { Hold, RunningVm } from '../host/vm-registry.ts';
+import { askedFirst, holderOf, runningVms } from '../host/vm-registry.ts';
+import type { Executor, Executors, FindDisks, StepContext } from '../plan/executor.ts';
 import { planDown } from '../plan/project.ts';
 import type { LockVm, StopVm } from '../plan/step.ts';
 import type { Problem } from '../problem.ts';
 import { TransientError, errorCode } from '../problem.ts';
-import type { HeldVm } from './held.ts';
-import { disksOfHeld, holdVm, lockVm } from './held.ts';
+import type { LockedVm } from './vm-lock.ts';
+import { disksOfLocked, lockVm, lockConfiguration } from './vm-lock.ts';
 import { createVm, isStored, removeVm } from './store.ts';
 
 type VmKind = 'vm.create' | 'vm.lock' | 'vm.unlock' | 'vm.stop' | 'vm.remove';
@@ -28,7 +28,7 @@ const INTERVAL = 20;
 
 /** `runDirectory` is the private directory of this process. */
 export function vmRoom(runDirectory: string): VmRoom {
-  const held = new Map<string, HeldVm>();
+  const held = new Map<string, LockedVm>();
 
   const create: Executor<'vm.create'> = async (step, context) => {
     const isNew = await createVm(step, context);
@@ -36,7 +36,7 @@ export function vmRoom(runDirectory: string): VmRoom {
   };
 
   const lock: Executor<'vm.lock'> = async (step, context) => {
-    const vm = await holdVm(step, runDirectory);
+    const vm = await lockVm(step, runDirectory);
     held.set(step.vm, vm);
     warnOfOtherImage(step, vm, context);
     return undefined;
@@ -56,11 +56,11 @@ export function vmRoom(runDirectory: string): VmRoom {
       'vm.stop': stopExecutor(),
       'vm.remove': remove,
     },
-    disks: disksOfHeld(held),
+    disks: disksOfLocked(held),
   };
 }
 
-function warnOfOtherImage({ name, image }: LockVm, { disks }: HeldVm, { warn }: StepContext): void {
+function warnOfOtherImage({ name, image }: LockVm, { disks }: LockedVm, { warn }: StepContext): void {
   const [first] = disks;
   if (image === undefined || first === undefined || first.image === image) return;
   warn({
@@ -187,7 +187,7 @@ const remove: Executor<'vm.remove'> = async ({ name, vmstore }, context) => {
   if (!(await isStored(vmstore, name))) throw new TransientError(noVm(name));
   const take = async (): Promise<() => Promise<void>> => {
     // what has no configuration cannot be locked, nor used by anybody
-    return lockVm(vmstore, name).catch((error: unknown) => {
+    return lockConfiguration(vmstore, name).catch((error: unknown) => {
       if (error instanceof TransientError && error.problem.reason === 'unreadable')
         return () => Promise.resolve();
       throw error;

@@ -1,8 +1,8 @@
 import { isLockedFile } from '../host/lock.ts';
 import type { SupervisedVm } from '../host/projects.ts';
 import { endedVms } from '../host/projects.ts';
-import type { RunningVm } from '../host/running.ts';
-import { runningVms } from '../host/running.ts';
+import type { RunningVm } from '../host/vm-registry.ts';
+import { runningVms } from '../host/vm-registry.ts';
 import type { StoredVmFacts } from './store.ts';
 import { listVms } from './store.ts';
 

@@ -4,10 +4,10 @@ import { basename, join } from 'node:path';
 import { makeDirectory } from '../host/directories.ts';
 import { isTemporary } from '../config/stored.ts';
 import { lockKeptFile } from '../host/lock.ts';
-import { decodeName, encodeName, imagePath, ownPath, vmPaths } from '../host/paths.ts';
-import { openWorkingDirectory, sweepWorkingDirectories } from '../host/working.ts';
+import { decodeName, encodeName, imagePath, ownPath, vmPaths } from '../host/store-layout.ts';
+import { openWorkingDirectory, sweepWorkingDirectories } from '../host/working-directory.ts';
 import { createOverlay } from '../image/qemu-img.ts';
-import type { StepContext } from '../plan/contract.ts';
+import type { StepContext } from '../plan/executor.ts';
 import type { CreateVm } from '../plan/step.ts';
 import { TransientError, errorCode, systemMessage } from '../problem.ts';
 

@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { duplexPair } from 'node:stream';
 import { describe, expect, test } from 'vitest';
-import { Link } from '../../src/builder/link.ts';
-import { coded } from '../../src/transfer/far.ts';
+import { ControlChannel } from '../../src/builder/control-channel.ts';
+import { printfEscaped } from '../../src/transfer/guest-shell.ts';
 import { turns } from '../run/parts.ts';
 
 const PATIENT = new AbortController().signal;
@@ -15,7 +15,7 @@ function encoded(text: string): string {
 test.for(['two\nlines', String.raw`back\slash \n \\0101 \c`, 'quo\'tes "and" $(more)\n\ttab', 'ünï'])(
   'the script %j is on one line, and printf makes it again',
   (script) => {
-    const line = coded(script);
+    const line = printfEscaped(script);
     expect(line).not.toContain('\n');
     for (const shell of ['sh', 'busybox sh']) {
       const made = execFileSync('sh', ['-c', `${shell} -c 'printf %b "$1"' - "$1"`, '-', line], {
@@ -28,7 +28,7 @@ test.for(['two\nlines', String.raw`back\slash \n \\0101 \c`, 'quo\'tes "and" $(m
 
 test('a request is a line, and its answer is decoded', async () => {
   const { link, builder } = linked();
-  const answer = link.request(['ask', '-', coded('ls "$HOME"\n')], PATIENT);
+  const answer = link.request(['ask', '-', printfEscaped('ls "$HOME"\n')], PATIENT);
   expect(await builder.heard()).toBe('ask - ls "$HOME"\n');
   builder.says(`done 3 ${encoded('two\nlines')} ${encoded('and an error')}\n`);
   expect(await answer).toEqual({ code: 3, stdout: 'two\nlines', stderr: 'and an error' });
@@ -109,10 +109,10 @@ describe('a request that is aborted', () => {
   test('keeps its answer, should that come while another waits', async () => {
     const { link, builder } = linked();
     const abort = new AbortController();
-    const first = link.request(['ask', '-', coded('first')], abort.signal);
+    const first = link.request(['ask', '-', printfEscaped('first')], abort.signal);
     abort.abort(new Error('enough'));
     await expect(first).rejects.toThrow('enough');
-    const second = link.request(['ask', '-', coded('second')], PATIENT);
+    const second = link.request(['ask', '-', printfEscaped('second')], PATIENT);
     builder.says(`done 1 ${encoded('first')} -\n`);
     await turns(3);
     builder.says(`done 0 ${encoded('second')} -\n`);
@@ -139,7 +139,7 @@ interface FakeBuilder {
   readonly ends: (error: Error) => void;
 }
 
-function linked(): { link: Link; builder: FakeBuilder } {
+function linked(): { link: ControlChannel; builder: FakeBuilder } {
   const [near, far] = duplexPair();
   let ends: FakeBuilder['ends'] = () => undefined;
   const lost = new Promise<never>((_resolve, reject) => (ends = reject));
@@ -147,5 +147,5 @@ function linked(): { link: Link; builder: FakeBuilder } {
     const { value } = (await far.iterator({ destroyOnReturn: false }).next()) as { value: Buffer };
     return value.toString();
   };
-  return { link: new Link(near, lost), builder: { says: (text) => far.write(text), heard, ends } };
+  return { link: new ControlChannel(near, lost), builder: { says: (text) => far.write(text), heard, ends } };
 }

@@ -1,8 +1,8 @@
 import type { Duplex } from 'node:stream';
 import { duplexPair } from 'node:stream';
 import { expect, test } from 'vitest';
-import type { Mark } from '../../src/builder/port.ts';
-import { bytesOf } from '../../src/builder/port.ts';
+import type { Mark } from '../../src/builder/marked-stream.ts';
+import { bytesOf } from '../../src/builder/marked-stream.ts';
 import { turns } from '../run/parts.ts';
 
 const MARK = Buffer.from('0123456789abcdef');

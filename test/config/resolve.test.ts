@@ -4,7 +4,7 @@ import { resolveProject, resolveRun } from '../../src/config/resolve.ts';
 import { environmentLayer, mergeLayers, type Environment } from '../../src/config/merge.ts';
 import type { Transientfile } from '../../src/config/transientfile.ts';
 import { checkTransientfile, selectVms } from '../../src/config/transientfile.ts';
-import { unchangedFiles } from '../../src/config/unchanged.ts';
+import { unchangedFiles } from '../../src/config/protected-files.ts';
 import type { VmSpec } from '../../src/config/vm-spec.ts';
 import type { Layer } from '../../src/options/layer.ts';
 import type { OptionValues } from '../../src/options/table.ts';

@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { vmPaths } from '../../src/host/paths.ts';
+import { vmPaths } from '../../src/host/store-layout.ts';
 import type { StepKind } from '../../src/plan/step.ts';
 import type { Faults } from '../fakes/qemu/faults.ts';
 import type { Rig } from '../rig/rig.ts';
@@ -364,7 +364,7 @@ export const TABLE: Readonly<Record<StepKind, Row>> = {
       deadline: { flags: ['--ssh-timeout', '1'], message: /did not let user "vagrant" in within 1 s/ },
     },
   ],
-  'guest.settle': inGuest(
+  'guest.ready-command': inGuest(
     'settled|id -u',
     (rig) => {
       rig.stored();

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
 import { awaitReady } from '../../src/guest/readiness.ts';
-import type { Machine, SerialTail } from '../../src/plan/contract.ts';
+import type { Machine, SerialTail } from '../../src/plan/executor.ts';
 import { TransientError } from '../../src/problem.ts';
 import { HUNG } from '../rig/program.ts';
 

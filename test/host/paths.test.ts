@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { decodeName, encodeName } from '../../src/host/paths.ts';
+import { decodeName, encodeName } from '../../src/host/store-layout.ts';
 
 describe('names as file names', () => {
   test.for([

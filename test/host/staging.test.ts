@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { markOf } from '../../src/host/process-mark.ts';
+import { identityOf } from '../../src/host/process-identity.ts';
 import { openStaging, sweepStagingOf } from '../../src/host/staging.ts';
 
 let work = '';
@@ -69,7 +69,7 @@ describe('a dead process', () => {
 describe('a copy to the same place', () => {
   test('removes what copies of dead processes left, and nothing of those that live', async () => {
     const dead = await leftBy(await deadProcess());
-    const alive = await leftBy({ pid: process.pid, started: markOf(process.pid)?.started ?? 0 });
+    const alive = await leftBy({ pid: process.pid, started: identityOf(process.pid)?.started ?? 0 });
     const reused = await leftBy({ pid: process.pid, started: 1 });
     for (const name of ['.transient', '.transient-1-1', `${alive}x`]) mkdirSync(join(place, name));
     const { path } = await openStaging(place, run);
@@ -103,7 +103,7 @@ async function leftBy({ pid, started }: { pid: number; started: number }): Promi
 async function deadProcess(): Promise<{ pid: number; started: number }> {
   const child = spawn('sleep', ['60']);
   const { pid = 0 } = child;
-  const started = markOf(pid)?.started ?? 0;
+  const started = identityOf(pid)?.started ?? 0;
   child.kill('SIGKILL');
   await once(child, 'exit');
   return { pid, started };

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { acts, ordered, waitsFor } from '../../src/plan/graph.ts';
 import type { Step, StepId } from '../../src/plan/step.ts';
-import { planOf, step } from '../run/theatre.ts';
+import { planOf, step } from '../run/fixture.ts';
 
 describe('what a step waits for', () => {
   test('its needs, what it comes after, and what it undoes, once each', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { VmSpec } from '../../src/config/vm-spec.ts';
-import { HoldingBack, holdBack } from '../../src/plan/held-back.ts';
+import { HoldingBack, holdBack } from '../../src/plan/restart-needed.ts';
 import type { HostKey } from '../../src/plan/host-use.ts';
 import type { Wanted } from '../../src/plan/project.ts';
 import { wantedOf } from '../../src/plan/project.ts';

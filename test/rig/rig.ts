@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { inject, onTestFailed } from 'vitest';
-import { encodeName } from '../../src/host/paths.ts';
+import { encodeName } from '../../src/host/store-layout.ts';
 import type { Entry, Faults, Moment } from '../fakes/qemu/faults.ts';
 import { commandLineOf, processesWith } from './processes.ts';
 import type { Ended } from './program.ts';

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { encodeName } from '../../src/host/paths.ts';
+import { encodeName } from '../../src/host/store-layout.ts';
 import type { Program } from './program.ts';
 import type { Rig } from './rig.ts';
 

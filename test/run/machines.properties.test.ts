@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { ordered } from '../../src/plan/graph.ts';
 import type { Plan, Step, StepId } from '../../src/plan/step.ts';
 import { ends, exits, fails, takes, turns } from './parts.ts';
-import type { Part, Performance } from './theatre.ts';
-import { planOf, play, step, shuffleBy } from './theatre.ts';
+import type { Part, Performance } from './fixture.ts';
+import { planOf, play, step, shuffleBy } from './fixture.ts';
 
 // Twenty VMs that depend on each other, each from a lock to its release, with all that can go wrong with them; the steps
 // are like those of a session, but who waits for whom is left to chance.

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { TransientError } from '../../src/problem.ts';
-import type { Part } from './theatre.ts';
+import type { Part } from './fixture.ts';
 
 /** Lets other steps go on a few times. */
 export async function turns(count: number): Promise<void> {

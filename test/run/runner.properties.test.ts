@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { waitsFor } from '../../src/plan/graph.ts';
 import type { Plan, Step } from '../../src/plan/step.ts';
 import { ends, exits, fails, interrupts, takes, inTurn } from './parts.ts';
-import type { Part, Performance } from './theatre.ts';
-import { planOf, play, step, shuffleBy } from './theatre.ts';
+import type { Part, Performance } from './fixture.ts';
+import { planOf, play, step, shuffleBy } from './fixture.ts';
 
 /** What a step may do, by name, so that a counterexample can be read. */
 const PARTS: Readonly<Record<string, Part>> = {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { ends, exits, fails, interrupts, lasts, takes, inTurn, turns } from './parts.ts';
-import type { Performance } from './theatre.ts';
-import { planOf, play, step } from './theatre.ts';
+import type { Performance } from './fixture.ts';
+import { planOf, play, step } from './fixture.ts';
 
 describe('rule 1: when a step starts', () => {
   test('when what it needs is done and what it comes after has settled', async () => {

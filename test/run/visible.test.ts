@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { problemLines } from '../../src/run/problem-lines.ts';
-import { visible } from '../../src/visible.ts';
+import { visible } from '../../src/control-characters.ts';
 import { Rig } from '../rig/rig.ts';
 
 test.each([

@@ -1,7 +1,7 @@
 import { chmodSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { decodeName } from '../../src/host/paths.ts';
+import { decodeName } from '../../src/host/store-layout.ts';
 import { Rig } from '../rig/rig.ts';
 import { configOf, created, diskInfo, oursOf, storeFiles, succeeded, vmFile, vmsIn } from '../rig/vms.ts';
 

@@ -15,7 +15,7 @@ import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { NoSpace } from '../../src/host/space.ts';
 import { copyOut } from '../../src/transfer/copy.ts';
-import type { Far } from '../../src/transfer/far.ts';
+import type { GuestShell } from '../../src/transfer/guest-shell.ts';
 import { unpackInto } from '../../src/transfer/tar.ts';
 
 const MEGABYTE = 1 << 20;
@@ -118,16 +118,16 @@ async function* endless(): AsyncGenerator<Buffer> {
 }
 
 /** A guest that sends what a command of the host writes. */
-function guestThatSays(command: string): Far {
+function guestThatSays(command: string): GuestShell {
   const refuse = (): Promise<never> => Promise.reject(new Error('not asked for'));
   return {
     sudo: '',
     tar: 'tar',
     gnuTar: true,
-    ask: () => Promise.resolve({ code: 0, stdout: 'no\n', stderr: '' }),
-    feed: refuse,
-    join: refuse,
-    draw: (_script, signal) => {
+    run: () => Promise.resolve({ code: 0, stdout: 'no\n', stderr: '' }),
+    send: refuse,
+    connect: refuse,
+    receive: (_script, signal) => {
       const child = spawn('sh', ['-c', command], { stdio: ['ignore', 'pipe', 'ignore'], detached: true });
       signal.addEventListener('abort', () => {
         if (child.exitCode === null && child.signalCode === null) process.kill(-(child.pid ?? 0), 'SIGKILL');

@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Far } from '../../src/transfer/far.ts';
+import type { GuestShell } from '../../src/transfer/guest-shell.ts';
 import {
   GNU_TAR_SCRIPT,
   MISSING,
@@ -39,7 +39,7 @@ describe.for(['sh', 'busybox sh'])('in %s', (shell) => {
   let guest = '';
   let programs = '';
   /** Only what scripts are made of. */
-  let far: Far;
+  let far: GuestShell;
   beforeEach(() => {
     guest = mkdtempSync('/tmp/tr-scripts-');
     programs = mkdtempSync('/tmp/tr-programs-');
@@ -49,7 +49,7 @@ describe.for(['sh', 'busybox sh'])('in %s', (shell) => {
       symlinkSync(execFileSync('which', ['tar'], { encoding: 'utf8' }).trim(), join(programs, 'tar'));
     }
     // some builds of busybox have a shell that prefers its own tar to that of PATH
-    far = { sudo: '', tar: run(GNU_TAR_SCRIPT).stdout.toString().trim(), gnuTar: true } as Far;
+    far = { sudo: '', tar: run(GNU_TAR_SCRIPT).stdout.toString().trim(), gnuTar: true } as GuestShell;
   });
   afterEach(() => {
     for (const directory of [guest, programs]) rmSync(directory, { recursive: true });

@@ -2,8 +2,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { Far } from '../../src/transfer/far.ts';
-import { openLanding } from '../../src/transfer/landing.ts';
+import type { GuestShell } from '../../src/transfer/guest-shell.ts';
+import { openStagedCopy } from '../../src/transfer/staged-copy.ts';
 import { rsyncIn, rsyncOut } from '../../src/transfer/rsync.ts';
 import { HOST_AS_GUEST } from './host-as-guest.ts';
 
@@ -24,17 +24,17 @@ test('nothing that rsync says is lost before the way to the guest is open', asyn
   const owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
   const patient = new AbortController().signal;
   await rsyncIn({ path: from, isDirectory: true }, there, owner, SLOW, patient);
-  const landing = await openLanding(`${back}/`, there, work);
+  const landing = await openStagedCopy(`${back}/`, there, work);
   await rsyncOut(there, true, landing, SLOW, patient);
   expect(readFileSync(join(landing.stage, 'there/file'), 'utf8')).toBe('content');
   await landing.remove();
 });
 
 /** This host passes for a guest to which it takes a while to get through. */
-const SLOW: Far = {
+const SLOW: GuestShell = {
   ...HOST_AS_GUEST,
-  join: async (script, socket, signal) => {
+  connect: async (script, socket, signal) => {
     await delay(300);
-    return HOST_AS_GUEST.join(script, socket, signal);
+    return HOST_AS_GUEST.connect(script, socket, signal);
   },
 };

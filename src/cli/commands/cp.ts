@@ -1,8 +1,8 @@
 import { lstatSync } from 'node:fs';
 import { absoluteHostPath, mergeLayers } from '../../config/merge.ts';
-import { builderOf } from '../../config/vm.ts';
+import { builderOf } from '../../config/resolve-vm.ts';
 import type { CopySpec } from '../../config/vm-spec.ts';
-import { planCopies } from '../../plan/stored.ts';
+import { planCopies } from '../../plan/store-commands.ts';
 import type { Plan } from '../../plan/step.ts';
 import type { Result } from '../../problem.ts';
 import { failed, ok } from '../../problem.ts';

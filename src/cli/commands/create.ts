@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { resolveRun } from '../../config/resolve.ts';
 import { mergeLayers } from '../../config/merge.ts';
-import { planCreate } from '../../plan/vm-state.ts';
+import { planCreate } from '../../plan/stored-state.ts';
 import { ok } from '../../problem.ts';
 import { type CommandDef, PLAN_SWITCHES, performOrShow } from '../command.ts';
 import { typedLayers } from './layers.ts';

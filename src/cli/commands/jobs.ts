@@ -3,7 +3,7 @@ import { availableParallelism, freemem } from 'node:os';
 import type { VmSpec } from '../../config/vm-spec.ts';
 import type { Problem, Result } from '../../problem.ts';
 import { failed, ok } from '../../problem.ts';
-import type { SessionManner } from '../../plan/session.ts';
+import type { SessionOptions } from '../../plan/session.ts';
 import type { Invocation, Switch } from '../command.ts';
 import { logDirectoryOf } from './keeping.ts';
 
@@ -18,7 +18,7 @@ export const MANNER_SWITCHES: readonly Switch[] = [
 ];
 
 /** What the switches say of a session as a whole. */
-export function mannerOf(invocation: Invocation): Result<SessionManner> {
+export function mannerOf(invocation: Invocation): Result<SessionOptions> {
   const { switches } = invocation;
   const manner = {
     keepGoing: switches['keep-going'] === true,

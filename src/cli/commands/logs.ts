@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { notRunning } from '../../config/stored-problems.ts';
 import { SUPERVISOR_LOG, endedProject, findProject } from '../../host/projects.ts';
-import { runningVms } from '../../host/running.ts';
+import { runningVms } from '../../host/vm-registry.ts';
 import type { Result } from '../../problem.ts';
 import { failed, ok } from '../../problem.ts';
 import type { CommandDef, Invocation, LogsIntent } from '../command.ts';

@@ -5,24 +5,24 @@ import { resolveProject, storeOfEntry, storedName } from '../../config/resolve.t
 import { environmentLayer } from '../../config/merge.ts';
 import type { StoredVm } from '../../config/stored.ts';
 import type { Transientfile, VmEntry } from '../../config/transientfile.ts';
-import { unchangedFiles } from '../../config/unchanged.ts';
+import { unchangedFiles } from '../../config/protected-files.ts';
 import { findTransientfile, loadTransientfile, selectVms } from '../../config/transientfile.ts';
 import type { Layer } from '../../options/layer.ts';
-import { placed } from '../../config/placement.ts';
+import { placed } from '../../config/locate.ts';
 import type { VmSpec } from '../../config/vm-spec.ts';
 import type { ProjectRecord } from '../../host/projects.ts';
 import { findProject } from '../../host/projects.ts';
 import type { ProjectChange, Supervised, Wanted } from '../../plan/project.ts';
-import type { HoldingBack } from '../../plan/held-back.ts';
+import type { HoldingBack } from '../../plan/restart-needed.ts';
 import { changeProject, wantedOf } from '../../plan/project.ts';
-import type { SessionManner } from '../../plan/session.ts';
+import type { SessionOptions } from '../../plan/session.ts';
 import { planSession } from '../../plan/session.ts';
-import type { Order } from '../../run/supervisor.ts';
+import type { Request } from '../../run/supervisor.ts';
 import type { Plan } from '../../plan/step.ts';
 import type { Result } from '../../problem.ts';
 import { all, failed, ok } from '../../problem.ts';
 import type { Invocation, Switch } from '../command.ts';
-import type { ProjectPlace } from '../outside.ts';
+import type { ProjectPlace } from '../project-place.ts';
 import { defaultJobs, mannerOf } from './jobs.ts';
 import { loadStoredVm } from './stored-vm.ts';
 
@@ -35,7 +35,7 @@ export const FILE_SWITCH: Switch = {
 /** The VMs of the project's Transientfile that were named, with the flags over them. */
 interface LoadedProject {
   readonly specs: readonly VmSpec[];
-  readonly manner: SessionManner;
+  readonly manner: SessionOptions;
   readonly project: string;
 }
 
@@ -147,7 +147,7 @@ async function loadProject(
 }
 
 /** The VMs that a change starts, as a supervisor is told of them. */
-export function orderOf({ plan, starting }: ProjectChange): Order {
+export function orderOf({ plan, starting }: ProjectChange): Request {
   const vms = starting.map(({ spec, digest }) => ({
     name: spec.name,
     instance: spec.instance,

@@ -1,8 +1,8 @@
 import { instanceName, storeOfEntry, storedName } from '../../config/resolve.ts';
 import { environmentLayer } from '../../config/merge.ts';
 import { findTransientfile, loadTransientfile } from '../../config/transientfile.ts';
-import type { RunningVm } from '../../host/running.ts';
-import { runningVms } from '../../host/running.ts';
+import type { RunningVm } from '../../host/vm-registry.ts';
+import { runningVms } from '../../host/vm-registry.ts';
 import type { Invocation } from '../command.ts';
 import { storesIn } from './layers.ts';
 

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import type { StoredVm } from '../../config/stored.ts';
 import { noConfiguration } from '../../config/stored-problems.ts';
 import { readStoredVm } from '../../config/stored.ts';
-import { vmPaths } from '../../host/paths.ts';
+import { vmPaths } from '../../host/store-layout.ts';
 import type { Result } from '../../problem.ts';
 import { errorCode, failed, ok, systemMessage } from '../../problem.ts';
 

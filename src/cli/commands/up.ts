@@ -5,7 +5,7 @@ import type { CommandDef, Intent, Invocation, Keeping } from '../command.ts';
 import { PLAN_SWITCHES } from '../command.ts';
 import { MANNER_SWITCHES } from './jobs.ts';
 import { KEEPING_SWITCHES, keepingOf, refuseKeeping } from './keeping.ts';
-import { HoldingBack } from '../../plan/held-back.ts';
+import { HoldingBack } from '../../plan/restart-needed.ts';
 import type { ProjectIntent } from './project.ts';
 import {
   FILE_SWITCH,

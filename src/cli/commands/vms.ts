@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
-import { vmPaths } from '../../host/paths.ts';
+import { vmPaths } from '../../host/store-layout.ts';
 import { mergeLayers } from '../../config/merge.ts';
-import { builderOf } from '../../config/vm.ts';
+import { builderOf } from '../../config/resolve-vm.ts';
 import { parseImageRef } from '../../options/option.ts';
-import { planCommit, planRemoveVms, planStop } from '../../plan/stored.ts';
+import { planCommit, planRemoveVms, planStop } from '../../plan/store-commands.ts';
 import { failed, ok } from '../../problem.ts';
 import { type CommandDef, type Invocation, PLAN_SWITCHES, performOrShow } from '../command.ts';
 import { storesIn } from './layers.ts';

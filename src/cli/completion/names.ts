@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import type { Environment } from '../../config/merge.ts';
 import { readDocument } from '../../config/document.ts';
 import { findTransientfile } from '../../config/transientfile.ts';
-import { decodeName } from '../../host/paths.ts';
+import { decodeName } from '../../host/store-layout.ts';
 import type { Layer } from '../../options/layer.ts';
 import { storesIn } from '../commands/layers.ts';
 import { runningByNames } from '../commands/short-names.ts';

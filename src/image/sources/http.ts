@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { StepContext } from '../../plan/contract.ts';
+import type { StepContext } from '../../plan/executor.ts';
 import { Cut, HttpStatus, StartAnew, faultInBody, tooLarge } from './download-faults.ts';
 import { encodingOf, inflated } from './encoding.ts';
 import type { HttpTimes } from './http-times.ts';

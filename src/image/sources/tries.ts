@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { trace } from '../../host/trace.ts';
 import { withoutPasswords } from '../../options/password.ts';
-import type { StepContext } from '../../plan/contract.ts';
+import type { StepContext } from '../../plan/executor.ts';
 import { HttpStatus, canPass, explained, reasonOf } from './download-faults.ts';
 import type { HttpTimes } from './http-times.ts';
 

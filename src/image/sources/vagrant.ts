@@ -4,7 +4,7 @@ import { dirname, isAbsolute, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as z from 'zod';
 import { withoutPasswords } from '../../options/password.ts';
-import type { StepContext } from '../../plan/contract.ts';
+import type { StepContext } from '../../plan/executor.ts';
 import { TransientError, systemMessage } from '../../problem.ts';
 import type { HttpTimes } from './http-times.ts';
 import { fetchText } from './http.ts';

@@ -8,7 +8,7 @@ import { shareSteps } from './shares.ts';
 import type { AwaitGuest, Step, StepId } from './step.ts';
 
 /** What happens in a VM between its boot, or another step by which it is there, and its stop. */
-export function workOf(
+export function guestSteps(
   spec: Pick<
     VmSpec,
     'name' | 'connection' | 'ssh' | 'copies' | 'shares' | 'networks' | 'readiness' | 'state'
@@ -45,7 +45,7 @@ export function workOf(
   const join = joinOf(spec, ssh, ready.id);
   const first = [...join, ...mount.map((step) => ({ ...step, ...closing }))];
   const given = [...first, ...directCopies(spec, 'in', ssh, first.at(-1)?.id)];
-  const before = [...given, ...settlingOf(spec, ssh, [ready, ...given])];
+  const before = [...given, ...readyCommandOf(spec, ssh, [ready, ...given])];
   const session = [...console, ...sessionOf(vm, connection, ssh, [ready, ...before], alone)];
   const work = [...before, ...session, ...directCopies(spec, 'out', ssh, session[0]?.id)];
   const inside = [...work, ...unmount(work.map((step) => step.id))];
@@ -71,7 +71,7 @@ function exposedBy({ shares }: Pick<VmSpec, 'shares'>, ssh: SshSpec): Pick<Await
 }
 
 /** A guest that answers may have more to do before it is of use: its own command tells. */
-function settlingOf(
+function readyCommandOf(
   { name: vm, readiness }: Pick<VmSpec, 'name' | 'readiness'>,
   ssh: SshSpec,
   before: readonly Step[],
@@ -79,7 +79,18 @@ function settlingOf(
   if (readiness === undefined) return [];
   const needs = before.map((step) => step.id);
   const title = titleOf('Wait for', readiness.command);
-  return [{ id: `${vm}/settle`, kind: 'guest.settle', vm, title, needs, after: [], ssh, ...readiness }];
+  return [
+    {
+      id: `${vm}/ready-command`,
+      kind: 'guest.ready-command',
+      vm,
+      title,
+      needs,
+      after: [],
+      ssh,
+      ...readiness,
+    },
+  ];
 }
 
 /** The session that the user asked for; a service has none. */
@@ -136,15 +147,15 @@ export function isUserStep(step: Step): boolean {
 
 /** The steps by which a VM is ready for those that depend on it: the last of those that come before its own session. */
 export function readinessIn(work: readonly Step[]): StepId[] {
-  const prelude = work.filter(({ kind }) => PRELUDE.includes(kind));
+  const prelude = work.filter(({ kind }) => READINESS_KINDS.includes(kind));
   const waitedFor = new Set(prelude.flatMap(waitsFor));
   return prelude.map((step) => step.id).filter((id) => !waitedFor.has(id));
 }
 
-const PRELUDE: readonly Step['kind'][] = [
+const READINESS_KINDS: readonly Step['kind'][] = [
   'guest.ready',
   'network.join',
   'share.mount',
   'copy.in',
-  'guest.settle',
+  'guest.ready-command',
 ];

@@ -1,8 +1,8 @@
 import * as z from 'zod';
 import { lazily } from '../lazily.ts';
 
-/** One process for good, as a record names it (process-mark.ts). */
-export const processMark = lazily(() =>
+/** One process for good, as a record names it (process-identity.ts). */
+export const processIdentity = lazily(() =>
   z.object({
     pid: z.int(),
     started: z.number(),

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, statSync, symlinkSync, wr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { identityOf, isWithin, wayTo } from '../../src/config/way.ts';
+import { identityOf, isWithin, pathComponents } from '../../src/config/path-components.ts';
 
 const home = realpathSync(mkdtempSync(join(tmpdir(), 'transient-way-')));
 
@@ -24,7 +24,9 @@ describe('the way to a path', () => {
     ['a/none/more', ['a', 'a/none']],
     ['a/b/file/more', ['a', 'a/b', 'a/b/file', 'a/b/file/more']],
   ] as const)('%s', ([path, expected]) => {
-    const way = wayTo(join(home, path)).filter((point) => isWithin(point.path, home) && point.path !== home);
+    const way = pathComponents(join(home, path)).filter(
+      (point) => isWithin(point.path, home) && point.path !== home,
+    );
     expect(way.map((point) => point.path.slice(home.length + 1))).toEqual(expected);
   });
 
@@ -32,11 +34,15 @@ describe('the way to a path', () => {
     const [file, directory] = ['a/b/file', 'a/b'].map((name) =>
       identityOf(statSync(join(home, name), { bigint: true })),
     );
-    expect(wayTo(join(home, 'absolute')).at(-1)).toEqual({ path: join(home, 'a/b/file'), file, directory });
+    expect(pathComponents(join(home, 'absolute')).at(-1)).toEqual({
+      path: join(home, 'a/b/file'),
+      file,
+      directory,
+    });
   });
 
   test('ends where links lead round', () => {
-    expect(wayTo(join(home, 'round')).length).toBeLessThan(100);
+    expect(pathComponents(join(home, 'round')).length).toBeLessThan(100);
   });
 
   test('is within a directory that holds it, and not in one whose name begins alike', () => {

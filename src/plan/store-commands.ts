@@ -1,23 +1,23 @@
 import type { BuilderSpec, Connection, CopySpec, SshSpec } from '../config/vm-spec.ts';
 import { offlineCopies } from './copies.ts';
 import type { AttachMachine, CommitImage, Plan, ProcessFacts, RemoveVm, Step, StopVm } from './step.ts';
-import { holding } from './vm-state.ts';
-import { isUserStep, workOf } from './work.ts';
+import { holding } from './stored-state.ts';
+import { isUserStep, guestSteps } from './guest-steps.ts';
 
 /** A VM by its name in a store. */
-interface InStore {
+interface StoredVmName {
   readonly name: string;
   readonly vmstore: string;
 }
 
 /** `stop NAME…`: each VM's owner is asked to end it. */
-export function planStop(vms: readonly InStore[], kill: boolean): Plan {
+export function planStop(vms: readonly StoredVmName[], kill: boolean): Plan {
   const together = vms.map(({ name }) => name);
   return independent(vms.map((vm) => stop(vm, { together, kill, ifRunning: false })));
 }
 
 /** `rm NAME…`; with `force` what runs is stopped first. */
-export function planRemoveVms(vms: readonly InStore[], force: boolean): Plan {
+export function planRemoveVms(vms: readonly StoredVmName[], force: boolean): Plan {
   const together = vms.map(({ name }) => name);
   return independent(
     vms.flatMap((vm): Step[] => {
@@ -28,12 +28,12 @@ export function planRemoveVms(vms: readonly InStore[], force: boolean): Plan {
   );
 }
 
-function stop({ name, vmstore }: InStore, how: Pick<StopVm, 'together' | 'kill' | 'ifRunning'>): StopVm {
+function stop({ name, vmstore }: StoredVmName, how: Pick<StopVm, 'together' | 'kill' | 'ifRunning'>): StopVm {
   const title = `Stop VM '${name}'`;
   return { id: `stop/${name}`, kind: 'vm.stop', title, needs: [], after: [], name, vmstore, ...how };
 }
 
-function remove({ name, vmstore }: InStore, needs: readonly string[]): RemoveVm {
+function remove({ name, vmstore }: StoredVmName, needs: readonly string[]): RemoveVm {
   const title = `Remove VM '${name}'`;
   return { id: `remove/${name}`, kind: 'vm.remove', title, needs, after: [], name, vmstore };
 }
@@ -48,7 +48,7 @@ function independent(steps: readonly Step[]): Plan {
  * back.
  */
 export function planCommit(
-  state: InStore,
+  state: StoredVmName,
   { image, backend }: Pick<CommitImage, 'image' | 'backend'>,
   hasLoginKey: boolean,
   builder: BuilderSpec,
@@ -112,7 +112,7 @@ function keysRestored(vm: string, builder: BuilderSpec): Step[] {
 
 /** `cp SRC… DST`: copies on the disks of a VM that does not run. */
 export function planCopies(
-  state: InStore,
+  state: StoredVmName,
   direction: 'in' | 'out',
   copies: readonly CopySpec[],
   builder: BuilderSpec,
@@ -147,7 +147,7 @@ export function planSsh(
   const copies = { in: [], out: [], direct: false, builder: {} };
   const shares = { sshfs: [], '9p': [], virtiofs: [], sftpServer: '', unchanged: [] };
   const spec = { name: vm.name, connection, ssh, copies, shares, networks: [] };
-  const work = workOf(spec, attach.id, true);
+  const work = guestSteps(spec, attach.id, true);
   const session = work.filter(isUserStep).map((step) => step.id);
   return { steps: [attach, ...work], foreground: session, exitFrom: session };
 }

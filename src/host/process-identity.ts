@@ -4,7 +4,7 @@ import { readFileSync, readlinkSync } from 'node:fs';
  * One process for good, which a number alone does not name: numbers are used again. `started` is in clock ticks since
  * boot (proc(5), field 22 of `stat`), `boot` the kernel's id of that boot, `space` the namespace that numbers it.
  */
-export interface ProcessMark {
+export interface ProcessIdentity {
   readonly pid: number;
   readonly started: number;
   readonly boot: string;
@@ -12,19 +12,19 @@ export interface ProcessMark {
 }
 
 /** The mark of a process that runs now; undefined for one that does not. */
-export function markOf(pid: number): ProcessMark | undefined {
+export function identityOf(pid: number): ProcessIdentity | undefined {
   const started = startOf(pid);
   return started === undefined ? undefined : { pid, started, ...thisKernel() };
 }
 
 /** Whether the marked process still runs. What another kernel or another namespace counts is none of ours. */
-export function isAlive({ pid, started, boot, space }: ProcessMark): boolean {
+export function isAlive({ pid, started, boot, space }: ProcessIdentity): boolean {
   const here = thisKernel();
   return here.boot === boot && here.space === space && startOf(pid) === started;
 }
 
 /** What numbers the processes that we see. */
-export function thisKernel(): Pick<ProcessMark, 'boot' | 'space'> {
+export function thisKernel(): Pick<ProcessIdentity, 'boot' | 'space'> {
   return {
     boot: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
     space: readlinkSync('/proc/self/ns/pid'),

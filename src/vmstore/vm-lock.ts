@@ -1,27 +1,27 @@
 import { chmod } from 'node:fs/promises';
-import type { FindDisks } from '../plan/contract.ts';
+import type { FindDisks } from '../plan/executor.ts';
 import { noConfiguration, noVm } from '../config/stored-problems.ts';
 import type { LockVm } from '../plan/step.ts';
 import { lockKeptFile } from '../host/lock.ts';
-import { vmPaths } from '../host/paths.ts';
-import { holderOf, publishHold } from '../host/running.ts';
+import { vmPaths } from '../host/store-layout.ts';
+import { holderOf, publishHold } from '../host/vm-registry.ts';
 import { missingBacking } from '../image/users.ts';
 import { TransientError, errorCode } from '../problem.ts';
 import type { StoredDisk } from './store.ts';
 import { disksOf, isStored } from './store.ts';
 
 /** A VM of the store that is ours alone until it is released. */
-export interface HeldVm {
+export interface LockedVm {
   readonly disks: readonly StoredDisk[];
   release: () => Promise<void>;
 }
 
 /** Locks a VM, without waiting for whoever has it, and tells other processes that we do. */
-export async function holdVm(
+export async function lockVm(
   { name, vmstore, purpose }: Pick<LockVm, 'name' | 'vmstore' | 'purpose'>,
   runDirectory: string,
-): Promise<HeldVm> {
-  const release = await lockVm(vmstore, name);
+): Promise<LockedVm> {
+  const release = await lockConfiguration(vmstore, name);
   try {
     const disks = await disksOf(vmstore, name);
     // one that an earlier version made, or the Python, can be read by everybody
@@ -42,7 +42,7 @@ export async function holdVm(
 }
 
 /** Takes the lock on a VM's configuration; returns how it is given back. */
-export async function lockVm(vmstore: string, name: string): Promise<() => Promise<void>> {
+export async function lockConfiguration(vmstore: string, name: string): Promise<() => Promise<void>> {
   const { config } = vmPaths(vmstore, name);
   const lock = await lockKeptFile(config, { wait: false }).catch(async (error: unknown) => {
     if (errorCode(error) !== 'ENOENT') throw error;
@@ -97,7 +97,7 @@ async function refuseBroken(name: string, disks: readonly StoredDisk[]): Promise
 }
 
 /** The disks of held VMs, for those that run or copy them. */
-export function disksOfHeld(held: ReadonlyMap<string, HeldVm>): FindDisks {
+export function disksOfLocked(held: ReadonlyMap<string, LockedVm>): FindDisks {
   return (vm) => {
     const found = held.get(vm);
     if (found === undefined) throw new Error(`VM ${vm} is not held`);

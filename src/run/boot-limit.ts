@@ -1,7 +1,7 @@
 import type { Plan, StepId } from '../plan/step.ts';
 
 /** Bounds how many machines are on their way at a time; each comes in the order in which it asks. */
-export class Starts {
+export class BootLimit {
   readonly #starts: Plan['starts'];
   readonly #waiting: (() => void)[] = [];
   readonly #under = new Set<StepId>();

@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { unlessAborted } from '../host/abort.ts';
 import { patience } from '../host/deadline.ts';
-import type { GuestNetwork } from '../plan/contract.ts';
+import type { GuestNetwork } from '../plan/executor.ts';
 
 /** Time between two looks at the guest's network, in milliseconds. */
 const LOOK = 50;
@@ -38,11 +38,7 @@ type Attempt =
  * trying to log in (sshd_config(5), PerSourcePenalties), and bound how many may do so at a time (MaxStartups). All clients
  * of slirp are one to them.
  */
-export async function awaitGreeting(
-  port: number,
-  signal: AbortSignal,
-  network: GuestNetwork,
-): Promise<Socket> {
+export async function awaitBanner(port: number, signal: AbortSignal, network: GuestNetwork): Promise<Socket> {
   const isKnown = await networkUp(network, signal);
   for (let unanswered = 0; ;) {
     const limit = isKnown ? (UNANSWERED[unanswered] ?? UNANSWERED[5]) : UNANSWERED_IN_THE_DARK;
@@ -73,7 +69,7 @@ async function attemptOnce(
 ): Promise<Attempt> {
   const socket = connect({ port, host: '127.0.0.1', noDelay: true });
   const over = new AbortController();
-  const greeting = greetingOf(socket);
+  const greeting = bannerOf(socket);
   try {
     const ended = Promise.race([greeting, givenUp(limit, network, over.signal)]);
     const attempt = await unlessAborted(ended, signal);
@@ -87,7 +83,7 @@ async function attemptOnce(
   }
 }
 
-async function greetingOf(socket: Socket): Promise<Attempt> {
+async function bannerOf(socket: Socket): Promise<Attempt> {
   return new Promise((resolve) => {
     socket.on('error', () => socket.destroy());
     socket.once('close', () => resolve({ kind: 'closed' }));

@@ -6,7 +6,7 @@ import type { View } from './runner.ts';
  * Folds what comes before the first command of a plan and what comes after the last into groups of a log, by the marker
  * lines of GitHub Actions (`::group::`, `::endgroup::`), so that a reader sees the commands.
  */
-export class Fold {
+export class GithubGroups {
   readonly #write: (line: string) => void;
   readonly #left: Set<StepId>;
   readonly #vms: string;

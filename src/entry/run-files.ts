@@ -5,16 +5,16 @@ import type { RunResult, View } from '../run/runner.ts';
 import { prepareLogDirectory } from './log-directory.ts';
 
 /** What keeps a run in files: a part of its view, and what is written when it has ended. */
-export interface Kept {
+export interface RunFiles {
   readonly over: (view: View) => View;
   /** Returns what could not be written. */
   readonly end: (result: RunResult) => Promise<readonly Problem[]>;
 }
 
-const NOTHING: Kept = { over: (view) => view, end: () => Promise.resolve([]) };
+const NOTHING: RunFiles = { over: (view) => view, end: () => Promise.resolve([]) };
 
 /** Begins to keep what is wanted of a run; what cannot be written is told before anything is done. */
-export async function keep(plan: Plan, keeping: Keeping | undefined): Promise<Kept> {
+export async function openRunFiles(plan: Plan, keeping: Keeping | undefined): Promise<RunFiles> {
   if (keeping === undefined) return NOTHING;
   const { title, reports, logDirectory } = keeping;
   if (logDirectory !== undefined) await prepareLogDirectory(logDirectory, plan);

@@ -10,19 +10,19 @@ export function print(text: string): number {
 }
 
 /** A line beside a result. */
-export function note(line: string): number {
+export function printNote(line: string): number {
   process.stderr.write(`${line}\n`);
   return 0;
 }
 
 /** What keeps a run from beginning, and its exit code. */
-export function refuse(problems: readonly Problem[], looks: Looks): number {
+export function printProblems(problems: readonly Problem[], looks: Looks): number {
   reportProblems(problems, looks);
   return exitCodeOf(problems);
 }
 
 /** What nobody has caught, and its exit code. */
-export function confess(error: unknown): number {
+export function reportCrash(error: unknown): number {
   reportProblems([problemOf(error)], looksOf(process.stderr, process.env));
   return 1;
 }

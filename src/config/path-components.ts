@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 const MOST_LINKS = 40;
 
 /** A name that is looked up where a path is followed: a directory, a link, or what it leads to in the end. */
-export interface Waypoint {
+export interface PathComponent {
   /** Its own path, in which no directory is a link. */
   readonly path: string;
   /** The file that it names, by {@link identityOf}; undefined where there is none. */
@@ -16,8 +16,8 @@ export interface Waypoint {
 }
 
 /** What an absolute path leads over as the disk is now, links included, up to the first name that is not there. */
-export function wayTo(path: string): Waypoint[] {
-  const way: Waypoint[] = [];
+export function pathComponents(path: string): PathComponent[] {
+  const way: PathComponent[] = [];
   const names = namesOf(path);
   let here = '/';
   for (let links = 0, name = names.shift(); name !== undefined; name = names.shift()) {

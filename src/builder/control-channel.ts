@@ -4,7 +4,7 @@ import { unlessAborted } from '../host/abort.ts';
 import { eachLine } from '../host/lines.ts';
 import { TransientError } from '../problem.ts';
 import { trace } from '../host/trace.ts';
-import type { Answer } from '../transfer/far.ts';
+import type { ScriptResult } from '../transfer/guest-shell.ts';
 
 /** A longer answer is none of our init's, which sends 64 KiB of each stream at most, in bytes. */
 const LONGEST = 1024 * 1024;
@@ -14,7 +14,7 @@ const MOST_EARLY = 16;
  * The conversation with the builder's init (init-script.ts) on its control port: one request at a time, each answered by
  * a line. Rejects what waits when the machine ends.
  */
-export class Link {
+export class ControlChannel {
   readonly #port: Duplex;
   readonly #lost: Promise<never>;
   /** Who waits for lines, in the order in which they asked: an answer that comes too late is still that one's. */
@@ -51,7 +51,7 @@ export class Link {
   }
 
   /** Sends a request and returns the answer; when it is aborted, the builder may still be at it. */
-  async request(words: readonly string[], signal: AbortSignal): Promise<Answer> {
+  async request(words: readonly string[], signal: AbortSignal): Promise<ScriptResult> {
     signal.throwIfAborted();
     const line = words.join(' ');
     trace('debug', () => `builder > ${line.slice(0, 200)}`);

@@ -1,4 +1,4 @@
-import type { Executors, StepContext, StepResult } from '../../src/plan/contract.ts';
+import type { Executors, StepContext, StepResult } from '../../src/plan/executor.ts';
 import type { Plan, Step, StepId, StepKind } from '../../src/plan/step.ts';
 import { runPlan, type RunResult, type RunSignals, type View } from '../../src/run/runner.ts';
 
@@ -93,7 +93,7 @@ function executorsOf(
     'machine.stop': true,
     'machine.hold': true,
     'guest.ready': true,
-    'guest.settle': true,
+    'guest.ready-command': true,
     'session.end': true,
     'guest.leave': true,
     'guest.run': true,

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { isWithin, wayTo } from '../config/way.ts';
+import { isWithin, pathComponents } from '../config/path-components.ts';
 
 /** Where the project of a Transientfile lies, and where its programs are looked for. */
 export interface ProjectPlace {
@@ -18,7 +18,7 @@ export function shownIn(place: ProjectPlace | undefined): ShowPath {
 }
 
 /** The mark alone, for a path that is shown already. */
-export function markOf(path: string, place: ProjectPlace | undefined): string {
+export function outsideMark(path: string, place: ProjectPlace | undefined): string {
   return isOutside(path, place) ? MARK : '';
 }
 
@@ -27,6 +27,6 @@ function isOutside(path: string, place: ProjectPlace | undefined): boolean {
   const absolute = resolve(place.workingDirectory, path);
   if (!isWithin(absolute, place.directory)) return true;
   // a link of the project can lead anywhere
-  const end = wayTo(absolute).at(-1);
+  const end = pathComponents(absolute).at(-1);
   return end?.file !== undefined && !isWithin(end.path, place.directory);
 }

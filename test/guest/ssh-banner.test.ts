@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { createServer } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
-import { awaitGreeting } from '../../src/guest/greeting.ts';
-import type { GuestNetwork } from '../../src/plan/contract.ts';
+import { awaitBanner } from '../../src/guest/ssh-banner.ts';
+import type { GuestNetwork } from '../../src/plan/executor.ts';
 
 const NEVER = new AbortController().signal;
 
@@ -36,7 +36,7 @@ const silent = (): void => undefined;
 
 test('the connection that was greeted is handed on, with its greeting', async () => {
   const { port, seen } = await portWith(greet);
-  const socket = await awaitGreeting(
+  const socket = await awaitBanner(
     port,
     NEVER,
     network(
@@ -58,7 +58,7 @@ test('there is no connection before the guest has its card up', async () => {
     return looks > 5;
   };
   (
-    await awaitGreeting(
+    await awaitBanner(
       port,
       NEVER,
       network(isUp, () => true),
@@ -70,7 +70,7 @@ test('there is no connection before the guest has its card up', async () => {
 test('a guest that answers late is given its time, on the same connection', async () => {
   const { port, seen } = await portWith((socket) => setTimeout(() => greet(socket), 2000));
   (
-    await awaitGreeting(
+    await awaitBanner(
       port,
       NEVER,
       network(
@@ -85,7 +85,7 @@ test('a guest that answers late is given its time, on the same connection', asyn
 test('one that is not answered is made anew, one at a time, and ever more seldom', async () => {
   const { port, seen } = await portWith(silent, silent, silent, greet);
   (
-    await awaitGreeting(
+    await awaitBanner(
       port,
       NEVER,
       network(
@@ -102,7 +102,7 @@ test('one that is not answered is made anew, one at a time, and ever more seldom
 test('one that is refused is made again', async () => {
   const { port, seen } = await portWith(refuse, refuse, greet);
   (
-    await awaitGreeting(
+    await awaitBanner(
       port,
       NEVER,
       network(
@@ -117,7 +117,7 @@ test('one that is refused is made again', async () => {
 test('an abort ends the wait at once, and the connection with it', async () => {
   const { port, seen } = await portWith(silent);
   const abort = new AbortController();
-  const waiting = awaitGreeting(
+  const waiting = awaitBanner(
     port,
     abort.signal,
     network(

@@ -5,10 +5,10 @@ import type { Child } from '../host/child.ts';
 import { startChild } from '../host/child.ts';
 import { shellExitCode } from '../host/exit.ts';
 import { quoted } from '../host/quoted.ts';
-import { noticing } from '../host/noticing.ts';
+import { tapErrors } from '../host/error-tap.ts';
 import { tailOf } from '../host/tail.ts';
-import type { Answer, Far, Flow, Reply } from '../transfer/far.ts';
-import { untilNul } from '../transfer/far.ts';
+import type { ScriptResult, GuestShell, ScriptOutput, Reply } from '../transfer/guest-shell.ts';
+import { untilNul } from '../transfer/guest-shell.ts';
 import { TransientError } from '../problem.ts';
 import { GNU_TAR_SCRIPT } from '../transfer/guest-scripts.ts';
 import { SCRIPT_COMMAND, afterMark, scriptLine } from './script-channel.ts';
@@ -22,14 +22,14 @@ const MOST_SAID = 4 * 1024 * 1024;
 export const BROKEN = 255;
 
 /** The inside of a running guest, over the user's ssh program. */
-export class SshFar implements Far {
+export class SshShell implements GuestShell {
   readonly sudo: string;
   readonly isRoot: boolean;
   readonly tar: string;
   readonly gnuTar: boolean;
   readonly #target: Target;
 
-  private constructor(target: Target, found: Pick<SshFar, 'sudo' | 'isRoot' | 'tar' | 'gnuTar'>) {
+  private constructor(target: Target, found: Pick<SshShell, 'sudo' | 'isRoot' | 'tar' | 'gnuTar'>) {
     this.#target = target;
     this.sudo = found.sudo;
     this.isRoot = found.isRoot;
@@ -38,39 +38,39 @@ export class SshFar implements Far {
   }
 
   /** Finds out what the user may do there, and with what. */
-  static async open(target: Target, signal: AbortSignal): Promise<SshFar> {
-    const plain = SshFar.plain(target);
+  static async open(target: Target, signal: AbortSignal): Promise<SshShell> {
+    const plain = SshShell.plain(target);
     const script = `id -u; sudo -n true 2>/dev/null && echo sudo; ${GNU_TAR_SCRIPT}; :`;
-    const [uid = '', ...abilities] = (await plain.ask(script, signal)).stdout.split('\n');
+    const [uid = '', ...abilities] = (await plain.run(script, signal)).stdout.split('\n');
     if (!/^\d+$/.test(uid)) throw strangeAnswer(uid);
     const sudo = uid !== '0' && abilities.includes('sudo') ? 'sudo -n' : '';
     const isRoot = uid === '0' || sudo !== '';
     const gnuTar = abilities.find((ability) => ability.includes('/'));
     const tar = gnuTar === undefined ? 'tar' : quoted(gnuTar);
-    return new SshFar(target, { sudo, isRoot, tar, gnuTar: gnuTar !== undefined });
+    return new SshShell(target, { sudo, isRoot, tar, gnuTar: gnuTar !== undefined });
   }
 
   /** The inside of a guest of which nothing is known, as its user. */
-  static plain(target: Target): SshFar {
-    return new SshFar(target, { sudo: '', isRoot: false, tar: 'tar', gnuTar: false });
+  static plain(target: Target): SshShell {
+    return new SshShell(target, { sudo: '', isRoot: false, tar: 'tar', gnuTar: false });
   }
 
   /** The same guest over another login. */
-  by(target: Target): SshFar {
-    return new SshFar(target, this);
+  by(target: Target): SshShell {
+    return new SshShell(target, this);
   }
 
   get user(): string {
     return this.#target.ssh.user;
   }
 
-  async ask(script: string, signal: AbortSignal): Promise<Answer> {
+  async run(script: string, signal: AbortSignal): Promise<ScriptResult> {
     const child = await this.#start(script, signal);
     child.stdin?.end();
     return this.#answerOf(child, signal);
   }
 
-  async feed(script: string, reply: Reply, signal: AbortSignal): Promise<Answer> {
+  async send(script: string, reply: Reply, signal: AbortSignal): Promise<ScriptResult> {
     const child = await this.#start(script, signal);
     const stdin = stdinOf(child);
     const answer = this.#endOf(child, signal);
@@ -82,7 +82,7 @@ export class SshFar implements Far {
       return answer;
     }
     const faults: unknown[] = [];
-    const source = noticing(reply(said), (error) => faults.push(error));
+    const source = tapErrors(reply(said), (error) => faults.push(error));
     // a script that has failed reads no more: its answer is what counts
     await Promise.race([pipeline(source, stdin).catch(() => undefined), answer]);
     const answered = await answer;
@@ -91,7 +91,7 @@ export class SshFar implements Far {
     return answered;
   }
 
-  draw(script: string, signal: AbortSignal): Flow {
+  receive(script: string, signal: AbortSignal): ScriptOutput {
     const started = this.#start(script, signal);
     const answer = started.then(async (child) => {
       child.stdin?.end();
@@ -101,7 +101,7 @@ export class SshFar implements Far {
     return { bytes: bytesOf(started), answer };
   }
 
-  async join(script: string, socket: Duplex, signal: AbortSignal): Promise<Answer> {
+  async connect(script: string, socket: Duplex, signal: AbortSignal): Promise<ScriptResult> {
     const child = await this.#start(script, signal);
     const stdin = stdinOf(child);
     socket.pipe(stdin);
@@ -116,7 +116,7 @@ export class SshFar implements Far {
     return child;
   }
 
-  async #answerOf(child: Child, signal: AbortSignal): Promise<Answer> {
+  async #answerOf(child: Child, signal: AbortSignal): Promise<ScriptResult> {
     const answer: Buffer[] = [];
     let size = 0;
     child.stdout?.on('data', (chunk: Buffer) => {
@@ -128,7 +128,7 @@ export class SshFar implements Far {
   }
 
   /** None of our scripts exits with ssh's own code for a connection that broke. */
-  async #endOf(child: Child, signal: AbortSignal): Promise<Answer> {
+  async #endOf(child: Child, signal: AbortSignal): Promise<ScriptResult> {
     const complaints = tailOf(child.stderr);
     const code = shellExitCode(await child.exited);
     signal.throwIfAborted();

@@ -4,8 +4,8 @@ import { dirname, join, resolve } from 'node:path';
 import * as z from 'zod';
 import { lazily } from '../lazily.ts';
 import { errorCode } from '../problem.ts';
-import { processMark } from './process-mark-schema.ts';
-import { isAlive, markOf } from './process-mark.ts';
+import { processIdentity } from './process-identity-schema.ts';
+import { isAlive, identityOf } from './process-identity.ts';
 import { namesIn, readRecord, runDirectories, writeRecord } from './records.ts';
 
 /** Name of the file in a machine's directory that tells other processes of it. */
@@ -30,8 +30,8 @@ const runningVm = lazily(() =>
     /** The private directory of its owner. */
     run: z.string(),
     /** The transient that runs it, and its QEMU. */
-    owner: processMark(),
-    qemu: processMark(),
+    owner: processIdentity(),
+    qemu: processIdentity(),
     /** How it is reached over ssh: a port of 127.0.0.1, and what its owner would use there. */
     ssh: z
       .object({
@@ -68,7 +68,7 @@ const hold = lazily(() =>
     purpose: z.enum(['run', 'commit', 'copy']),
     since: z.string(),
     run: z.string(),
-    owner: processMark(),
+    owner: processIdentity(),
   }),
 );
 
@@ -81,7 +81,7 @@ export async function publish(
   qemuPid: number,
   facts: Omit<RunningVm, 'owner' | 'qemu' | 'run' | 'directory'>,
 ): Promise<void> {
-  const [owner, qemu] = [markOf(process.pid), markOf(qemuPid)];
+  const [owner, qemu] = [identityOf(process.pid), identityOf(qemuPid)];
   // a QEMU that has ended already is not to be found by anybody
   if (owner === undefined || qemu === undefined) return;
   await writeRecord(directory, RECORD, { ...facts, run: dirname(directory), owner, qemu });
@@ -92,7 +92,7 @@ export async function publishHold(
   runDirectory: string,
   vm: Pick<Hold, 'name' | 'vmstore' | 'purpose'>,
 ): Promise<() => Promise<void>> {
-  const owner = markOf(process.pid);
+  const owner = identityOf(process.pid);
   const name = `${HOLD}${++holds}.json`;
   await writeRecord(runDirectory, name, { ...vm, since: new Date().toISOString(), run: runDirectory, owner });
   return () => rm(join(runDirectory, name), { force: true });

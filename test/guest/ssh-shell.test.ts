@@ -2,7 +2,7 @@ import { chmodSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { SshFar } from '../../src/guest/far.ts';
+import { SshShell } from '../../src/guest/ssh-shell.ts';
 import { copyOut } from '../../src/transfer/copy.ts';
 import { pathWithout } from '../rig/path-without.ts';
 
@@ -13,7 +13,7 @@ afterEach(() => rmSync(directory, { recursive: true, force: true }));
 const patience = new AbortController().signal;
 
 /** This host passes for a guest, by an ssh program that runs what it is given here. */
-async function hostAsGuest(path = process.env['PATH'] ?? '', profile = ':'): Promise<SshFar> {
+async function hostAsGuest(path = process.env['PATH'] ?? '', profile = ':'): Promise<SshShell> {
   const program = join(directory, 'ssh');
   writeFileSync(
     program,
@@ -36,12 +36,12 @@ async function hostAsGuest(path = process.env['PATH'] ?? '', profile = ':'): Pro
     controlPath: undefined,
     isEmulated: false,
   };
-  return SshFar.open(target, patience);
+  return SshShell.open(target, patience);
 }
 
 test('what a login shell prints on its own is no part of an answer', async () => {
   const far = await hostAsGuest(undefined, 'echo welcome; echo 12 messages');
-  expect(await far.ask('echo in', patience)).toMatchObject({ code: 0, stdout: 'in\n' });
+  expect(await far.run('echo in', patience)).toMatchObject({ code: 0, stdout: 'in\n' });
   expect(far.isRoot).toBe(process.getuid?.() === 0 || far.sudo !== '');
 });
 
@@ -60,7 +60,7 @@ describe('feeding a script', () => {
       return Promise.resolve(pieces(20));
     };
     const script = `printf 'go\\non\\0'; cat >${into}`;
-    expect(await far.feed(script, reply, patience)).toMatchObject({ code: 0 });
+    expect(await far.send(script, reply, patience)).toMatchObject({ code: 0 });
     expect([said, statSync(into).size]).toEqual([['go\non'], 1_310_720]);
   });
 
@@ -70,7 +70,7 @@ describe('feeding a script', () => {
       const far = await hostAsGuest();
       const fault = new Error('cannot read it');
       const script = `printf '\\0'; cat >/dev/null`;
-      await expect(far.feed(script, () => Promise.resolve(pieces(count, fault)), patience)).rejects.toBe(
+      await expect(far.send(script, () => Promise.resolve(pieces(count, fault)), patience)).rejects.toBe(
         fault,
       );
     },
@@ -80,7 +80,7 @@ describe('feeding a script', () => {
     const far = await hostAsGuest();
     const fault = new Error('there is no tar');
     const script = `printf '\\0'; cat >/dev/null`;
-    await expect(far.feed(script, () => Promise.reject(fault), patience)).rejects.toBe(fault);
+    await expect(far.send(script, () => Promise.reject(fault), patience)).rejects.toBe(fault);
   });
 
   test('one that says and says is not listened to for ever', async () => {
@@ -91,21 +91,21 @@ describe('feeding a script', () => {
       'head -c 200000000 /dev/zero | tr "\\0" x',
       `printf '\\0'; head -c 200000000 /dev/zero`,
     ])
-      await far.feed(script, reply, patience);
+      await far.send(script, reply, patience);
     expect(process.memoryUsage().rss - before).toBeLessThan(150_000_000);
   });
 
   test('what counts of a script that fails is its answer, not that it read no more', async () => {
     const far = await hostAsGuest();
     const script = `printf '\\0'; echo no >&2; exit 3`;
-    const answer = await far.feed(script, () => Promise.resolve(pieces(200)), patience);
+    const answer = await far.send(script, () => Promise.resolve(pieces(200)), patience);
     expect(answer).toMatchObject({ code: 3, stderr: 'no\n' });
   });
 
   test('one that fails before it has said all is sent nothing', async () => {
     const far = await hostAsGuest();
     const reply = (): Promise<never> => Promise.reject(new Error('nobody asked'));
-    const answer = await far.feed('echo half; echo no >&2; exit 4', reply, patience);
+    const answer = await far.send('echo half; echo no >&2; exit 4', reply, patience);
     expect(answer).toMatchObject({ code: 4, stderr: 'no\n' });
   });
 });

@@ -8,11 +8,11 @@ import { TransientError, errorCode, isSystemError, systemMessage } from '../prob
 import { countOutwardLinks } from './outward-links.ts';
 import type { Place } from './place.ts';
 import { isAnything, mirrorFiles, moveTree } from './place.ts';
-import { tameTree } from './taming.ts';
+import { sanitizeTree } from './sanitizer.ts';
 import { Turns } from './turns.ts';
 
 /** Where on the host something from a guest is to lie, and a private directory beside it to receive it in. */
-export interface Landing {
+export interface StagedCopy {
   /** Where it comes to lie. */
   readonly target: string;
   /** The directory that takes it, also while it is received. */
@@ -28,7 +28,7 @@ export interface Landing {
    * Puts what was received in its place, as `cp -a` would: directories are joined, anything else is replaced, and no link
    * on the way is followed. Returns how many of its links lead out of it.
    */
-  readonly settle: (signal: AbortSignal) => Promise<number>;
+  readonly commit: (signal: AbortSignal) => Promise<number>;
   /** Removes what was received and not settled. */
   readonly remove: () => Promise<void>;
 }
@@ -45,11 +45,11 @@ export function nameIn(guestPath: string): string {
  * to be replaced otherwise: it may have come from a guest. Directories above it are made. `runDirectory` is the private
  * directory of this process.
  */
-export async function openLanding(
+export async function openStagedCopy(
   destination: string,
   guestPath: string,
   runDirectory: string,
-): Promise<Landing> {
+): Promise<StagedCopy> {
   const name = nameIn(guestPath);
   try {
     const target = await openTarget(destination, name);
@@ -96,7 +96,7 @@ async function stagedLanding(
   guestPath: string,
   { place, path: target, directory }: Target,
   runDirectory: string,
-): Promise<Landing> {
+): Promise<StagedCopy> {
   const staging = await openStaging(directory, runDirectory);
   const stage = await Stage.open(staging, place.directory, nameIn(guestPath));
   return {
@@ -107,7 +107,7 @@ async function stagedLanding(
       await mirrorFiles(place, stage.mirrored, new Turns(signal));
       return stage.mirrorPath;
     },
-    settle: (signal) =>
+    commit: (signal) =>
       settled(stage, guestPath, { place, path: target }, signal).catch((cause: unknown) => {
         throw unwritable(destination, cause);
       }),
@@ -127,7 +127,7 @@ async function settled(
 ): Promise<number> {
   if (!isAnything(received)) throw nothingCame(guestPath);
   const turns = new Turns(signal);
-  const links = await tameTree(received, turns);
+  const links = await sanitizeTree(received, turns);
   await moveTree(received, place, path, turns);
   return countOutwardLinks(links);
 }

@@ -1,16 +1,16 @@
 import type { Duplex, Readable } from 'node:stream';
 
 /** What came of a script on the far side. */
-export interface Answer {
+export interface ScriptResult {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
 }
 
 /** Bytes that a script on the far side writes, and what came of it once all of them were read. */
-export interface Flow {
+export interface ScriptOutput {
   readonly bytes: AsyncIterable<Buffer>;
-  readonly answer: Promise<Answer>;
+  readonly answer: Promise<ScriptResult>;
 }
 
 /** What a script gets to read for what it has said. */
@@ -20,7 +20,7 @@ export type Reply = (said: string) => Promise<AsyncIterable<Buffer>>;
  * The inside of a guest, as copies see it: a POSIX shell that runs scripts one after the other, in a running guest over
  * ssh or on the disks of a stopped one in the builder.
  */
-export interface Far {
+export interface GuestShell {
   /** Put before a command that needs the guest's root; empty where that is who we are, or cannot be. */
   readonly sudo: string;
   /** Its tar, as words of a shell. */
@@ -28,13 +28,13 @@ export interface Far {
   /** Whether that is GNU's: busybox's refuses holes. */
   readonly gnuTar: boolean;
   /** Runs a script and returns what it says. */
-  ask: (script: string, signal: AbortSignal) => Promise<Answer>;
+  run: (script: string, signal: AbortSignal) => Promise<ScriptResult>;
   /** Runs a script that says something, ended by a NUL, and then reads what is answered to that. */
-  feed: (script: string, reply: Reply, signal: AbortSignal) => Promise<Answer>;
+  send: (script: string, reply: Reply, signal: AbortSignal) => Promise<ScriptResult>;
   /** Runs a script that writes bytes. */
-  draw: (script: string, signal: AbortSignal) => Flow;
+  receive: (script: string, signal: AbortSignal) => ScriptOutput;
   /** Runs a script whose stdin and stdout are the other end of a socket. */
-  join: (script: string, socket: Duplex, signal: AbortSignal) => Promise<Answer>;
+  connect: (script: string, socket: Duplex, signal: AbortSignal) => Promise<ScriptResult>;
 }
 
 /** A word for a POSIX shell, whatever is in it. */
@@ -69,6 +69,6 @@ export async function untilNul(stream: Readable): Promise<string | undefined> {
 }
 
 /** A script as the last words of a request, as `printf %b` reads it: all on one line. */
-export function coded(script: string): string {
+export function printfEscaped(script: string): string {
   return script.trim().replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
 }

@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { build } from 'rolldown';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { copyOut } from '../../src/transfer/copy.ts';
-import type { Far } from '../../src/transfer/far.ts';
+import type { GuestShell } from '../../src/transfer/guest-shell.ts';
 import { described } from '../rig/trees.ts';
 import { HOST_AS_GUEST } from './host-as-guest.ts';
 
@@ -58,7 +58,7 @@ function fill(script: string): void {
 }
 
 /** Copies out of this host, which passes for the guest. */
-async function copied(path: string, way: 'tar' | 'rsync', far: Far = HOST_AS_GUEST): Promise<void> {
+async function copied(path: string, way: 'tar' | 'rsync', far: GuestShell = HOST_AS_GUEST): Promise<void> {
   await copyOut({ guest: path, host: out(''), rsync: way === 'rsync' }, far, {
     signal: new AbortController().signal,
     progress: () => undefined,
@@ -170,10 +170,10 @@ describe.for(['tar', 'rsync'] as const)('by %s', (way) => {
 test('rsync sends only what differs from what is there, though it does not look there itself', async () => {
   fill('mkdir res; head -c 3000000 /dev/urandom >res/same; head -c 3000000 /dev/urandom >res/changed');
   let sent = 0;
-  const counting: Far = {
+  const counting: GuestShell = {
     ...HOST_AS_GUEST,
-    join: (script, socket, signal) => {
-      const answer = HOST_AS_GUEST.join(script, socket, signal);
+    connect: (script, socket, signal) => {
+      const answer = HOST_AS_GUEST.connect(script, socket, signal);
       socket.on('finish', () => (sent = (socket as unknown as { bytesWritten: number }).bytesWritten));
       return answer;
     },

@@ -21,7 +21,7 @@ interface Walk {
  * Makes what a guest sent harmless: nobody else may write to it, nothing lends its owner's rights, and nothing but files,
  * directories and links is left, for a program that opens a FIFO waits for ever. Returns the links that there are.
  */
-export async function tameTree(place: Place, turns: Turns): Promise<TreeLinks> {
+export async function sanitizeTree(place: Place, turns: Turns): Promise<TreeLinks> {
   const walk: Walk = { turns, links: new Map() };
   await tameEntry(place, '', walk);
   return walk.links;

@@ -1,8 +1,8 @@
 import type { Child } from '../host/child.ts';
-import type { Far } from '../transfer/far.ts';
+import type { GuestShell } from '../transfer/guest-shell.ts';
 
 /** The inside of a running guest, where scripts can also be started that stay. */
-export interface Shell extends Pick<Far, 'sudo' | 'ask'> {
+export interface MountShell extends Pick<GuestShell, 'sudo' | 'run'> {
   /** Whether the user is the guest's root, or may be. */
   readonly isRoot: boolean;
   readonly user: string;

@@ -7,7 +7,7 @@ import type { ResolvedVm } from './conflicts.ts';
 import { mergeLayers } from './merge.ts';
 import type { Transientfile } from './transientfile.ts';
 import type { SharesSpec } from './vm-spec.ts';
-import { isWithin, wayTo } from './way.ts';
+import { isWithin, pathComponents } from './path-components.ts';
 
 const PROGRAMS = ['qemu-bin-name', 'ssh-bin-name', 'sftp-bin-name'] as const satisfies OptionName[];
 const PARTS = ['builder-kernel', 'builder-initrd'] as const satisfies OptionName[];
@@ -61,8 +61,8 @@ export function changeableFiles({ base }: Transientfile, vms: readonly ResolvedV
 
 /** The first file that a directory holds, or that what it holds leads to. */
 function fileWithin(host: string, { unchanged }: SharesSpec): string | undefined {
-  const directory = wayTo(host).at(-1);
+  const directory = pathComponents(host).at(-1);
   return unchanged.find((file) =>
-    wayTo(file).some(({ path }) => directory && isWithin(path, directory.path)),
+    pathComponents(file).some(({ path }) => directory && isWithin(path, directory.path)),
   );
 }

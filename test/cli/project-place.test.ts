@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { markOf, shownIn } from '../../src/cli/outside.ts';
+import { outsideMark, shownIn } from '../../src/cli/project-place.ts';
 
 const home = realpathSync(mkdtempSync(join(tmpdir(), 'transient-outside-')));
 const directory = join(home, 'project');
@@ -18,7 +18,7 @@ test.for([directory, join(directory, 'inner'), join(directory, 'none/x'), './too
   '%s is the project’s own, or no path',
   (path) => {
     expect(shownIn(place)(path)).toBe(path);
-    expect(markOf(path, place)).toBe('');
+    expect(outsideMark(path, place)).toBe('');
   },
 );
 
@@ -27,7 +27,7 @@ test.for([
   ...[join(directory, 'link'), join(directory, 'link/passwd')],
 ])('%s is not, also where a link leads there', (path) => {
   expect(shownIn(place)(path)).toBe(`${path} (outside the project)`);
-  expect(markOf(path, place)).toBe('outside the project');
+  expect(outsideMark(path, place)).toBe('outside the project');
 });
 
 test('where there is no project, nothing is outside of it', () => {

@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { openLanding } from '../../src/transfer/landing.ts';
+import { openStagedCopy } from '../../src/transfer/staged-copy.ts';
 
 let work = '';
 let runDirectory = '';
@@ -27,10 +27,10 @@ afterEach(() => {
 
 /** Receives one file or directory from a guest path. */
 async function land(destination: string, guestPath: string, fill: (path: string) => void): Promise<string> {
-  const landing = await openLanding(destination, guestPath, runDirectory);
+  const landing = await openStagedCopy(destination, guestPath, runDirectory);
   try {
     fill(join(landing.stage, guestPath.split('/').at(-1) ?? ''));
-    await landing.settle(new AbortController().signal);
+    await landing.commit(new AbortController().signal);
   } finally {
     await landing.remove();
   }
@@ -99,7 +99,7 @@ describe('where something lands', () => {
 describe('a path in the guest that ends in no name', () => {
   const fill = (path: string): void => writeFileSync(join(path, 'file'), 'x');
   const receive = async (destination: string, guestPath: string): Promise<void> => {
-    const landing = await openLanding(
+    const landing = await openStagedCopy(
       join(work, destination) + (destination.endsWith('/') ? '/' : ''),
       guestPath,
       runDirectory,
@@ -107,7 +107,7 @@ describe('a path in the guest that ends in no name', () => {
     try {
       await landing.mirror(new AbortController().signal);
       fill(landing.stage);
-      await landing.settle(new AbortController().signal);
+      await landing.commit(new AbortController().signal);
     } finally {
       await landing.remove();
     }

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { limited } from '../host/deadline.ts';
-import type { SettleGuest } from '../plan/step.ts';
+import type { RunReadyCommand } from '../plan/step.ts';
 import type { Problem } from '../problem.ts';
-import type { Answer, Far } from '../transfer/far.ts';
+import type { ScriptResult, GuestShell } from '../transfer/guest-shell.ts';
 
 /** Time between two tries, in milliseconds: each is a process of a guest that is busy already. */
 const INTERVAL = 500;
@@ -14,12 +14,12 @@ const MOST_LINES = 10;
  * Tries the guest's own command until it exits with 0; says what it last said when it never does. `open` reaches the guest,
  * within the same time.
  */
-export async function settleGuest(
-  { command, timeout }: SettleGuest,
-  open: (signal: AbortSignal) => Promise<Pick<Far, 'ask'>>,
+export async function awaitReadyCommand(
+  { command, timeout }: RunReadyCommand,
+  open: (signal: AbortSignal) => Promise<Pick<GuestShell, 'run'>>,
   signal: AbortSignal,
 ): Promise<void> {
-  let last: Answer | undefined;
+  let last: ScriptResult | undefined;
   await limited(
     signal,
     timeout * 1000,
@@ -27,7 +27,7 @@ export async function settleGuest(
     async (until) => {
       const far = await open(until);
       for (;;) {
-        last = await far.ask(command, until);
+        last = await far.run(command, until);
         if (last.code === 0) return;
         await delay(INTERVAL, undefined, { signal: until });
       }
@@ -35,7 +35,7 @@ export async function settleGuest(
   );
 }
 
-function neverReady(command: string, timeout: number, last: Answer | undefined): Problem {
+function neverReady(command: string, timeout: number, last: ScriptResult | undefined): Problem {
   const how = last === undefined ? 'it has not ended once' : `exit code ${last.code}`;
   const lines = `${last?.stdout ?? ''}\n${last?.stderr ?? ''}`
     .split('\n')
