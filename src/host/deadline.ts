@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { TransientError, type Problem } from '../problem.ts';
 
 /**
@@ -186,6 +187,8 @@ export interface Deadline extends Scope {
  */
 export function linked(...signals: readonly AbortSignal[]): Scope {
   const controller = new AbortController();
+  // one for each step that runs at the same time, of which Node would warn the user
+  setMaxListeners(0, controller.signal);
   const listeners = signals.map((signal) => ({ signal, listen: () => controller.abort(signal.reason) }));
   for (const { signal, listen } of listeners) {
     if (signal.aborted) listen();

@@ -16,6 +16,19 @@ describe('rule 1: when a step starts', () => {
     expect(log.slice(0, 2).sort()).toEqual(['start a', 'start b']);
   });
 
+  test('so many that Node would take their listeners for a leak', async () => {
+    const warnings: Error[] = [];
+    const listen = (warning: Error): void => void warnings.push(warning);
+    process.on('warning', listen);
+    const ids = Array.from({ length: 20 }, (_none, index) => `s${index}`);
+    const acts = Object.fromEntries(ids.map((id) => [id, takes(2)]));
+    await play(planOf(ids.map((id) => step(id))), acts);
+    // a warning is told of in the next turn
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off('warning', listen);
+    expect(warnings).toEqual([]);
+  });
+
   test('across acts the order is the same', async () => {
     const plan = planOf([step('a'), step('b', { needs: ['a'] }), step('c', { after: ['b'] })], {
       foreground: ['b'],
