@@ -17,16 +17,16 @@ test('the plan of four VMs shows what each waits for', async () => {
   expect(boots.map(([, vm, rest]) => `${vm}${rest}`)).toEqual([
     'db',
     'web, db/boot',
-    'migrate, db/settle',
-    'client, web/settle, migrate/run',
+    'migrate, db/ready-command',
+    'client, web/ready-command, migrate/run',
   ]);
   const dot = await succeeded(rig, ['plan', '--dot']);
   expect(dot.match(/label="(db|web|migrate|client)";/g)).toHaveLength(4);
-  const arrows = [...dot.matchAll(/"(?!image|network)\w+\/\w+" -> "\w+\/boot";/g)].map(([arrow]) => arrow);
+  const arrows = [...dot.matchAll(/"(?!image|network)\w+\/[\w-]+" -> "\w+\/boot";/g)].map(([arrow]) => arrow);
   expect(arrows).toEqual([
     '"db/boot" -> "web/boot";',
-    '"db/settle" -> "migrate/boot";',
-    '"web/settle" -> "client/boot";',
+    '"db/ready-command" -> "migrate/boot";',
+    '"web/ready-command" -> "client/boot";',
     '"migrate/run" -> "client/boot";',
   ]);
 });
