@@ -258,7 +258,8 @@ export const TABLE: Readonly<Record<StepKind, Row>> = {
         stub(rig, 'virtiofsd', 'exit 0');
         rig.write({
           'folder/file': '',
-          'vm.toml': 'shared-folder = [{ host = "./folder", guest = "/srv", via = "virtiofs" }]\n',
+          'vm.toml':
+            'shared-folder = [{ host = "./folder", guest = "/srv", via = "virtiofs", readonly = true }]\n',
         });
         return run(rig, '--config', 'vm.toml', '--cmd', 'true');
       },

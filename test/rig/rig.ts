@@ -11,6 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { inject, onTestFailed } from 'vitest';
 import { encodeName } from '../../src/host/store-layout.ts';
 import type { Entry, Faults, Moment } from '../fakes/qemu/faults.ts';
@@ -229,6 +230,8 @@ export class Rig implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.end();
     const alive = await Promise.all(this.#programs.map((program) => program.kill()));
+    // a process that the kernel kills with its parent is there for a moment longer, on a busy machine for a long one
+    for (let look = 0; look < GRACE && this.processes.length > 0; look += 1) await delay(GRACE_INTERVAL);
     const left = [
       ...this.#programs.filter((_program, index) => alive[index]).map((program) => `program ${program.pid}`),
       ...this.leftovers(),
@@ -246,6 +249,10 @@ export class Rig implements AsyncDisposable {
     return path;
   }
 }
+
+/** Looks for processes that are about to go, and the time between two of them in milliseconds. */
+const GRACE = 50;
+const GRACE_INTERVAL = 20;
 
 function namesIn(directory: string): string[] {
   return existsSync(directory) ? readdirSync(directory) : [];
