@@ -115,7 +115,7 @@ export const TABLE: Readonly<Record<StepKind, Row>> = {
       waits: (_rig, output) => output().includes('Downloading image'),
       deadline: {
         env: { TRANSIENT_HTTP_IDLE_TIMEOUT: '0.3' },
-        message: /cannot download .*no answer came within/,
+        message: /cannot download .*no response within/,
       },
     },
     {

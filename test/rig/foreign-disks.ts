@@ -21,8 +21,8 @@ export const FOREIGN_DISKS: Readonly<Record<string, { make: () => Buffer; told: 
   'zipped.zip': { make: () => sectors('PK\x03\x04'), told: 'a ZIP archive' },
   'seven.7z': { make: () => sectors('7z\xbc\xaf\x27\x1c'), told: 'a 7z archive' },
   'packed.rar': { make: () => sectors('Rar!\x1a\x07\x00'), told: 'a RAR archive' },
-  'quick.lz4': { make: () => sectors('\x04\x22\x4d\x18'), told: 'compressed by lz4' },
-  'small.lz': { make: () => sectors('LZIP\x01'), told: 'compressed by lzip' },
+  'quick.lz4': { make: () => sectors('\x04\x22\x4d\x18'), told: 'compressed with lz4' },
+  'small.lz': { make: () => sectors('LZIP\x01'), told: 'compressed with lzip' },
   'install.wim': { make: () => sectors('MSWIM\0\0\0'), told: '(WIM)' },
   'clone.img': { make: () => sectors('partclone-image'), told: 'partclone' },
 };
