@@ -10,7 +10,7 @@ export const FOREIGN_DISKS: Readonly<Record<string, { make: () => Buffer; told: 
   'sealed.qcow2': { make: encryptedQcow2, told: 'it is encrypted' },
   'locked.img': { make: () => sectors('LUKS\xba\xbe\0\x01'), told: 'it is encrypted (LUKS)' },
   'parallels.hdd': { make: () => made('parallels'), told: 'a Parallels disk' },
-  'first.qcow': { make: () => made('qcow'), told: 'the first qcow format' },
+  'first.qcow': { make: () => made('qcow'), told: 'qcow (version 1) disk' },
   'bochs.img': { make: () => sectors('Bochs Virtual HD Image\0'), told: 'a Bochs disk' },
   'live.cloop': {
     make: () => sectors('#!/bin/sh\n#V2.0 Format\nmodprobe cloop file=$0 && mount -r\n'),

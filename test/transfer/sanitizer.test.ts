@@ -108,7 +108,7 @@ describe.for(['tar', 'rsync'] as const)('by %s', (way) => {
 
   test('one alone is refused', async () => {
     fill('mkfifo fifo');
-    await expect(copy('fifo')).rejects.toThrow('it is neither a file nor a directory nor a link');
+    await expect(copy('fifo')).rejects.toThrow('it is not a file, directory or symbolic link');
     expect(readdirSync(out(''))).toEqual([]);
   });
 
@@ -161,7 +161,7 @@ describe.for(['tar', 'rsync'] as const)('by %s', (way) => {
       for (const name of ['mod', 'mod/a', 'mod/a/b', 'mod/a/b/go.mod'])
         chownSync(out(name), ORDINARY, ORDINARY);
       expect(copyAsOrdinary('mod')).toBe(
-        `${out('mod/a/b/go.mod')} is a directory on the host, and a file is to be put there`,
+        `${out('mod/a/b/go.mod')} is a directory on the host and cannot be replaced by a file`,
       );
     });
   });
