@@ -1,18 +1,18 @@
 /**
- * The first and only program of the builder VM, in busybox's shell. It says `ready` on the control port and then answers
- * lines there:
+ * Init, the only program of the builder VM, for busybox's shell. It sends `ready` on the control port and then answers
+ * requests, one per line:
  *
- *   ask - SCRIPT        runs a script in the guest's root       → done CODE STDOUT STDERR
- *   take PORT SCRIPT    the same, its stdin and stdout a port   → done CODE - STDERR
- *   give PORT SCRIPT    only its stdout                         → done CODE - STDERR
- *   join PORT SCRIPT    both, through pipes, for a program that minds what its stdin is
- *   mark TEXT           writes a text on the port of the last give or join, as the end of what that wrote
- *   mount rw|ro         finds and mounts the guest's root       → done CODE STDOUT STDERR
- *   off                 unmounts all                            → done CODE - STDERR, and powers off
+ *   ask - SCRIPT        runs a script in the guest's root                      → done CODE STDOUT STDERR
+ *   take PORT SCRIPT    the same, with a port as its stdin and stdout          → done CODE - STDERR
+ *   give PORT SCRIPT    the same, with a port as its stdout only               → done CODE - STDERR
+ *   join PORT SCRIPT    like take, through pipes, for programs that need those → done CODE - STDERR
+ *   mark TEXT           writes a text on the port of the last give or join, as an end marker
+ *   mount rw|ro         finds and mounts the guest's root                      → done CODE STDOUT STDERR
+ *   off                 unmounts everything, then powers off                   → done CODE - STDERR
  *
- * Scripts are as `printf %b` takes them, texts of answers base64 (`-` where empty). Scripts run with `/mnt` as their root,
- * in which our tools lie over `/proc`: a link in the guest leads where it leads in the guest. Under software emulation each
- * process that is started costs 2 to 5 ms, and one that is linked with libraries 30: a copy goes through as few as it can.
+ * Scripts are encoded for `printf %b`, texts of answers in base64 (`-` if empty). Scripts run with `/mnt` as their root,
+ * with our tools mounted over `/proc`, so that links resolve as in the guest. Under software emulation starting a process
+ * costs 2 to 5 ms, and one with shared libraries 30 ms: a copy uses as few processes as possible.
  */
 export const INIT_SCRIPT = String.raw`#!/tools/bin/busybox sh
 export PATH=/tools/bin LC_ALL=C

@@ -1,13 +1,13 @@
 /** Messages that no scenario provokes, as they stand in the source, by why that is so. */
 export const UNPROVOKED: Readonly<Record<string, readonly string[]>> = {
   'it depends on the kernels in /boot of the host': [
-    'the builder VM, which copies files to and from stopped VMs, has no kernel: apt-cache knows no …; "apt-get update" may help',
+    'the builder VM, which copies files to and from stopped VMs, has no kernel: apt-cache has no package …; "apt-get update" may help',
     'the builder VM, which copies files to and from stopped VMs, has no kernel: the package … could not be downloaded',
-    'the builder VM, which copies files to and from stopped VMs, has no kernel: no kernel in /boot can be read, and there is no apt-get to download one with',
+    'the builder VM, which copies files to and from stopped VMs, has no kernel: no kernel in /boot is readable, and there is no apt-get to download one',
   ],
   'it takes a process that hangs as it ends; test/endings has the same for what a user waits for': [
     'process …, which ran the project, has not ended within … s',
-    "process …, which runs VM '…', has not ended it within … s",
+    "process …, which runs VM '…', did not stop it within … s",
     'process … has held the lock of … for … s without running it',
     'the process that is to run the project has not started',
     'the process that runs the project did not answer within … s',
