@@ -286,14 +286,14 @@ export const TABLE: Readonly<Record<StepKind, Row>> = {
       faults: { noQmp: true },
       command: (rig) => run(rig, '--cmd', 'true'),
       waits: (rig) => rig.entries('start').length > 0,
-      deadline: { flags: ['--qmp-timeout', '1'], message: /QEMU did not answer .* within 1 s/ },
+      deadline: { flags: ['--qmp-timeout', '1'], message: /QEMU did not respond .* within 1 s/ },
     },
     {
       fault: 'a QEMU that greets and says nothing more',
       faults: { silentQmp: true },
       command: (rig) => run(rig, '--cmd', 'true'),
       waits: (rig) => rig.entries('qmp').length > 0,
-      deadline: { flags: ['--qmp-timeout', '1'], message: /QEMU did not answer .* within 1 s/ },
+      deadline: { flags: ['--qmp-timeout', '1'], message: /QEMU did not respond .* within 1 s/ },
     },
     {
       fault: 'a QEMU that sends a line without an end',
@@ -337,7 +337,7 @@ export const TABLE: Readonly<Record<StepKind, Row>> = {
       command: (rig) =>
         run(rig, '--shutdown-timeout', '1000', '--qmp-timeout', '1', ...ALIVE, '--cmd', 'true'),
       waits: (rig) => commandOf(rig, /true/),
-      deadline: { message: /VM vm does not answer; / },
+      deadline: { message: /VM vm (does|did) not respond; / },
     },
   ],
   'session.end': 'it waits for the steps of the VM that it ends, each of which has a row',

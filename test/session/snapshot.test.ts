@@ -12,7 +12,7 @@ describe('a disk that cannot be written', () => {
     const { exitCode, stderr } = await rig.run(['run', rig.stored(), ...TCG, '--cmd', 'true']);
     expect(exitCode).toBe(1);
     expect(errorsOf(stderr.text)).toEqual([
-      `the VM was ended: ${temporary(rig)} is full, where what it writes is kept while it runs`,
+      `the VM was ended: ${temporary(rig)}, which holds its disk writes, is full`,
     ]);
     expect(stderr.text).toMatch(/hint: .*TRANSIENT_SNAPSHOT_DIR$/m);
     expect(momentsOf(rig).slice(-3)).toEqual(['command', 'signal', 'end']);
@@ -24,7 +24,7 @@ describe('a disk that cannot be written', () => {
     const { exitCode, stderr } = await rig.run(['start', 'my-vm', ...TCG, '--cmd', 'true']);
     expect(exitCode).toBe(1);
     expect(errorsOf(stderr.text)).toEqual([
-      `the VM was ended: there is no space left in ${vmFile(rig, 'my-vm', '').replace(/\/$/, '')}, where its disks are`,
+      `the VM was ended: no space left in ${vmFile(rig, 'my-vm', '').replace(/\/$/, '')}, which holds its disks`,
     ]);
     expect(stderr.text).not.toContain('TRANSIENT_SNAPSHOT_DIR');
   });

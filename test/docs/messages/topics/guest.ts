@@ -5,7 +5,7 @@ export const guest: Topic = {
   title: 'The guest, and ssh to it',
   scenarios: [
     {
-      form: 'the serial log of VM NAME has passed NUMBER MB: its beginning is dropped',
+      form: 'the serial log of VM NAME has exceeded NUMBER MB: its beginning is dropped',
       when: 'A warning: a guest that prints without end would fill the disk.',
       prepare: (scene) => {
         base(scene);

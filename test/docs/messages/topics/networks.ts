@@ -134,7 +134,7 @@ ${VM}networks = [{ name = "lan", address = "10.77.0.5" }]
       typed: ['transient up'],
     },
     {
-      form: 'cannot use port NUMBER of ADDRESS for ssh: it is in use',
+      form: 'cannot use port NUMBER of ADDRESS for ssh: it is already in use',
       prepare: async (scene) => {
         base(scene);
         await scene.occupied(2222);
@@ -142,7 +142,7 @@ ${VM}networks = [{ name = "lan", address = "10.77.0.5" }]
       typed: ['transient run base --ssh-port 2222 --cmd true'],
     },
     {
-      form: "cannot use port NUMBER of ADDRESS for the guest's NUMBER/tcp: it is in use",
+      form: "cannot use port NUMBER of ADDRESS for the guest's NUMBER/tcp: it is already in use",
       prepare: async (scene) => {
         base(scene);
         await scene.occupied(8888);
