@@ -39,7 +39,7 @@ test('a guest that stands still is told once its ssh does not answer', async () 
   await run.waitFor(/^up$/m, 'stdout');
   freeze(rig);
   const { exitCode, stderr } = await soon(run);
-  expect(stderr.text).toContain('the guest stopped answering while "echo up; sleep 1000" ran');
+  expect(stderr.text).toContain('the guest stopped responding while "echo up; sleep 1000" ran');
   expect(exitCode).toBe(1);
   expect(rig.leftovers()).toEqual([]);
 });

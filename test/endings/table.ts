@@ -213,7 +213,7 @@ export const TABLE: Readonly<Record<StepKind, Row>> = {
       waits: (_rig, output) => output().includes('Mount the disk'),
       deadline: {
         env: { TRANSIENT_PATIENCE: '0.02' },
-        message: /the builder VM did not answer within/,
+        message: /the builder VM did not respond within/,
       },
     },
   ],
@@ -383,7 +383,7 @@ export const TABLE: Readonly<Record<StepKind, Row>> = {
       faults: { freezes: 'work' },
       command: (rig) => run(rig, ...more.split(' ').filter(Boolean), '--cmd', 'work'),
       waits: (rig) => commandOf(rig, /work/),
-      deadline: { flags: ALIVE, message: /the guest stopped answering while "work" ran/ },
+      deadline: { flags: ALIVE, message: /the guest stopped responding while "work" ran/ },
     })),
     {
       fault: 'a frozen guest among several',
@@ -396,7 +396,7 @@ export const TABLE: Readonly<Record<StepKind, Row>> = {
         return ['up', ...TCG];
       },
       waits: (rig) => commandOf(rig, /work/) && commandOf(rig, /sleep/),
-      deadline: { flags: ALIVE, message: /a: error: the guest stopped answering while "work" ran/ },
+      deadline: { flags: ALIVE, message: /a: error: the guest stopped responding while "work" ran/ },
     },
     {
       fault: 'an ssh program of the user that leaves something behind',
@@ -415,7 +415,7 @@ export const TABLE: Readonly<Record<StepKind, Row>> = {
       faults: { freezes: 'shell' },
       command: (rig) => run(rig, '--ssh'),
       waits: (rig) => commandOf(rig, /shell/),
-      deadline: { flags: ALIVE, message: /the guest stopped answering while its console was open/ },
+      deadline: { flags: ALIVE, message: /the guest stopped responding while its console was open/ },
     },
   ],
 };

@@ -51,7 +51,7 @@ describe('what it lacks in the guest is told by name', () => {
     });
     expect(stderr.text).toContain(`shared folder ${join(rig.work, 'folder')}:${join(rig.root, 'guest')}`);
     expect(stderr.text).toContain('sshfs is not installed in the guest');
-    expect(stderr.text).toMatch(/hint: install it there: .*fuse-sshfs/);
+    expect(stderr.text).toMatch(/hint: install the package .*fuse-sshfs/);
     expect(exitCode).toBe(1);
     expect(rig.leftovers()).toEqual([]);
   });

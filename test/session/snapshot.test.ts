@@ -14,7 +14,7 @@ describe('a disk that cannot be written', () => {
     expect(errorsOf(stderr.text)).toEqual([
       `the VM was ended: ${temporary(rig)}, which holds its disk writes, is full`,
     ]);
-    expect(stderr.text).toMatch(/hint: .*TRANSIENT_SNAPSHOT_DIR$/m);
+    expect(stderr.text).toMatch(/hint: set TRANSIENT_SNAPSHOT_DIR to a directory with more space$/m);
     expect(momentsOf(rig).slice(-3)).toEqual(['command', 'signal', 'end']);
   });
 
@@ -87,7 +87,7 @@ describe('TRANSIENT_SNAPSHOT_DIR', () => {
     await using rig = new Rig({ faults: FULL });
     const env = { TRANSIENT_SNAPSHOT_DIR: rig.home };
     const { stderr } = await rig.run(['run', rig.stored(), ...TCG, '--cmd', 'true'], { env });
-    expect(stderr.text).toContain(`${rig.home} is full`);
+    expect(stderr.text).toContain(`${rig.home}, which holds its disk writes, is full`);
   });
 
   test.for(['nowhere', 'file'])('that is no directory is told, before QEMU starts: %s', async (name) => {

@@ -16,7 +16,7 @@ export const UNPROVOKED: Readonly<Record<string, readonly string[]>> = {
     'the command line holds bytes that are not UTF-8',
   ],
   'one step has met it before, and told of it; what comes after it is not told': [
-    'the guest does not answer any more',
+    'the guest has stopped responding',
   ],
   'it takes root, or somebody who is not; test/session/run-directory.test.ts has what can be had': [
     'cannot use the runtime directory …: the runtime directory belongs to user …, and we are user …',
@@ -48,10 +48,10 @@ export const UNPROVOKED: Readonly<Record<string, readonly string[]>> = {
     'a shared folder: user … may not use sudo in the guest, which mounting requires',
   ],
   'no fake guest has a key to replace; test/guest/login-key.test.ts and test/endings do': [
-    "the VM keeps Vagrant's public key, so that transient 0.25 can still start it: everybody on this host can log in to it, and write to …",
-    "everybody on this host can still log in to the guest: Vagrant's public key could not be replaced there",
-    'the builder VM did not answer within … s',
-    "the image's own keys could not be put back into the guest",
+    "the VM keeps Vagrant's public key, so that transient 0.25 can still start it: any user of this host can log in to it, and write to …",
+    "any user of this host can still log in to the guest: Vagrant's public key could not be replaced there",
+    'the builder VM did not respond within … s',
+    "the image's own keys could not be restored in the guest",
   ],
   'its name holds the number of a process; test/e2e/login-key.test.ts has it': [
     "VM '…' has closed its port, and its owner's login, which sessions share, is for one user",
