@@ -7,7 +7,7 @@ const RESERVE = { part: 0.05, most: 1e9 };
 export async function copySpace(directory: string): Promise<Space> {
   return Space.in(directory, {
     reason: 'host',
-    what: 'the files from the guest',
+    what: 'the data from the guest',
     hint: 'free some space there (5 %, at most 1 GB, is kept in reserve), or copy to another directory on the host',
     reserve: (size) => Math.min(RESERVE.part * size, RESERVE.most),
   });

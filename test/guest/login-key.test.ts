@@ -60,11 +60,11 @@ describe.each([
     writeFileSync(authorized, before.join('\n'));
     chmodSync(authorized, 0o600);
     expect(await treat('replace')).toEqual([]);
-    const own = await publicKeyOf(readFileSync(key, 'utf8'));
+    const publicKey = await publicKeyOf(readFileSync(key, 'utf8'));
     const after = readFileSync(authorized, 'utf8').split('\n');
     expect(after.filter((line) => !line.startsWith('#'))).toEqual([
-      `${own} made-by-transient`,
-      `no-pty,command="echo a b" ${own} made-by-transient`,
+      `${publicKey} made-by-transient`,
+      `no-pty,command="echo a b" ${publicKey} made-by-transient`,
       before[3],
       '',
     ]);

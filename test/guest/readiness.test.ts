@@ -58,10 +58,10 @@ test('a guest that says nothing for long is told from one that is slow', async (
 });
 
 test('the end-to-end tests know a guest that hangs by what is said of it, and no other', async () => {
-  const said = async (silence: number): Promise<string> =>
+  const details = async (silence: number): Promise<string> =>
     (await detailsFor({ lines: ['clocksource: hpet'], silence })).join('\n');
-  expect(await said(161)).toMatch(HUNG);
-  expect(await said(20)).not.toMatch(HUNG);
+  expect(await details(161)).toMatch(HUNG);
+  expect(await details(20)).not.toMatch(HUNG);
 });
 
 test('a guest without a console is told', async () => {

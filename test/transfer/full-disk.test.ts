@@ -94,7 +94,7 @@ describe.runIf(canMount())('a disk of 64 MB', () => {
   test('is not filled up, whatever a guest sends', async () => {
     const disk = join(work, 'disk');
     await expect(copyFrom(tarOf(200))).rejects.toThrow(
-      /^the files from the guest is larger than the 0\.06\d GB \(\d+ bytes\) that may be filled in \S*disk$/,
+      /^the data from the guest is larger than the 0\.06\d GB \(\d+ bytes\) that may be filled in \S*disk$/,
     );
     expect(readdirSync(disk)).toEqual([]);
     const { bavail, bsize } = statfsSync(disk);

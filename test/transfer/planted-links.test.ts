@@ -34,7 +34,7 @@ afterEach(() => {
   rmSync(work, { recursive: true });
 });
 
-/** What a run has put into the guest. */
+/** Files that a run has created in the guest. */
 function fill(script: string): void {
   rmSync(guest, { recursive: true });
   mkdirSync(guest);

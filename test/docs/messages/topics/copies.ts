@@ -100,7 +100,7 @@ export const copies: Topic = {
       typed: [`${DIRECT} --copy-out-after /srv/log:./out/`],
     },
     {
-      form: 'copying out GUEST:HOST: cannot unpack the files from the guest: REASON',
+      form: 'copying out GUEST:HOST: cannot unpack the data from the guest: REASON',
       when: 'Something else than the files came: what a shell of the guest prints when somebody logs in, for instance.',
       prepare: (scene) => {
         withLog(scene);
@@ -126,7 +126,7 @@ export const copies: Topic = {
       },
       typed: [`${DIRECT} --copy-out-after /srv/log:./out/`],
       advice:
-        'A copy out is also ended when the files from the guest is larger than the space that is free, of which 5 %, 1 GB at most, is not touched.',
+        'A copy out is also ended when the data from the guest is larger than the space that is free, of which 5 %, 1 GB at most, is not touched.',
     },
     {
       form: 'copying out GUEST:HOST: PATH is a directory on the host and cannot be replaced by a file',
