@@ -41,7 +41,7 @@ export class ControlChannel {
     trace('debug', () => `builder < ${line.slice(0, 200)}`);
     const next = this.#waiting.shift();
     if (next) next(line);
-    // more than a few that nobody has asked for are none of our init's
+    // several unrequested lines cannot be from our init
     else if (this.#early.length < MOST_EARLY) this.#early.push(line);
   }
 

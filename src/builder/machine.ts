@@ -138,7 +138,7 @@ export class Builder implements GuestShell {
 
   /** Unmounts the guest's filesystems and powers off; rejects if data could not be written. */
   async stop(signal: AbortSignal): Promise<void> {
-    // one that only reads loses nothing
+    // a read-only builder has no data to lose
     if (!(await this.#link.isIdle(this.#readOnly ? 0 : patience('builder-idle')))) return this.kill();
     const { code, stderr } = await limited(
       signal,
@@ -150,7 +150,7 @@ export class Builder implements GuestShell {
         return answer;
       },
     );
-    // one that only reads loses nothing
+    // a read-only builder has no data to lose
     if (code !== 0 && !this.#readOnly) throw new TransientError(notUnmounted(stderr.trim()));
   }
 

@@ -199,7 +199,7 @@ function faultOf({ event, data }: QmpEvent, whenFull: Problem): Problem | undefi
   const reason = typeof data['reason'] === 'string' ? data['reason'] : 'unknown';
   return {
     reason: 'machine',
-    message: `the VM was ended: a disk of it failed: ${reason}`,
+    message: `the VM was ended: one of its disks failed: ${reason}`,
     hint: "check the host's storage for its images and disks: dmesg reports I/O errors",
   };
 }

@@ -21,7 +21,7 @@ export function snapshotDirectory(environment: NodeJS.ProcessEnv): string {
     accessSync('/dev/shm', constants.W_OK);
     if (statfsSync('/dev/shm').type === TMPFS_MAGIC) return '/dev/shm';
   } catch {
-    // a host without it: the ordinary temporary directory has to do
+    // hosts without it use the ordinary temporary directory
   }
   return tmpdir();
 }

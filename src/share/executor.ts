@@ -173,7 +173,7 @@ async function mountDevices({ shares }: MountShares, shell: MountShell, signal: 
       const script = deviceScript({ type, tag: shareTag(type, index), guest, readonly }, shell.sudo);
       const { code, stderr } = await shell.run(script, signal);
       if (code === NO_KERNEL_SUPPORT) throw noKernelSupport(folder, type);
-      const what = code === NO_DIRECTORY ? 'the directory cannot be created' : 'it cannot be mounted';
+      const what = code === NO_DIRECTORY ? 'cannot create the directory' : 'cannot mount it';
       const message = `${pairOf(folder)}: ${what} in the guest: ${stderr.trim()}`;
       if (code !== 0) throw new TransientError({ reason: 'guest', message });
     }

@@ -162,6 +162,6 @@ function linkFile(from: Place, to: Place): void {
     // a symbolic link, or something that was put there a moment ago
     if (!lstatSync(pathOf(to)).isFile()) unlinkSync(pathOf(to));
   } catch {
-    // not linked, so that it is sent as a whole
+    // not linked, so it is sent in full
   }
 }

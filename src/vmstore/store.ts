@@ -38,7 +38,7 @@ export async function listVms(vmstore: string): Promise<StoredVmFacts[]> {
   });
   const names = files
     .filter((file) => !file.startsWith('.'))
-    // another spelling of a name is a directory that nobody finds by it
+    // a directory with another encoding of a name is unreachable
     .filter((file) => encodeName(decodeName(file) ?? '') === file)
     .map((file) => decodeName(file) ?? file);
   const found = await Promise.all(names.map((name) => factsOf(vmstore, name)));

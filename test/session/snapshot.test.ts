@@ -33,7 +33,7 @@ describe('a disk that cannot be written', () => {
     await using rig = new Rig({ faults: { ioError: { nospace: false } } });
     const { exitCode, stderr } = await rig.run(['run', rig.stored(), ...TCG, '--cmd', 'true']);
     expect(exitCode).toBe(1);
-    expect(errorsOf(stderr.text)).toEqual(['the VM was ended: a disk of it failed: Input/output error']);
+    expect(errorsOf(stderr.text)).toEqual(['the VM was ended: one of its disks failed: Input/output error']);
   });
 
   test('also from the console', async () => {

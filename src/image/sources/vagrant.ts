@@ -126,7 +126,7 @@ function parseMetadata(text: string, catalog: string): z.infer<typeof metadataSc
     const parsed = metadataSchema.safeParse(JSON.parse(text.replace(/^\uFEFF/, '')));
     if (parsed.success) return parsed.data;
   } catch {
-    // told below
+    // reported below
   }
   throw problem(
     `${catalog} is not the metadata of a vagrant box`,

@@ -92,7 +92,7 @@ export class Compression {
         if (size >= count) break;
       }
     } catch {
-      // a beginning is cut off, of course
+      // the beginning of a file is always truncated
     }
     return Buffer.concat(chunks);
   }

@@ -1,8 +1,8 @@
 import { TransientError } from '../../problem.ts';
 import { ByteReader } from './byte-reader.ts';
 
-// Files that tar stored without their holes (`tar --sparse`, as vagrant-libvirt packs its boxes). tar-stream knows
-// neither of the two forms. GNU tar, "Storing Sparse Files" and src/tar.h.
+// Files stored sparsely by tar (`tar --sparse`, as in boxes of vagrant-libvirt). tar-stream supports neither of the two
+// formats. GNU tar, "Storing Sparse Files" and src/tar.h.
 
 const BLOCK = 512;
 const ZEROS = Buffer.alloc(1 << 20);

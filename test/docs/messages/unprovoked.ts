@@ -44,7 +44,7 @@ export const UNPROVOKED: Readonly<Record<string, readonly string[]>> = {
   ],
   'its parts never come together: 127.0.0.1 is there, QEMU says why, and who mounts has a folder': [
     'cannot use port … of … for ssh: the host has no such address',
-    'the VM was ended: a disk of it failed: unknown',
+    'the VM was ended: one of its disks failed: unknown',
     'a shared folder: user … may not use sudo in the guest, which mounting requires',
   ],
   'no fake guest has a key to replace; test/guest/login-key.test.ts and test/endings do': [

@@ -100,7 +100,7 @@ export const copies: Topic = {
       typed: [`${DIRECT} --copy-out-after /srv/log:./out/`],
     },
     {
-      form: 'copying out GUEST:HOST: cannot unpack the data from the guest: REASON',
+      form: 'copying out GUEST:HOST: cannot unpack the files from the guest: REASON',
       when: 'Something else than the files came: what a shell of the guest prints when somebody logs in, for instance.',
       prepare: (scene) => {
         withLog(scene);

@@ -81,7 +81,7 @@ ${VM}networks = [{ name = "lan", address = "10.77.0.5" }]
       typed: ['transient up'],
     },
     {
-      form: 'cannot join "NAME": the program "ip" is missing in the guest"',
+      form: 'cannot join "NAME": the program "ip" is missing in the guest',
       files: { 'Transientfile.toml': JOINED },
       prepare: joining(102),
       typed: ['transient up'],

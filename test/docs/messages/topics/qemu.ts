@@ -88,7 +88,7 @@ export const qemu: Topic = {
       typed: [CREATED, "transient start web --cmd 'make test'"],
     },
     {
-      form: 'the VM was ended: a disk of it failed: REASON',
+      form: 'the VM was ended: one of its disks failed: REASON',
       prepare: base,
       faults: { ioError: { nospace: false } },
       typed: ["transient run base --cmd 'make test'"],

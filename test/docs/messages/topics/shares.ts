@@ -132,7 +132,7 @@ export const shares: Topic = {
       typed: ['transient up'],
     },
     {
-      form: 'shared folder HOST:GUEST: it cannot be mounted in the guest: REASON',
+      form: 'shared folder HOST:GUEST: cannot mount it in the guest: REASON',
       files: { 'Transientfile.toml': DEVICE('9p') },
       prepare: (scene) => {
         folder(scene);
