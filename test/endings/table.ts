@@ -173,7 +173,7 @@ export const TABLE: Readonly<Record<StepKind, Row>> = {
       waits: (_rig, output) => output().includes('Asking process'),
       deadline: {
         env: { TRANSIENT_PATIENCE: '0.003' },
-        message: /has not ended it within .* transient stop --kill x/s,
+        message: /did not stop it within .* transient stop --kill x/s,
       },
     },
   ],
@@ -361,7 +361,10 @@ export const TABLE: Readonly<Record<StepKind, Row>> = {
       faults: { refuseLogin: true },
       command: (rig) => run(rig, '--cmd', 'true'),
       waits: (rig) => rig.entries('banner').length > 0,
-      deadline: { flags: ['--ssh-timeout', '1'], message: /did not let user "vagrant" in within 1 s/ },
+      deadline: {
+        flags: ['--ssh-timeout', '1'],
+        message: /did not accept a login of user "vagrant" within 1 s/,
+      },
     },
   ],
   'guest.ready-command': inGuest(

@@ -190,7 +190,7 @@ describe('a VM that the Python created', () => {
       'vm.toml': `shared-folder = [${folder('folder')}, ${folder('other', ', readonly = true')}]\n`,
     });
     const { stderr } = await rig.run(['start', 'x', '--config', 'vm.toml', '--cmd', 'true']);
-    expect(stderr.text).toMatch(/everybody on this host can log in to it, and write to \S*\/folder\n/);
+    expect(stderr.text).toMatch(/any user of this host can log in to it, and write to \S*\/folder\n/);
   });
 
   test.for([
