@@ -207,12 +207,12 @@ function notMounted(stderr: string): TransientError {
 
 /** Rejects when the builder's QEMU ends, with its stderr and the end of its serial console. */
 async function endOf(child: Child, serialLog: string): Promise<never> {
-  const words = tailOf(child.stderr);
+  const stderr = tailOf(child.stderr);
   const { code, signal } = await child.exited;
   const { lines } = await serialTail(serialLog);
   throw new TransientError({
     reason: 'machine',
     message: `the builder VM ended ${signal === undefined ? `with exit code ${code ?? 'unknown'}` : `by ${signal}`}`,
-    details: [...words.lines, ...lines],
+    details: [...stderr.lines, ...lines],
   });
 }

@@ -179,7 +179,7 @@ export const CHECKS: readonly Check[] = [
 ];
 
 /** Runs all checks. */
-export async function examine(surroundings: Surroundings): Promise<Finding[]> {
+export async function runChecks(surroundings: Surroundings): Promise<Finding[]> {
   return Promise.all(CHECKS.map(async ({ look, ...facts }) => ({ ...facts, ...(await look(surroundings)) })));
 }
 

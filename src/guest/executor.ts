@@ -97,7 +97,7 @@ export function guestRoom(find: FindMachine, outputOf: OutputOf): GuestRoom {
     return whileAlive(machine, `while "${shortCommand(line)}" ran`, context, async (signal) => {
       const exit = ownsTerminal
         ? await runInForeground(ssh.program, args, signal, heard)
-        : await runBesideOthers(ssh.program, args, heardBy(heard, outputOf(vm)), signal);
+        : await runBesideOthers(ssh.program, args, tee(heard, outputOf(vm)), signal);
       const exitCode = await sessionCode(exit, target, machine);
       if (exitCode === BROKEN && line.length > LONG_COMMAND) throw new TransientError(tooLong(line));
       return { exitCode };
@@ -251,7 +251,7 @@ async function lossByEnd({ ended }: Machine): Promise<ConnectionLost | undefined
 }
 
 /** Duplicates an output to a listener. */
-function heardBy(heard: StepContext['heard'], output: GuestOutput): GuestOutput {
+function tee(heard: StepContext['heard'], output: GuestOutput): GuestOutput {
   if (heard === undefined) return output;
   const both = (stream: OutputStream) => (bytes: Buffer) => {
     heard(stream, bytes);

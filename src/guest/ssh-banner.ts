@@ -73,7 +73,7 @@ async function attemptOnce(
   const over = new AbortController();
   const greeting = bannerOf(socket);
   try {
-    const ended = Promise.race([greeting, givenUp(limit, network, over.signal)]);
+    const ended = Promise.race([greeting, abandoned(limit, network, over.signal)]);
     const attempt = await unlessAborted(ended, signal);
     if (attempt.kind !== 'greeted') socket.destroy();
     return attempt;
@@ -100,7 +100,7 @@ async function bannerOf(socket: Socket): Promise<Attempt> {
 }
 
 /** Resolves when a connection has proved useless, or shortly after `over` is aborted. */
-async function givenUp(limit: number, { isAnswered }: GuestNetwork, over: AbortSignal): Promise<Attempt> {
+async function abandoned(limit: number, { isAnswered }: GuestNetwork, over: AbortSignal): Promise<Attempt> {
   const start = performance.now();
   let answered: number | undefined;
   for (;;) {

@@ -114,9 +114,9 @@ export class Master {
   readonly #words: Tail;
   #isOpen = true;
 
-  constructor(child: Child, words: Tail) {
+  constructor(child: Child, stderr: Tail) {
     this.#child = child;
-    this.#words = words;
+    this.#words = stderr;
     void child.exited.then(() => (this.#isOpen = false));
   }
 
@@ -153,13 +153,13 @@ export async function openMaster(
     ...sshArguments({ ...target, ...(lent ? { port: lent.port } : {}) }, 'internal'),
   ];
   const child = await startChild(target.ssh.program, args, { ownGroup: true });
-  const words = tailOf(child.stderr);
-  const master = new Master(child, words);
+  const stderr = tailOf(child.stderr);
+  const master = new Master(child, stderr);
   void child.exited.then(() => lent?.close());
   if (await connects(child, target.controlPath, signal)) return master;
   await master.close();
   signal.throwIfAborted();
-  return { refused: words.lines.at(-1)?.trim() ?? '' };
+  return { refused: stderr.lines.at(-1)?.trim() ?? '' };
 }
 
 /**

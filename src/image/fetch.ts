@@ -101,7 +101,7 @@ async function fetchFile(
   const sums = new Sums(expected);
   const onProgress = (done: number): void => context.progress({ phase: 'reading', done, total });
   const bytes = sums.over(file.bytes(onProgress, context.signal));
-  const disks = await unpack(bytes, working.directory).catch(tellingOf(location));
+  const disks = await unpack(bytes, working.directory).catch(withLocation(location));
   sums.verify(location);
   const [disk] = disks ?? [];
   noteFurtherDisks(disks, context);
@@ -133,7 +133,7 @@ async function fetchUrl(
     );
     const encoding = new Decoding(() => partial.encoding, new Sums(expected));
     const bytes = encoding.over(sums.over(whole));
-    const disks = await unpack(bytes, working.directory, () => encoding.isPlain).catch(tellingOf(shown));
+    const disks = await unpack(bytes, working.directory, () => encoding.isPlain).catch(withLocation(shown));
     const { sha256 } = encoding.verified(sums, shown);
     noteFurtherDisks(disks, context);
     const [disk] = disks ?? [];
@@ -148,7 +148,7 @@ async function fetchUrl(
 }
 
 /** Adds the location to an error about the content of an image. */
-function tellingOf(location: string): (error: unknown) => never {
+function withLocation(location: string): (error: unknown) => never {
   return (error) => {
     if (!isFaultOfImage(error) || error.message.includes(location)) throw error;
     throw new TransientError(

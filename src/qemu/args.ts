@@ -55,7 +55,7 @@ export interface SerialFacts {
 /** Builds QEMU's arguments; the user's own after "--" come last, and replace ours on the same subject. */
 export function qemuArguments(facts: QemuFacts): string[] {
   const { machine } = facts;
-  const userSets = userSays(machine.qemuArgs);
+  const userSets = subjectsSetBy(machine.qemuArgs);
   return [
     ...['-name', `guest=${escaped(facts.name)}`],
     ...(userSets('accel') ? [] : ['-accel', facts.accel === 'tcg' ? 'tcg,thread=multi' : 'kvm']),
@@ -93,7 +93,7 @@ const SUBJECTS: Readonly<Record<Subject, RegExp>> = {
 };
 
 /** Tests which subjects the user's own arguments cover; QEMU accepts one dash or two. */
-function userSays(args: readonly string[]): (subject: Subject) => boolean {
+function subjectsSetBy(args: readonly string[]): (subject: Subject) => boolean {
   const flags = args.filter((argument) => argument.startsWith('-')).map((flag) => flag.replace(/^--/, '-'));
   const machineAccel = args.some((value, index) => {
     const flag = args[index - 1] ?? '';

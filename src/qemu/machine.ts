@@ -220,10 +220,10 @@ export async function answerOrEnd<T, E>(answer: Promise<T>, ended: Promise<E>): 
 }
 
 async function watchExit(child: Child, onTerminal: boolean): Promise<QemuExit> {
-  const words = tailOf(child.stderr);
+  const stderr = tailOf(child.stderr);
   if (onTerminal) child.stderr?.on('data', (chunk: Buffer) => process.stderr.write(chunk));
   const exit = await child.exited;
-  return { ...exit, message: words.text.trim(), isShown: onTerminal };
+  return { ...exit, message: stderr.text.trim(), isShown: onTerminal };
 }
 
 /**

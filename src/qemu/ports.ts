@@ -78,7 +78,7 @@ export function readForwards(
   const inTurn = [...requested].sort((one, other) => Number(one.host === 0) - Number(other.host === 0));
   const actual = new Map<ForwardSpec, ForwardSpec | undefined>();
   for (const forward of inTurn) {
-    const index = rows.findIndex((row) => isMadeOf(row, forward));
+    const index = rows.findIndex((row) => matches(row, forward));
     actual.set(forward, index < 0 ? undefined : rows.splice(index, 1)[0]);
   }
   return requested.map((forward) => actual.get(forward));
@@ -111,7 +111,7 @@ function rowsOf(usernet: string): ForwardSpec[] {
   });
 }
 
-function isMadeOf(row: ForwardSpec, { address, host, guest, protocol }: ForwardSpec): boolean {
+function matches(row: ForwardSpec, { address, host, guest, protocol }: ForwardSpec): boolean {
   return (
     row.protocol === protocol &&
     row.address === address &&

@@ -105,7 +105,7 @@ export function shareRoom({ runDirectory, find, shell, closePort, warn }: ShareN
         const inside = await shell(vm, ssh, signal, index);
         const one = await SshfsMount.open(folder, inside, { server, unchanged: shares.unchanged }, signal);
         entry.mounts.push(one);
-        void one.lost.then((problem) => problem && tellOfLoss(vm, problem));
+        void one.lost.then((problem) => problem && warnOfLoss(vm, problem));
       }),
     );
     const failed = opened.find((one) => one.status === 'rejected');
@@ -113,7 +113,7 @@ export function shareRoom({ runDirectory, find, shell, closePort, warn }: ShareN
   };
 
   /** Warns of a lost folder, unless the machine itself has ended. */
-  const tellOfLoss = async (vm: string, problem: Problem): Promise<void> => {
+  const warnOfLoss = async (vm: string, problem: Problem): Promise<void> => {
     if (await endsSoon(find(vm))) return;
     warn({ ...problem, where: { kind: 'vm', vm } });
   };
@@ -125,7 +125,7 @@ export function shareRoom({ runDirectory, find, shell, closePort, warn }: ShareN
     entry.mounts.forEach((one) => one.expectEnd());
     const machine = find(vm);
     try {
-      if (entry.shell && !machine.isGivenUp()) await takeAway(machine, entry.shell, entry.folders, context);
+      if (entry.shell && !machine.isGivenUp()) await unmountAll(machine, entry.shell, entry.folders, context);
       if (!machine.isGivenUp()) await Promise.all(entry.mounts.map((one) => one.settle()));
     } finally {
       await Promise.all(entry.mounts.map((one) => one.kill()));
@@ -197,7 +197,7 @@ async function endsSoon({ ended }: ReturnType<FindMachine>): Promise<boolean> {
 }
 
 /** Unmounts the folders; an unresponsive guest loses unwritten data. */
-async function takeAway(
+async function unmountAll(
   machine: Machine,
   shell: MountShell,
   folders: readonly SharedFolderSpec[],

@@ -77,9 +77,9 @@ export class PacketStream {
   }
 
   #take(length: number): Buffer {
-    const taken = this.#pending.subarray(0, length);
+    const bytes = this.#pending.subarray(0, length);
     this.#pending = this.#pending.subarray(length);
-    return taken;
+    return bytes;
   }
 }
 

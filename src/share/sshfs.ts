@@ -57,13 +57,13 @@ export class SshfsMount {
     const options = ['-e', ...(folder.readonly ? ['-R'] : [])];
     const served = await startChild(server, options, { fed: true, ownGroup: true });
     // attached at once: earlier output would be lost
-    const wordsOfServer = wordsOf(served);
+    const serverOutput = watchOutput(served);
     const guest = await shell.start(sshfsScript(folder, shell.sudo)).catch((error: unknown) => {
       served.kill('SIGKILL');
       gate.close();
       throw error;
     });
-    const stderr = { guest: wordsOf(guest), server: wordsOfServer };
+    const stderr = { guest: watchOutput(guest), server: serverOutput };
     joinStreams(guest, served, gate);
     const first = firstEnd(
       guest.exited.then((exit): Ending => ({ who: 'guest', exit, words: stderr.guest.lines })),
@@ -127,13 +127,13 @@ function joinStreams(guest: Child, server: Child, gate: SftpGate): void {
 const MOST_LINES = 10;
 const MOST_CHARACTERS = 1000;
 
-interface Words {
+interface ProgramOutput {
   readonly lines: string[];
   /** Resolves when the program reports the mount. */
   readonly mounted: Promise<undefined>;
 }
 
-function wordsOf({ stderr }: Child): Words {
+function watchOutput({ stderr }: Child): ProgramOutput {
   const lines: string[] = [];
   const mounted = new Promise<undefined>((resolve) => {
     let partial = '';

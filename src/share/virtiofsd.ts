@@ -38,7 +38,7 @@ export class Virtiofsd {
       ownGroup: true,
       signal,
     });
-    const words = tailOf(child.stderr);
+    const stderr = tailOf(child.stderr);
     const ended = child.exited.then(() => true);
     for (let waited = 0; waited < patience('virtiofsd') && !(await exists(socket)); waited += INTERVAL) {
       if (await Promise.race([ended, delay(INTERVAL, false)])) break;
@@ -47,7 +47,7 @@ export class Virtiofsd {
     child.kill('SIGKILL');
     signal.throwIfAborted();
     const message = `${pairOf(folder)}: virtiofsd did not start`;
-    const details = words.lines.slice(-10);
+    const details = stderr.lines.slice(-10);
     throw new TransientError({
       reason: 'host',
       message,

@@ -14,7 +14,7 @@ import type { StagedCopy } from './staged-copy.ts';
 import { openStagedCopy } from './staged-copy.ts';
 import { rsyncIn, rsyncOut } from './rsync.ts';
 import type { Owner, Source } from './tar.ts';
-import { SAYS_FULL, packed, unpackInto } from './tar.ts';
+import { DISK_FULL, packed, unpackInto } from './tar.ts';
 
 type Context = Pick<StepContext, 'signal' | 'progress'>;
 
@@ -42,7 +42,7 @@ export async function copyIn(
   const answer = await shell.send(receiveScript(guest, name, source.isDirectory, shell), send, signal);
   if (answer.code === 0) return;
   if (target === undefined) throw refused(`cannot write to ${guest} in the guest`, answer);
-  throw SAYS_FULL.test(answer.stderr)
+  throw DISK_FULL.test(answer.stderr)
     ? noSpace(target)
     : refused(`cannot write ${target} in the guest`, answer);
 }

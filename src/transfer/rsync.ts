@@ -60,13 +60,13 @@ const RECEIVING = ['--no-owner', '--no-group', '--no-D', '--chmod=ug-s,go-w', '-
 export async function rsyncOut(
   guest: string,
   isDirectory: boolean,
-  landing: Pick<StagedCopy, 'stage' | 'mirror'>,
+  staged: Pick<StagedCopy, 'stage' | 'mirror'>,
   shell: GuestShell,
   signal: AbortSignal,
 ): Promise<void> {
   const name = nameIn(guest);
-  const mirror = join(await landing.mirror(signal), isDirectory ? name : '');
-  const to = join(landing.stage, name);
+  const mirror = join(await staged.mirror(signal), isDirectory ? name : '');
+  const to = join(staged.stage, name);
   const paths = isDirectory ? [`far:${guest.replace(/\/*$/, '/')}`, `${to}/`] : [`far:${guest}`, to];
   await runRsync([...RECEIVING, `--link-dest=${mirror}`, '--', ...paths], shell, signal);
 }

@@ -23,28 +23,33 @@ interface Walk {
  */
 export async function sanitizeTree(place: Place, turns: Turns): Promise<TreeLinks> {
   const walk: Walk = { turns, links: new Map() };
-  await tameEntry(place, '', walk);
+  await sanitizeEntry(place, '', walk);
   return walk.links;
 }
 
-async function tameEntry(place: Place, relativePath: string, walk: Walk): Promise<void> {
+async function sanitizeEntry(place: Place, relativePath: string, walk: Walk): Promise<void> {
   await walk.turns.take();
   const path = place.directory.entry(place.name);
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined) return;
-  if (found.isDirectory()) await tameDirectory(place, relativePath, found, walk);
+  if (found.isDirectory()) await sanitizeDirectory(place, relativePath, found, walk);
   else if (found.isSymbolicLink()) walk.links.set(relativePath, readlinkSync(path, 'latin1'));
   else if (!found.isFile()) unlinkSync(path);
   else if ((found.mode & REFUSED) !== 0) chmodSync(path, tamed(found));
 }
 
-async function tameDirectory(place: Place, relativePath: string, found: Stats, walk: Walk): Promise<void> {
+async function sanitizeDirectory(
+  place: Place,
+  relativePath: string,
+  found: Stats,
+  walk: Walk,
+): Promise<void> {
   using directory = place.directory.below(place.name);
   const mode = tamed(found);
   if ((mode & OPEN) !== OPEN) chmodSync(directory.path, mode | OPEN);
   for (const name of readdirSync(directory.path, { encoding: 'buffer' })) {
     const inner = name.toString('latin1');
-    await tameEntry({ directory, name }, relativePath === '' ? inner : `${relativePath}/${inner}`, walk);
+    await sanitizeEntry({ directory, name }, relativePath === '' ? inner : `${relativePath}/${inner}`, walk);
   }
   if ((mode & OPEN) !== OPEN || mode !== (found.mode & 0o7777)) chmodSync(directory.path, mode);
 }

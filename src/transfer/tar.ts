@@ -42,7 +42,7 @@ export async function packed(
 }
 
 /** Matches tar's messages for a full disk; often only that it wrote less than it wanted to. */
-export const SAYS_FULL = /Wrote only \d+ of \d+ bytes|No space left on device|Disk quota exceeded/;
+export const DISK_FULL = /Wrote only \d+ of \d+ bytes|No space left on device|Disk quota exceeded/;
 
 /** Overrides the locale (gettext), since tar's messages are parsed here. */
 const IN_ENGLISH = { LANGUAGE: 'en' };
@@ -59,14 +59,14 @@ export async function unpackInto(
     { fed: true, signal, environment: IN_ENGLISH },
   );
   const stderr = tailOf(tar.stderr);
-  const isFull = (): boolean => SAYS_FULL.test(stderr.text);
+  const isFull = (): boolean => DISK_FULL.test(stderr.text);
   // it would continue, with an error for each further file
   tar.stderr?.on('data', () => isFull() && tar.kill('SIGKILL'));
   const { stdin } = tar;
   if (stdin === null) throw new Error('tar was started without its stdin');
   let fault: unknown;
   // tar itself reports why it reads no more
-  const poured = pipeline(
+  const piped = pipeline(
     tapErrors(bytes, (error) => (fault = error)),
     stdin,
   ).catch(() => undefined);
@@ -75,7 +75,7 @@ export async function unpackInto(
   if (fault instanceof NoSpace) throw fault;
   if (isFull()) throw full(directory);
   if (code !== 0) throw failed('cannot unpack the files from the guest', stderr.text);
-  await poured;
+  await piped;
 }
 
 async function* outputOf(tar: Child, what: string, signal: AbortSignal): AsyncGenerator<Buffer> {

@@ -85,7 +85,7 @@ function stopExecutor(): Executor<'vm.stop'> {
       if (await endedBySupervisor(vm, step, context)) continue;
       if (signalled.has(owner.pid)) continue;
       signalled.add(owner.pid);
-      tellOfOthers(step, owner.pid, running, context);
+      noteOthers(step, owner.pid, running, context);
       // a second signal would cut the shutdown short that the first one requested
       if (step.kill || (await askedFirst({ run }))) signalOwner(step, owner.pid, context);
       else context.note(`Process ${owner.pid} is already stopping VM '${step.name}'`);
@@ -156,7 +156,7 @@ async function toBeStopped(
   return holder?.purpose === 'run' ? [holder] : [];
 }
 
-function tellOfOthers(
+function noteOthers(
   { name, together }: StopVm,
   owner: number,
   running: readonly RunningVm[],

@@ -168,7 +168,7 @@ export async function removeVm(
   try {
     const release = await take();
     try {
-      await takeAway(vmstore, name);
+      await moveAway(vmstore, name);
     } finally {
       await release();
     }
@@ -198,7 +198,7 @@ async function removeAbandoned(vmstore: string): Promise<void> {
     if (!isTemporary(text) || !(await isOlder(paths.config, NEWBORN))) continue;
     const lock = await lockKeptFile(paths.config, { wait: false }).catch(() => undefined);
     if (lock === undefined) continue;
-    await takeAway(vmstore, name).catch(() => undefined);
+    await moveAway(vmstore, name).catch(() => undefined);
     await lock.release();
   }
 }
@@ -212,7 +212,7 @@ async function isOlder(path: string, age: number): Promise<boolean> {
 }
 
 /** Moves a VM out of the store by one rename; the next sweep removes what is left of it. */
-async function takeAway(vmstore: string, name: string): Promise<void> {
+async function moveAway(vmstore: string, name: string): Promise<void> {
   const paths = vmPaths(vmstore, name);
   const unique = `${process.pid}.${Date.now()}.${basename(paths.directory)}`.slice(0, LONGEST_NAME);
   await makeDirectory(ownPath(vmstore, 'removed'));

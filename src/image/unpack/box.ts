@@ -75,7 +75,7 @@ export async function unpackBox(
   } catch (cause) {
     if (source.failed || cause instanceof TransientError || isSystemError(cause)) throw cause;
     throw unusable(
-      `its archive is corrupt (${wordsOf(cause)})`,
+      `its archive is corrupt (${reasonOf(cause)})`,
       cause,
       'it may be incomplete; check its source',
     );
@@ -84,7 +84,7 @@ export async function unpackBox(
 }
 
 /** Normalizes tar-stream's messages for a truncated archive, which depend on timing. */
-function wordsOf(cause: unknown): string {
+function reasonOf(cause: unknown): string {
   const text = cause instanceof Error ? cause.message : String(cause);
   return /unexpected end|destroyed|premature/i.test(text) ? 'unexpected end of file' : text;
 }

@@ -175,17 +175,17 @@ async function* explaining(
 
 function explained(name: string, source: Source, cause: unknown): unknown {
   if (source.failed || isMissing(cause)) return cause;
-  if (takesTooMuchMemory(cause)) return tooMuchMemory(cause);
+  if (exceedsMemoryLimit(cause)) return tooMuchMemory(cause);
   const problem: Problem = {
     reason: 'image',
-    message: `the image's ${name} data is corrupt: ${wordsOf(cause)}`,
+    message: `the image's ${name} data is corrupt: ${reasonOf(cause)}`,
     hint: 'it may be incomplete; check its source',
   };
   return new TransientError(problem, { cause });
 }
 
 /** Matches zstd's message for a window larger than its memory limit. */
-function takesTooMuchMemory(cause: unknown): boolean {
+function exceedsMemoryLimit(cause: unknown): boolean {
   const details = cause instanceof TransientError ? (cause.problem.details ?? []) : [];
   return details.some((line) => /requires too much memory|Window size larger/i.test(line));
 }
@@ -207,7 +207,7 @@ function isMissing(cause: unknown): boolean {
 }
 
 /** The last line that a program printed, or the error's own message. */
-function wordsOf(cause: unknown): string {
+function reasonOf(cause: unknown): string {
   const lastLine = cause instanceof TransientError ? cause.problem.details?.at(-1) : undefined;
   return lastLine ?? systemMessage(cause);
 }
