@@ -27,34 +27,35 @@ import type { ModuleSet } from './modules.ts';
 import { collectModules } from './modules.ts';
 import { hostPrograms, staticBusybox, toolEntries } from './programs.ts';
 
-/** What the builder VM is booted from. */
+/** Kernel and initramfs of the builder VM. */
 export interface Appliance {
   readonly kernel: string;
   readonly initrd: string;
 }
 
 /**
- * The builder's kernel and initramfs: the user's own where they name them, else assembled from the host's kernel and
- * programs, or from Debian's packages, and kept in the cache until one of these parts is another.
+ * Prepares the builder's kernel and initramfs: the user's own if given, else assembled from the host's kernel and
+ * programs, or from Debian's packages, and cached until one of these parts changes.
  */
-export async function prepareAppliance(own: BuilderSpec, context: StepContext): Promise<Appliance> {
-  await expectReadable('--builder-kernel', own.kernel);
-  await expectReadable('--builder-initrd', own.initrd);
-  if (own.kernel !== undefined && own.initrd !== undefined) return { kernel: own.kernel, initrd: own.initrd };
-  const made = await cachedAppliance(own.kernel, context);
-  return { kernel: own.kernel ?? made.kernel, initrd: own.initrd ?? made.initrd };
+export async function prepareAppliance(options: BuilderSpec, context: StepContext): Promise<Appliance> {
+  await expectReadable('--builder-kernel', options.kernel);
+  await expectReadable('--builder-initrd', options.initrd);
+  if (options.kernel !== undefined && options.initrd !== undefined)
+    return { kernel: options.kernel, initrd: options.initrd };
+  const appliance = await cachedAppliance(options.kernel, context);
+  return { kernel: options.kernel ?? appliance.kernel, initrd: options.initrd ?? appliance.initrd };
 }
 
-/** Before anything is assembled or booted for what the user named in vain. */
+/** Checks a file that the user named before anything is assembled or booted. */
 async function expectReadable(flag: string, path: string | undefined): Promise<void> {
   if (path === undefined) return;
   await access(path, constants.R_OK).catch((cause: unknown) => {
-    const message = `${flag} names ${path}, which cannot be read: ${systemMessage(cause)}`;
+    const message = `${flag}: cannot read ${path}: ${systemMessage(cause)}`;
     throw new TransientError({ reason: 'host', message }, { cause });
   });
 }
 
-/** `kernel` is the user's own, for which we have no modules: what it needs it must have built in. */
+/** `kernel` is the user's own, for which there are no modules: it must have all drivers built in. */
 async function cachedAppliance(kernel: string | undefined, context: StepContext): Promise<Appliance> {
   const cache = join(cacheDirectory(process.env), 'builder');
   const [host, programs, busybox] = [await hostKernel(), await hostPrograms(), await staticBusybox()];
@@ -64,8 +65,8 @@ async function cachedAppliance(kernel: string | undefined, context: StepContext)
     ...(host ? [host.image] : []),
   ];
   const key = await keyOf(parts, [INIT_SCRIPT, kernel ?? '', host?.image ?? '']);
-  const made = { kernel: join(cache, key, 'kernel'), initrd: join(cache, key, 'initrd') };
-  if (await exists(made.initrd)) return made;
+  const appliance = { kernel: join(cache, key, 'kernel'), initrd: join(cache, key, 'initrd') };
+  if (await exists(appliance.initrd)) return appliance;
   const making = join(cache, '.working');
   await makeDirectory(making);
   await sweepWorkingDirectories(making);
@@ -73,8 +74,8 @@ async function cachedAppliance(kernel: string | undefined, context: StepContext)
   const task = 'assembling the builder VM';
   const working = await openWorkingDirectory(making, key, { task, signal, note });
   try {
-    if (await exists(made.initrd)) return made;
-    context.note('Assembling the builder VM, once on this machine');
+    if (await exists(appliance.initrd)) return appliance;
+    context.note('Assembling the builder VM (once per machine)');
     const packages = await mkdtemp(join(working.path, 'packages-'));
     const used = kernel === undefined ? (host ?? (await downloaded(packages, context))) : undefined;
     const box = busybox ?? (await busyboxIn(await unpackPackage('busybox-static', packages, context.signal)));
@@ -84,16 +85,16 @@ async function cachedAppliance(kernel: string | undefined, context: StepContext)
     if (used) await copyFile(used.image, join(result, 'kernel'));
     await writeFile(join(result, 'initrd'), await initramfs(box, programs, modules));
     await rename(result, join(cache, key)).catch(async (error: unknown) => {
-      if (!(await exists(made.initrd))) throw error;
+      if (!(await exists(appliance.initrd))) throw error;
     });
     await removeOld(cache, key);
-    return made;
+    return appliance;
   } finally {
     await working.close();
   }
 }
 
-/** An appliance of parts that the host has no more is removed after so long, in milliseconds. */
+/** Age at which an appliance with outdated parts is removed, in milliseconds. */
 const OLD = 14 * 24 * 60 * 60 * 1000;
 
 async function removeOld(cache: string, key: string): Promise<void> {
@@ -107,7 +108,7 @@ async function removeOld(cache: string, key: string): Promise<void> {
 const NO_MODULES: ModuleSet = { files: new Map(), order: '' };
 
 async function downloaded(directory: string, { note, signal }: StepContext): Promise<Kernel> {
-  note('Downloading a kernel for it from the packages of Debian');
+  note("Downloading a kernel for it from Debian's packages");
   return packagedKernel(directory, signal);
 }
 
@@ -131,12 +132,12 @@ async function initramfs(
   ]);
 }
 
-/** Where what can be made again is kept: `XDG_CACHE_HOME` or `~/.cache`. */
+/** Cache directory: below `XDG_CACHE_HOME` or `~/.cache`. */
 export function cacheDirectory({ XDG_CACHE_HOME: xdg }: NodeJS.ProcessEnv): string {
   return join(xdg && isAbsolute(xdg) ? xdg : join(homedir(), '.cache'), 'transient');
 }
 
-/** Changes when a file does: its path, size and time stand for its content. */
+/** Cache key that changes with the files; path, size and mtime stand for their content. */
 async function keyOf(files: readonly string[], texts: readonly string[]): Promise<string> {
   const hash = createHash('sha256');
   for (const file of files) {

@@ -2,20 +2,20 @@ import { arch } from 'node:os';
 import { SANDBOX, escaped } from '../qemu/args.ts';
 import type { Appliance } from './appliance.ts';
 
-/** Descriptor of QEMU on which the control port is; the ports of copies follow. */
+/** File descriptor of the control port in QEMU; the ports of copies follow. */
 const FIRST_DESCRIPTOR = 3;
 
-/** How many ports one virtio serial bus has, but for the one that it keeps for itself. */
+/** Number of usable ports on a virtio serial bus, which reserves one for itself. */
 const PORTS_OF_BUS = 30;
 
-/** What the builder's QEMU is told. */
+/** Parameters of the builder's QEMU command line. */
 export interface BuilderFacts {
   readonly appliance: Appliance;
   readonly accel: 'kvm' | 'tcg';
   readonly disks: readonly string[];
-  /** What it writes to the disks is thrown away: it only reads. */
+  /** Writes to the disks are discarded: the builder only reads. */
   readonly readOnly: boolean;
-  /** Names of its ports, the control port first. */
+  /** Names of the ports, the control port first. */
   readonly ports: readonly string[];
   readonly serialLog: string;
 }
@@ -26,15 +26,15 @@ export function builderProgram(): string {
 }
 
 /**
- * Under emulation a single one. With two, QEMU 7.2 now and then goes on with its translation of an int3 that the kernel has
- * put into its own code while patching that and has taken out again: both processors take the trap for ever.
+ * Number of processors: one under emulation. With two, QEMU 7.2 sometimes keeps its translation of an int3 that the
+ * kernel put into its own code while patching and has removed again: both processors then trap forever.
  */
 const PROCESSORS = {
   kvm: ['-accel', 'kvm', '-cpu', 'host', '-smp', '2'],
   tcg: ['-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '1'],
 } as const;
 
-/** A machine with nothing but disks and serial ports: no network, and nothing that listens. */
+/** Arguments of a machine with only disks and serial ports: no network, nothing that listens. */
 export function builderArguments(facts: BuilderFacts): string[] {
   const { appliance, accel, disks, readOnly, ports, serialLog } = facts;
   const arm = arch() === 'arm64';

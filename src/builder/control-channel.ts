@@ -6,18 +6,18 @@ import { TransientError } from '../problem.ts';
 import { trace } from '../host/trace.ts';
 import type { ScriptResult } from '../transfer/guest-shell.ts';
 
-/** A longer answer is none of our init's, which sends 64 KiB of each stream at most, in bytes. */
+/** Maximum length of an answer, in bytes: our init sends at most 64 KiB of each stream. */
 const LONGEST = 1024 * 1024;
 const MOST_EARLY = 16;
 
 /**
- * The conversation with the builder's init (init-script.ts) on its control port: one request at a time, each answered by
- * a line. Rejects what waits when the machine ends.
+ * Client for the builder's init (init-script.ts) on its control port: one request at a time, each answered by a line.
+ * Pending requests reject when the machine ends.
  */
 export class ControlChannel {
   readonly #port: Duplex;
   readonly #lost: Promise<never>;
-  /** Who waits for lines, in the order in which they asked: an answer that comes too late is still that one's. */
+  /** Readers waiting for lines, in order of their requests: a late answer still belongs to its own request. */
   readonly #waiting: ((line: string) => void)[] = [];
   readonly #early: string[] = [];
   #last: Promise<unknown> = Promise.resolve();
@@ -41,16 +41,16 @@ export class ControlChannel {
     trace('debug', () => `builder < ${line.slice(0, 200)}`);
     const next = this.#waiting.shift();
     if (next) next(line);
-    // more than a few that nobody has asked for are none of our init's
+    // several unrequested lines cannot be from our init
     else if (this.#early.length < MOST_EARLY) this.#early.push(line);
   }
 
-  /** Waits until the builder's init answers. */
+  /** Waits for the builder's init to answer. */
   async ready(signal: AbortSignal): Promise<void> {
     await unlessAborted(this.#line(), signal);
   }
 
-  /** Sends a request and returns the answer; when it is aborted, the builder may still be at it. */
+  /** Sends a request and returns the answer; after an abort the builder may still be working on it. */
   async request(words: readonly string[], signal: AbortSignal): Promise<ScriptResult> {
     signal.throwIfAborted();
     const line = words.join(' ');
@@ -62,7 +62,7 @@ export class ControlChannel {
     return { code: Number(code), stdout: decoded(stdout), stderr: decoded(stderr) };
   }
 
-  /** Whether the builder has answered all that it was asked, or does so within so many milliseconds. */
+  /** Whether the builder has answered all requests, or does so within `patience` milliseconds. */
   async isIdle(patience: number): Promise<boolean> {
     const answered = this.#last.then(
       () => true,
@@ -87,6 +87,6 @@ function endlessLine(): TransientError {
   return new TransientError({
     reason: 'machine',
     message: `the builder VM sent more than ${LONGEST / 1024} KiB in one line on its control port`,
-    hint: 'the disk or the builder kernel may be to blame: try --direct-copy',
+    hint: 'the disk or the builder kernel may be the cause: try --direct-copy',
   });
 }

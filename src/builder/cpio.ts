@@ -1,7 +1,7 @@
 /** A file of an initramfs. */
 export interface CpioEntry {
   readonly path: string;
-  /** Type and permissions, as `stat` has them. */
+  /** File type and permissions, as in `stat`. */
   readonly mode: number;
   readonly bytes: Buffer;
 }
@@ -11,7 +11,7 @@ export const PROGRAM = 0o100755;
 export const FILE = 0o100644;
 export const LINK = 0o120777;
 
-/** An archive in the form `newc`, which Linux unpacks as its first root (Linux, early-userspace/buffer-format). */
+/** Creates a `newc` archive, which Linux unpacks as its initial root (Linux, early-userspace/buffer-format). */
 export function cpioArchive(entries: readonly CpioEntry[]): Buffer {
   const numbered = entries.map((entry, index) => record(entry, index + 1));
   return Buffer.concat([...numbered, record({ path: 'TRAILER!!!', mode: 0, bytes: Buffer.alloc(0) }, 0)]);
@@ -25,7 +25,7 @@ function record({ path, mode, bytes }: CpioEntry, inode: number): Buffer {
   return Buffer.concat([padded(Buffer.concat([Buffer.from(head), name])), padded(bytes)]);
 }
 
-/** Filled up to a multiple of four bytes. */
+/** Pads to a multiple of four bytes. */
 function padded(bytes: Buffer): Buffer {
   return Buffer.concat([bytes, Buffer.alloc((4 - (bytes.length % 4)) % 4)]);
 }

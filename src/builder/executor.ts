@@ -5,19 +5,22 @@ import type { GuestShell } from '../transfer/guest-shell.ts';
 import { prepareAppliance } from './appliance.ts';
 import { Builder } from './machine.ts';
 
-/** The executors of the builder's steps, and the builders that run through them. */
+/** Executors of the builder's steps, and the running builders. */
 export interface BuilderRoom {
   readonly executors: Pick<Executors, 'builder.boot' | 'builder.stop'>;
   readonly find: (vm: string) => GuestShell;
 }
 
-/** A builder that was booted and not yet stopped; missing where it did not come up. */
+/** A builder that was booted and not yet stopped; undefined if the boot failed. */
 interface Running {
   readonly directory: string;
   builder?: Builder;
 }
 
-/** `runDirectory` is the private directory of this process; `disksOf` finds the disks of VMs that we hold. */
+/**
+ * `runDirectory` is the private directory of this process; `disksOf` finds the disks of VMs that this process has
+ * locked.
+ */
 export function builderRoom(runDirectory: string, disksOf: FindDisks): BuilderRoom {
   const running = new Map<string, Running>();
   let count = 0;

@@ -1,18 +1,18 @@
 /**
- * The first and only program of the builder VM, in busybox's shell. It says `ready` on the control port and then answers
- * lines there:
+ * Init, the only program of the builder VM, for busybox's shell. It sends `ready` on the control port and then answers
+ * requests, one per line:
  *
- *   ask - SCRIPT        runs a script in the guest's root       → done CODE STDOUT STDERR
- *   take PORT SCRIPT    the same, its stdin and stdout a port   → done CODE - STDERR
- *   give PORT SCRIPT    only its stdout                         → done CODE - STDERR
- *   join PORT SCRIPT    both, through pipes, for a program that minds what its stdin is
- *   mark TEXT           writes a text on the port of the last give or join, as the end of what that wrote
- *   mount rw|ro         finds and mounts the guest's root       → done CODE STDOUT STDERR
- *   off                 unmounts all                            → done CODE - STDERR, and powers off
+ *   ask - SCRIPT        runs a script in the guest's root                      → done CODE STDOUT STDERR
+ *   take PORT SCRIPT    the same, with a port as its stdin and stdout          → done CODE - STDERR
+ *   give PORT SCRIPT    the same, with a port as its stdout only               → done CODE - STDERR
+ *   join PORT SCRIPT    like take, through pipes, for programs that need those → done CODE - STDERR
+ *   mark TEXT           writes a text on the port of the last give or join, as an end marker
+ *   mount rw|ro         finds and mounts the guest's root                      → done CODE STDOUT STDERR
+ *   off                 unmounts everything, then powers off                   → done CODE - STDERR
  *
- * Scripts are as `printf %b` takes them, texts of answers base64 (`-` where empty). Scripts run with `/mnt` as their root,
- * in which our tools lie over `/proc`: a link in the guest leads where it leads in the guest. Under software emulation each
- * process that is started costs 2 to 5 ms, and one that is linked with libraries 30: a copy goes through as few as it can.
+ * Scripts are encoded for `printf %b`, texts of answers in base64 (`-` if empty). Scripts run with `/mnt` as their root,
+ * with our tools mounted over `/proc`, so that links resolve as in the guest. Under software emulation starting a process
+ * costs 2 to 5 ms, and one with shared libraries 30 ms: a copy uses as few processes as possible.
  */
 export const INIT_SCRIPT = String.raw`#!/tools/bin/busybox sh
 export PATH=/tools/bin LC_ALL=C
@@ -22,7 +22,7 @@ mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
 
-# A module after those that it needs; one that the kernel has built in is not there.
+# Loads a module after its dependencies; built-in modules have no file.
 load() {
   local module name needs
   while read -r name needs; do
@@ -35,18 +35,18 @@ load() {
   done </modules/needs
 }
 
-# A program of the host with the libraries that it was copied with.
+# Runs a host program with the libraries that were copied with it.
 host() {
   local program=$1
   shift
   /tools/lib/ld.so --library-path /tools/lib "/tools/real/$program" "$@"
 }
 
-find_port() { # sets port: its device; the kernel hears of their names one after the other
-  local wanted=$1 name said IFS
+find_port() { # sets port: its device; the kernel learns the names of ports one by one
+  local wanted=$1 name text IFS
   while :; do
     for name in /sys/class/virtio-ports/*/name; do
-      read -r said 2>/dev/null <"$name" && [ "$said" = "$wanted" ] || continue
+      read -r text 2>/dev/null <"$name" && [ "$text" = "$wanted" ] || continue
       IFS=/
       set -- $name
       port=/dev/$5
@@ -56,7 +56,7 @@ find_port() { # sets port: its device; the kernel hears of their names one after
   done
 }
 
-code_file() { # sets coded: base64 of the beginning of a file, on one line, or - where it is empty
+code_file() { # sets coded: base64 of the beginning of a file, on one line, or - if it is empty
   coded=-
   [ -s "$1" ] || return 0
   set -- $(head -c 65536 "$1" | base64)
@@ -83,7 +83,7 @@ devices() { # disks, partitions and logical volumes; in a subshell
   done
 }
 
-probe() { # what lies on each of them; one look at all is many times quicker than one at each
+probe() { # the filesystem on each of them; one run of blkid for all is many times faster than one for each
   host blkid -p $(devices) 2>/dev/null | sed -n 's/^\([^:]*\):.* TYPE="\([^"]*\)".*/\1 \2/p' >/run/types
 }
 
@@ -124,13 +124,13 @@ activate_volumes() {
   probe
 }
 
-find_root() { # sets root, root_type, root_options, and seen: what there is, for a message
+find_root() { # sets root, root_type, root_options, and seen: the filesystems found, for a message
   local device type subvolume candidates=
   root= seen=
   while read -r device type; do
     seen="$seen, $device ($type)"
     mountable "$type" || continue
-    # no system lies on it, and its modules are loaded when they are wanted
+    # never a root; its modules are loaded on demand
     [ "$type" = vfat ] || mount_at "$device" "$type" /probe ro || continue
     candidates="$candidates $device"
     [ "$type" != vfat ] || continue
@@ -143,11 +143,11 @@ find_root() { # sets root, root_type, root_options, and seen: what there is, for
         break
       done
     fi
-    # it stays where it is until it is known what for
+    # stays mounted for the caller
     [ -z "$root" ] || return 0
     umount /probe
   done </run/types
-  # one filesystem without a system on it: a disk of data
+  # a single filesystem without a system: a data disk
   set -- $candidates
   [ $# = 1 ] || return 1
   root=$1 root_type=$(type_of "$1") root_options=
@@ -166,7 +166,7 @@ device_named() { # as fstab names it
 }
 
 mount_below() { # access
-  local name place type options rest device subvolume said
+  local name place type options rest device subvolume error
   [ -e /mnt/etc/fstab ] || return 0
   while read -r name place type options rest; do
     case $name in '' | \#*) continue ;; esac
@@ -174,29 +174,29 @@ mount_below() { # access
     mountable "$type" || [ "$type" = auto ] || continue
     case ,$options, in *,noauto,*) continue ;; esac
     place=$(printf %b "$(printf %s "$place" | sed 's/\\\([0-7]\{3\}\)/\\0\1/g')")
-    # a link there leads where it leads in the guest
+    # resolves links as in the guest
     place=$(chroot /mnt /proc/bin/busybox readlink -f "$place" || printf %s "$place")
     device=$(device_named "$name")
     if ! [ -b "$device" ]; then
       case ,$options, in *,nofail,*) continue ;; esac
-      echo "cannot mount $name at $place, as the /etc/fstab of the guest says: there is no such device" >&2
+      echo "cannot mount $name at $place, listed in /etc/fstab of the guest: no such device" >&2
       return 1
     fi
     [ "$type" != auto ] || type=$(type_of "$device")
     subvolume=$(printf %s ",$options," | sed -n 's/.*,\(subvol=[^,]*\|subvolid=[^,]*\),.*/,\1/p')
     if ! [ -d "/mnt$place" ]; then
-      # what is made on a disk that is only read is thrown away
+      # on a disk opened read-only, changes are discarded
       mount -n -o remount,rw /mnt
       mkdir -p "/mnt$place"
     fi
-    said=$(mount_at "$device" "$type" "/mnt$place" "$1$subvolume" 2>&1) && continue
+    error=$(mount_at "$device" "$type" "/mnt$place" "$1$subvolume" 2>&1) && continue
     case ,$options, in *,nofail,*) continue ;; esac
-    printf '%s\n' "cannot mount $name at $place, as the /etc/fstab of the guest says" "$said" >&2
+    printf '%s\n' "cannot mount $name at $place, listed in /etc/fstab of the guest" "$error" >&2
     return 1
   done < /mnt/etc/fstab
 }
 
-shown() { # what was seen, for a message
+shown() { # the filesystems found, for a message
   printf %s "$seen" | sed 's,^\, ,,; s,/dev/\(mapper/\)\?,,g'
 }
 
@@ -206,8 +206,8 @@ mount_guest() { # rw|ro
   if ! find_root; then
     case $seen in
       *crypto_LUKS*) echo "the disk is encrypted: $(shown)" >&2 ;;
-      '') echo 'there is no filesystem on its disks' >&2 ;;
-      *) echo "none of its filesystems can be mounted and has a system (/etc/fstab) on it: $(shown)" >&2 ;;
+      '') echo 'no filesystem found on its disks' >&2 ;;
+      *) echo "none of its filesystems is a mountable root with /etc/fstab: $(shown)" >&2 ;;
     esac
     return 1
   fi
@@ -219,7 +219,7 @@ mount_guest() { # rw|ro
     [ "$1" = ro ] || mount -o remount,rw /mnt || return 1
   fi
   if ! [ -d /mnt/proc ]; then
-    # what is made on a disk that is only read is thrown away
+    # on a disk opened read-only, changes are discarded
     mount -n -o remount,rw /mnt
     mkdir /mnt/proc && made_proc=1
   fi
@@ -243,12 +243,12 @@ unmount_guest() {
 
 take_script() { printf '%b\n' "$1" >/tools/script; }
 
-in_guest() { # in a subshell: becomes the script, which lies where the guest's root shows it
+in_guest() { # in a subshell: becomes the script, which is visible in the guest's root
   export PATH=/proc/bin HOME=/
   exec /tools/bin/busybox chroot /mnt /proc/bin/busybox sh /proc/script
 }
 
-give() { # what the script writes goes to descriptor 7, in large pieces; sets code
+give() { # the script's output goes to descriptor 7, in large pieces; sets code
   { (in_guest) 2>/run/err; echo $? >/run/code; } | dd bs=64k >&7 2>/dev/null
   read -r code </run/code
 }

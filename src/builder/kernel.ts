@@ -11,7 +11,7 @@ export interface Kernel {
   readonly modules: string;
 }
 
-/** The host's newest kernel that we may read and whose modules are there. */
+/** Finds the host's newest readable kernel that has its modules. */
 export async function hostKernel(): Promise<Kernel | undefined> {
   const names = await readdir('/boot').catch(() => []);
   const versions = names
@@ -34,19 +34,19 @@ async function isUsable({ image, modules }: Kernel): Promise<boolean> {
   }
 }
 
-/** The package of a small kernel for virtual machines, by Node's name of the architecture. */
+/** Package of a small kernel for virtual machines, by Node's architecture name. */
 const CLOUD_KERNEL: Readonly<Record<string, string>> = {
   x64: 'linux-image-cloud-amd64',
   arm64: 'linux-image-cloud-arm64',
 };
 
-/** A kernel from Debian's packages, unpacked into a directory without installing anything. */
+/** Fetches a kernel from Debian's packages and unpacks it into a directory without installing it. */
 export async function packagedKernel(directory: string, signal: AbortSignal): Promise<Kernel> {
   const newest = CLOUD_KERNEL[arch()];
   if (newest === undefined || !(await hasProgram('apt-get'))) throw noKernel();
   const { stdout } = await run('apt-cache', ['depends', newest], { signal });
   const name = /Depends: (linux-image-\d\S+)/.exec(stdout)?.[1];
-  if (name === undefined) throw noKernel(`apt-cache knows no ${newest}; "apt-get update" may help`);
+  if (name === undefined) throw noKernel(`apt-cache has no package ${newest}; "apt-get update" may help`);
   const unpacked = await unpackPackage(name, directory, signal);
   const version = name.replace('linux-image-', '');
   return {
@@ -55,7 +55,7 @@ export async function packagedKernel(directory: string, signal: AbortSignal): Pr
   };
 }
 
-/** Downloads a Debian package and unpacks it below a directory; returns where. */
+/** Downloads a Debian package and unpacks it below a directory; returns the path. */
 export async function unpackPackage(name: string, directory: string, signal: AbortSignal): Promise<string> {
   const unpacked = join(directory, `${name}.unpacked`);
   // apt-get download writes into its working directory
@@ -67,11 +67,11 @@ export async function unpackPackage(name: string, directory: string, signal: Abo
 }
 
 function noKernel(
-  why = 'no kernel in /boot can be read, and there is no apt-get to download one with',
+  why = 'no kernel in /boot is readable, and there is no apt-get to download one',
 ): TransientError {
   return new TransientError({
     reason: 'host',
     message: `the builder VM, which copies files to and from stopped VMs, has no kernel: ${why}`,
-    hint: 'make /boot/vmlinuz-* readable, name a kernel with --builder-kernel, or copy with --direct-copy',
+    hint: 'make /boot/vmlinuz-* readable, set a kernel with --builder-kernel, or use --direct-copy',
   });
 }

@@ -23,18 +23,20 @@ import type { Mark } from './marked-stream.ts';
 import { bytesOf } from './marked-stream.ts';
 import { BUILDER_TAR } from './programs.ts';
 
-/** How the builder is booted. */
+/** Launch parameters of the builder VM. */
 export interface BuilderLaunch {
   readonly appliance: Appliance;
   readonly disks: readonly string[];
   readonly readOnly: boolean;
-  /** How many copies it will be asked for; each has a port of its own, since a port's end is the end of its bytes. */
+  /**
+   * Number of copies that will be requested; each has a port of its own, since closing a port is what ends a stream.
+   */
   readonly copies: number;
   /** A private directory. */
   readonly directory: string;
 }
 
-/** A builder VM that runs, with the guest's root mounted. */
+/** A running builder VM with the guest's root filesystem mounted. */
 export class Builder implements GuestShell {
   readonly sudo = '';
   readonly tar = BUILDER_TAR;
@@ -50,7 +52,7 @@ export class Builder implements GuestShell {
     this.#readOnly = readOnly;
     this.#link = link;
     this.#ports = child.channels.slice(1);
-    // execa lets go by what nobody reads at once; here it waits for its reader
+    // execa discards output without a reader; paused, it waits for one
     for (const port of this.#ports) port.on('error', () => undefined).pause();
   }
 
@@ -95,24 +97,24 @@ export class Builder implements GuestShell {
     using over = linked(signal);
     const fed = this.#replyOn(port, answered, reply, over.signal);
     try {
-      // a script that has failed reads no more: its answer is what counts
+      // a script that has failed stops reading: its result is what counts
       return await Promise.race([answered, fed.then(() => answered)]);
     } finally {
       over.abort();
       await fed.catch(() => undefined);
-      // the end of what it reads, wherever it is
+      // end of its input, wherever it is
       port.destroy();
     }
   }
 
-  /** Sends what is replied to what a script says on its port; a script that ends first gets nothing. */
+  /** Sends the reply to a script's first output on its port; a script that ends first gets nothing. */
   async #replyOn(port: Duplex, end: Promise<unknown>, reply: Reply, signal: AbortSignal): Promise<void> {
     const ended = end.then(
       () => undefined,
       () => undefined,
     );
-    const said = await Promise.race([untilNul(port), ended]);
-    if (said !== undefined) await pipeline(await reply(said), port, { signal });
+    const output = await Promise.race([untilNul(port), ended]);
+    if (output !== undefined) await pipeline(await reply(output), port, { signal });
   }
 
   receive(script: string, signal: AbortSignal): ScriptOutput {
@@ -127,16 +129,16 @@ export class Builder implements GuestShell {
     const answer = this.#link.request(['join', name, printfEscaped(script)], signal);
     socket.pipe(port, { end: false });
     const bytes = bytesOf(port, this.#markAfter(answer, signal));
-    // whoever has gone away reads no more, and the script must be able to end all the same
+    // a reader that is gone must not keep the script from ending
     await pipeline(bytes, socket).catch(() => undefined);
     socket.unpipe(port);
     port.resume();
     return answer;
   }
 
-  /** Unmounts what was mounted and powers off; what could not be written is told. */
+  /** Unmounts the guest's filesystems and powers off; rejects if data could not be written. */
   async stop(signal: AbortSignal): Promise<void> {
-    // one that only reads loses nothing
+    // a read-only builder has no data to lose
     if (!(await this.#link.isIdle(this.#readOnly ? 0 : patience('builder-idle')))) return this.kill();
     const { code, stderr } = await limited(
       signal,
@@ -148,7 +150,7 @@ export class Builder implements GuestShell {
         return answer;
       },
     );
-    // one that only reads loses nothing
+    // a read-only builder has no data to lose
     if (code !== 0 && !this.#readOnly) throw new TransientError(notUnmounted(stderr.trim()));
   }
 
@@ -157,11 +159,14 @@ export class Builder implements GuestShell {
     await this.#child.exited;
   }
 
-  /** Has the end of what a script wrote on its port marked, which may come later than its answer by another port. */
+  /**
+   * Requests an end marker on the port of a script's output, which may arrive later than the answer on the control
+   * port.
+   */
   async #markAfter(answer: Promise<ScriptResult>, signal: AbortSignal): Promise<Mark> {
     await answer;
     const mark = randomBytes(16).toString('hex');
-    return { bytes: Buffer.from(mark), asked: this.#link.request(['mark', mark], signal) };
+    return { bytes: Buffer.from(mark), requested: this.#link.request(['mark', mark], signal) };
   }
 
   #nextPort(): [string, Duplex] {
@@ -176,16 +181,16 @@ function silent(): Problem {
   return {
     reason: 'machine',
     message: `the builder VM did not come up within ${patience('builder-boot') / 1000} s`,
-    hint: 'copy into the running guest instead: --direct-copy; --builder-kernel names another kernel for it',
+    hint: 'copy into the running guest instead with --direct-copy, or choose another kernel with --builder-kernel',
   };
 }
 
 function notUnmounted(why: string): Problem {
-  const [first = 'it did not say why', ...details] = why.split('\n').filter(Boolean);
+  const [first = 'no reason given', ...details] = why.split('\n').filter(Boolean);
   return {
     reason: 'guest',
     message: `the disk could not be unmounted: ${first}`,
-    hint: 'what was copied onto it may be incomplete: copy it again',
+    hint: 'copied files may be incomplete: copy them again',
     ...(details.length > 0 ? { details } : {}),
   };
 }
@@ -195,19 +200,19 @@ function notMounted(stderr: string): TransientError {
   return new TransientError({
     reason: 'guest',
     message: `the disk of the VM cannot be mounted: ${first}`,
-    hint: 'copy into the running guest instead: --direct-copy',
+    hint: 'copy into the running guest instead with --direct-copy',
     ...(details.length > 0 ? { details } : {}),
   });
 }
 
-/** Rejects when the builder's QEMU ends, with its own words and the end of its serial console. */
+/** Rejects when the builder's QEMU ends, with its stderr and the end of its serial console. */
 async function endOf(child: Child, serialLog: string): Promise<never> {
-  const words = tailOf(child.stderr);
+  const stderr = tailOf(child.stderr);
   const { code, signal } = await child.exited;
   const { lines } = await serialTail(serialLog);
   throw new TransientError({
     reason: 'machine',
     message: `the builder VM ended ${signal === undefined ? `with exit code ${code ?? 'unknown'}` : `by ${signal}`}`,
-    details: [...words.lines, ...lines],
+    details: [...stderr.lines, ...lines],
   });
 }

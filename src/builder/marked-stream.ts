@@ -1,12 +1,12 @@
 import type { Duplex } from 'node:stream';
 
-/** The end of what is written on a port: bytes that nobody else writes, and the request for them. */
+/** End marker of a port's output: a byte sequence that nobody else writes, and the request that produces it. */
 export interface Mark {
   readonly bytes: Buffer;
-  readonly asked: Promise<unknown>;
+  readonly requested: Promise<unknown>;
 }
 
-/** What is known of the end of a port, and how its reader is told of news. */
+/** State of the end of a port, and the callback of its reader. */
 interface End {
   mark?: Buffer;
   lost: boolean;
@@ -14,13 +14,13 @@ interface End {
   wake: () => void;
 }
 
-/** How many pieces are taken from a port before it has to wait for us. */
+/** Maximum number of chunks buffered from a port before it is paused. */
 const MOST_AHEAD = 64;
 
 /**
- * What is written on a port, which does not end itself: up to the mark that the builder is asked for once the writer has
- * ended. Until then everything is passed on at once, since the writer may wait for an answer to it. Ends early where it
- * is not known how the writer ended, for whoever waits for that to tell; rejects where the mark does not come.
+ * Reads the output on a port, which has no end of its own, up to the mark that is requested once the writer has ended.
+ * Until then everything is passed on at once, since the writer may wait for a reply. Ends early if the writer's result
+ * is unknown, for the caller awaiting it to report; rejects if the mark does not arrive.
  */
 export function bytesOf(port: Duplex, marked: Promise<Mark>): AsyncGenerator<Buffer> {
   const end: End = { lost: false, wake: () => undefined };
@@ -28,11 +28,11 @@ export function bytesOf(port: Duplex, marked: Promise<Mark>): AsyncGenerator<Buf
     Object.assign(end, { lost: true, fault });
     end.wake();
   };
-  // listened to at once: it may come before anybody reads, and nobody need read
+  // attached at once: the mark may arrive before anybody reads, and nobody need read
   marked.then(
-    ({ bytes, asked }) => {
+    ({ bytes, requested }) => {
       end.mark = bytes;
-      asked.catch(lose);
+      requested.catch(lose);
     },
     () => lose(),
   );
@@ -47,7 +47,7 @@ async function* upTo(end: End, port: Duplex): AsyncGenerator<Buffer> {
     end.wake();
   });
   try {
-    let held: Buffer = Buffer.alloc(0);
+    let buffered: Buffer = Buffer.alloc(0);
     while (!end.lost) {
       const { mark } = end;
       const chunk = chunks.shift();
@@ -59,17 +59,17 @@ async function* upTo(end: End, port: Duplex): AsyncGenerator<Buffer> {
       } else if (mark === undefined) {
         yield chunk;
       } else {
-        held = Buffer.concat([held, chunk]);
-        const ends = held.subarray(-mark.length).equals(mark);
-        const known = held.length - (ends ? mark.length : mark.length - 1);
-        if (known > 0) yield held.subarray(0, known);
+        buffered = Buffer.concat([buffered, chunk]);
+        const ends = buffered.subarray(-mark.length).equals(mark);
+        const certain = buffered.length - (ends ? mark.length : mark.length - 1);
+        if (certain > 0) yield buffered.subarray(0, certain);
         if (ends) return;
-        held = held.subarray(Math.max(known, 0));
+        buffered = buffered.subarray(Math.max(certain, 0));
       }
     }
     if (end.fault !== undefined) throw end.fault as Error;
   } finally {
-    // whoever reads no more must not hold up the writer, and with it the next copy
+    // a reader that has stopped must not block the writer, and with it the next copy
     port.removeAllListeners('data').resume();
   }
 }

@@ -3,7 +3,10 @@ import { basename, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { filter } from '../host/filter.ts';
 
-/** What the builder's kernel may need that it has not built in: its devices, filesystems, volumes, and their helpers. */
+/**
+ * Kernel modules that the builder may need if they are not built in: for devices, filesystems, volumes, and their
+ * helpers.
+ */
 const WANTED = [
   ...['virtio_pci', 'virtio_blk', 'virtio_console'],
   ...['ext4', 'xfs', 'btrfs', 'vfat', 'nls_cp437', 'nls_iso8859-1', 'nls_ascii', 'nls_utf8'],
@@ -15,17 +18,17 @@ const WANTED = [
 interface Module {
   readonly file: string;
   readonly bytes: Buffer;
-  /** The modules that it names as its needs, by their canonical names. */
+  /** Canonical names of the modules it depends on. */
   readonly needs: readonly string[];
 }
 
-/** Modules by the names of their files in the initramfs, and for each wanted one what is to be loaded, in order. */
+/** Modules by file name in the initramfs, and for each wanted one the load order of its dependencies. */
 export interface ModuleSet {
   readonly files: ReadonlyMap<string, Buffer>;
   readonly order: string;
 }
 
-/** The wanted modules below a directory such as `/lib/modules/VERSION`, with all that they need. */
+/** Collects the wanted modules below a directory such as `/lib/modules/VERSION`, with all dependencies. */
 export async function collectModules(directory: string): Promise<ModuleSet> {
   const paths = await modulePaths(directory);
   const loaded = new Map<string, Module>();
@@ -55,7 +58,7 @@ function moduleName(path: string): string {
   return basename(path).replace(/\.ko(\.\w+)?$/, '');
 }
 
-/** Module names are the same with hyphens and with underscores. */
+/** Normalizes a module name: hyphens and underscores are equivalent. */
 function canonical(name: string): string {
   return name.replaceAll('-', '_');
 }
@@ -74,7 +77,10 @@ async function* once(bytes: Buffer): AsyncGenerator<Buffer> {
   yield await Promise.resolve(bytes);
 }
 
-/** A module names its needs in its section `.modinfo`, as `depends=a,b` between NULs (Linux, include/linux/module.h). */
+/**
+ * Reads a module's dependencies from its section `.modinfo`, as `depends=a,b` between NULs (Linux,
+ * include/linux/module.h).
+ */
 function needsOf(bytes: Buffer): string[] {
   const begin = bytes.indexOf('\0depends=');
   if (begin < 0) return [];

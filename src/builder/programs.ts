@@ -5,22 +5,22 @@ import { run } from '../host/run.ts';
 import type { CpioEntry } from './cpio.ts';
 import { DIRECTORY, LINK, PROGRAM } from './cpio.ts';
 
-/** Programs of the host that the builder cannot do without; busybox stands for none of them. */
+/** Host programs that the builder requires; busybox is no replacement for them. */
 const NEEDED = ['tar', 'blkid'];
 
-/** Programs that are taken where the host has them. */
+/** Optional host programs. */
 const USEFUL = ['lvm', 'rsync'];
 
-/** What rsync in the guest's root is called by; its wrapper lies where `/proc` is there. */
+/** Name of rsync in the guest's root; its wrapper lies over `/proc`. */
 const RSYNC = 'rsync';
 
 /** GNU tar in the guest's root, with its own loader and libraries, not the guest's. */
 export const BUILDER_TAR = throughLoader('tar');
 
-/** Where distributions put programs for administrators, which need not be on PATH. */
+/** Directories of administrative programs, which need not be on PATH. */
 const FURTHER = ['/usr/sbin', '/sbin', '/usr/local/sbin'];
 
-/** A program of the host by its name, or undefined. */
+/** Finds a program of the host by name; undefined if it is not installed. */
 export async function findHostProgram(name: string): Promise<string | undefined> {
   for (const candidate of [name, ...FURTHER.map((directory) => `${directory}/${name}`)]) {
     if (await hasProgram(candidate)) return realpath(await findProgram(candidate));
@@ -28,12 +28,12 @@ export async function findHostProgram(name: string): Promise<string | undefined>
   return undefined;
 }
 
-/** Refuses a host that has not all programs that the builder cannot do without. */
+/** Throws if a program that the builder requires is missing. */
 export async function findNeededPrograms(): Promise<void> {
   for (const name of NEEDED) if ((await findHostProgram(name)) === undefined) await findProgram(name);
 }
 
-/** The host's programs that go into the builder, by their names. */
+/** Finds the host's programs for the builder, by name. */
 export async function hostPrograms(): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   for (const name of [...NEEDED, ...USEFUL]) {
@@ -44,7 +44,7 @@ export async function hostPrograms(): Promise<Map<string, string>> {
   return found;
 }
 
-/** A busybox that runs anywhere, because it needs no library; undefined where the host has none. */
+/** Finds a statically linked busybox; undefined if the host has none. */
 export async function staticBusybox(): Promise<string | undefined> {
   for (const name of ['busybox', 'busybox.static']) {
     const path = await findHostProgram(name);
@@ -53,7 +53,7 @@ export async function staticBusybox(): Promise<string | undefined> {
   return undefined;
 }
 
-/** A dynamic program names its loader in a program header of type PT_INTERP (ELF-64, elf(5)). */
+/** Whether an ELF file is static: a dynamic program names its loader in a program header of type PT_INTERP (elf(5)). */
 async function isStatic(path: string): Promise<boolean> {
   const PT_INTERP = 3;
   await using file = await open(path, 'r');
@@ -68,7 +68,10 @@ async function isStatic(path: string): Promise<boolean> {
   return !types.includes(PT_INTERP);
 }
 
-/** The tools of the builder: busybox under each of its names, and the host's programs with their libraries. */
+/**
+ * Initramfs entries of the builder's tools: busybox under each of its names, and the host's programs with their
+ * libraries.
+ */
 export async function toolEntries(
   busybox: string,
   programs: ReadonlyMap<string, string>,
@@ -108,7 +111,7 @@ async function files(found: ReadonlyMap<string, string>, directory: string): Pro
   );
 }
 
-/** The libraries that a program is loaded with, by the names it asks for, and its loader as `ld.so` (ldd(1)). */
+/** Libraries of a program by the names it requests, and its loader as `ld.so` (ldd(1)). */
 async function librariesOf(program: string): Promise<Map<string, string>> {
   const { stdout } = await run('ldd', [program]);
   const found = new Map<string, string>();

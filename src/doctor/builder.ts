@@ -3,21 +3,21 @@ import { staticBusybox } from '../builder/programs.ts';
 import { hasProgram } from '../host/program.ts';
 import type { Seen } from './finding.ts';
 
-/** Looks for a kernel of the host that we may read. */
+/** Looks for a readable kernel of the host. */
 export async function kernel(): Promise<Seen> {
-  return orFetched((await hostKernel())?.image, 'none in /boot can be read');
+  return orFetched((await hostKernel())?.image, 'no readable kernel in /boot');
 }
 
-/** Looks for a busybox that runs anywhere. */
+/** Looks for a static busybox. */
 export async function busybox(): Promise<Seen> {
-  return orFetched(await staticBusybox(), 'none that is static');
+  return orFetched(await staticBusybox(), 'no static busybox');
 }
 
-/** What the host does not have comes from Debian's packages, where there are any. */
+/** Reports a missing program as available if it can be fetched from Debian's packages. */
 async function orFetched(path: string | undefined, none: string): Promise<Seen> {
   if (path !== undefined) return { state: 'ok', found: path };
   const canFetch = (await hasProgram('apt-get')) && (await hasProgram('dpkg-deb'));
   return canFetch
     ? { state: 'ok', found: `${none}: will be fetched by apt-get` }
-    : { state: 'missing', found: `${none}, and there is no apt-get to fetch one` };
+    : { state: 'missing', found: `${none}, and no apt-get to fetch one` };
 }

@@ -18,7 +18,7 @@ const ON_ARM = hostArchitecture() === 'aarch64';
 const KERNEL_OF_DEBIAN = ON_ARM ? 'linux-image-arm64' : 'linux-image-amd64';
 const BUILDER = 'copies to and from stopped VMs';
 
-/** All that is looked at, in the order in which it is told. */
+/** All checks, in the order of the output. */
 export const CHECKS: readonly Check[] = [
   {
     name: 'QEMU',
@@ -29,14 +29,14 @@ export const CHECKS: readonly Check[] = [
   },
   {
     name: 'KVM',
-    purpose: 'VMs as quick as the host; else emulated',
+    purpose: 'runs VMs at native speed instead of emulation',
     needed: false,
-    hint: 'switch virtualization on in the firmware (nested, inside of a VM), and join the group "kvm"',
+    hint: 'enable virtualization in the firmware (nested virtualization inside a VM), and join the group "kvm"',
     look: kvm,
   },
   {
     name: 'qemu-img',
-    purpose: 'makes and reads disk images',
+    purpose: 'creates and reads disk images',
     needed: true,
     ...packages('qemu-utils', 'qemu-img'),
     look: program('qemu-img', '--version'),
@@ -57,7 +57,7 @@ export const CHECKS: readonly Check[] = [
   },
   {
     name: 'setpriv',
-    purpose: 'lets no process outlive us',
+    purpose: 'ends child processes with transient',
     needed: true,
     ...packages('util-linux'),
     look: program('setpriv', '--version'),
@@ -66,35 +66,35 @@ export const CHECKS: readonly Check[] = [
     name: 'run directory',
     purpose: 'keys, logs and sockets of a run',
     needed: true,
-    hint: 'set XDG_RUNTIME_DIR to a directory that only you can use, or unset it',
+    hint: 'set XDG_RUNTIME_DIR to a private directory of yours, or unset it',
     look: ({ environment }) => placeOf(() => privateBase(environment), 10 * MB),
   },
   {
     name: 'snapshots',
-    purpose: 'what VMs without a name write',
+    purpose: 'disk writes of VMs without a name',
     needed: true,
-    hint: 'name a directory with room in it with TRANSIENT_SNAPSHOT_DIR',
+    hint: 'choose a directory with enough space with TRANSIENT_SNAPSHOT_DIR',
     look: ({ environment }) => placeOf(() => snapshotDirectory(environment), 1000 * MB),
   },
   {
     name: 'backend',
     purpose: 'images',
     needed: true,
-    hint: 'name a directory with room in it with --image-backend or TRANSIENT_BACKEND',
+    hint: 'choose a directory with enough space with --image-backend or TRANSIENT_BACKEND',
     look: ({ backend }) => place(backend, 1000 * MB),
   },
   {
     name: 'VM store',
-    purpose: 'VMs that are kept',
+    purpose: 'named VMs',
     needed: false,
-    hint: 'name a directory with room in it with --vmstore or TRANSIENT_VMSTORE',
+    hint: 'choose a directory with enough space with --vmstore or TRANSIENT_VMSTORE',
     look: ({ vmstore }) => place(vmstore, 1000 * MB),
   },
   {
     name: 'cache',
-    purpose: 'the builder VM that does copies',
+    purpose: 'the builder VM for copies',
     needed: false,
-    hint: 'name a directory with room in it with XDG_CACHE_HOME',
+    hint: 'choose a directory with enough space with XDG_CACHE_HOME',
     look: ({ environment }) => place(cacheDirectory(environment), 200 * MB),
   },
   {
@@ -109,7 +109,7 @@ export const CHECKS: readonly Check[] = [
     purpose: 'shared folders by virtiofs',
     needed: false,
     ...packages('virtiofsd'),
-    hint: 'in Debian 12 it is a part of qemu-system-common',
+    hint: 'in Debian 12 it is part of qemu-system-common',
     look: () => programAt(findVirtiofsd),
   },
   {
@@ -121,7 +121,7 @@ export const CHECKS: readonly Check[] = [
   },
   {
     name: 'xz',
-    purpose: 'unpacks xz images quicker than we do',
+    purpose: 'unpacks xz images faster',
     needed: false,
     ...packages('xz-utils', 'xz'),
     look: program('xz', '--version'),
@@ -145,7 +145,7 @@ export const CHECKS: readonly Check[] = [
     purpose: BUILDER,
     needed: false,
     ...packages(KERNEL_OF_DEBIAN, 'kernel-core', 'linux'),
-    hint: 'make /boot/vmlinuz-* readable, name a kernel with --builder-kernel, or copy with --direct-copy',
+    hint: 'make /boot/vmlinuz-* readable, set a kernel with --builder-kernel, or use --direct-copy',
     look: kernel,
   },
   {
@@ -178,12 +178,12 @@ export const CHECKS: readonly Check[] = [
   },
 ];
 
-/** Looks at all of it. */
-export async function examine(surroundings: Surroundings): Promise<Finding[]> {
+/** Runs all checks. */
+export async function runChecks(surroundings: Surroundings): Promise<Finding[]> {
   return Promise.all(CHECKS.map(async ({ look, ...facts }) => ({ ...facts, ...(await look(surroundings)) })));
 }
 
-/** Whether the main job can be done: `transient up` with a local image over ssh. */
+/** Whether the main use works: `transient up` with a local image over ssh. */
 export function canRun(findings: readonly Finding[]): boolean {
   return !findings.some(({ needed, state }) => needed && state === 'missing');
 }

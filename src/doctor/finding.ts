@@ -1,37 +1,37 @@
-/** `missing`: it is not there or of no use; `warning`: what needs it works, but not as well as it could. */
+/** `missing`: not found or unusable; `warning`: usable with limitations. */
 export type State = 'ok' | 'warning' | 'missing';
 
-/** Command lines that install something. */
+/** Install commands, by distribution. */
 export interface Remedies {
   readonly debian: string;
   readonly fedora: string;
   readonly arch: string;
 }
 
-/** What a look at the host has shown. */
+/** Result of a check. */
 export interface Seen {
   readonly state: State;
-  /** What is there, or why that is not enough. */
+  /** The path or version found, or why it is not usable. */
   readonly found: string;
-  /** Space that is left for us, in bytes. */
+  /** Free space, in bytes. */
   readonly free?: number;
 }
 
-/** Something of the host that we use, and how it is looked at. */
+/** A requirement on the host, and how it is checked. */
 export interface Check {
   readonly name: string;
   readonly purpose: string;
   /** `transient up` with a local image over ssh cannot run without it. */
   readonly needed: boolean;
   readonly get?: Remedies;
-  /** What helps where no package does. */
+  /** Advice if no package helps. */
   readonly hint?: string;
   readonly look: (surroundings: Surroundings) => Promise<Seen>;
 }
 
 export type Finding = Omit<Check, 'look'> & Seen;
 
-/** Where the user keeps what. */
+/** Environment and directories to check. */
 export interface Surroundings {
   readonly environment: NodeJS.ProcessEnv;
   readonly backend: string;

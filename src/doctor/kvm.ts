@@ -1,7 +1,7 @@
 import { hostArchitecture, whyNoKvm } from '../host/kvm.ts';
 import type { Seen } from './finding.ts';
 
-/** Looks whether guests of the host's own architecture can have KVM. */
+/** Checks whether KVM works for guests of the host's own architecture. */
 export function kvm(): Promise<Seen> {
   const why = whyNoKvm(hostArchitecture());
   const seen: Seen =

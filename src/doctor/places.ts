@@ -3,12 +3,12 @@ import { dirname } from 'node:path';
 import { errorCode, problemOf, systemMessage } from '../problem.ts';
 import type { Seen } from './finding.ts';
 
-/** Looks whether a directory can be written, or made, and whether there is room; nothing is written. */
+/** Checks whether a directory is writable or can be created, and has enough free space; writes nothing. */
 export async function place(path: string, enough: number): Promise<Seen> {
   try {
-    const there = await nearest(path);
-    await access(there, constants.W_OK | constants.X_OK);
-    const { bavail, bsize } = await statfs(there);
+    const existing = await nearest(path);
+    await access(existing, constants.W_OK | constants.X_OK);
+    const { bavail, bsize } = await statfs(existing);
     const free = bavail * bsize;
     return { state: free < enough ? 'warning' : 'ok', found: path, free };
   } catch (error) {
@@ -16,7 +16,7 @@ export async function place(path: string, enough: number): Promise<Seen> {
   }
 }
 
-/** The same for a directory whose owner knows how to refuse it. */
+/** Checks a directory that `find` may reject. */
 export async function placeOf(find: () => Promise<string> | string, enough: number): Promise<Seen> {
   try {
     return await place(await find(), enough);
@@ -25,7 +25,7 @@ export async function placeOf(find: () => Promise<string> | string, enough: numb
   }
 }
 
-/** The directory itself, or the first above it that is there. */
+/** Returns the directory itself, or its nearest existing parent. */
 async function nearest(path: string): Promise<string> {
   try {
     if ((await stat(path)).isDirectory()) return path;

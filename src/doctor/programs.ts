@@ -4,12 +4,12 @@ import { run } from '../host/run.ts';
 import { problemOf } from '../problem.ts';
 import type { Seen } from './finding.ts';
 
-/** Looks for a program on PATH; with `version`, the arguments that make it say its version, also whether it runs. */
+/** Checks for a program on PATH; with `version`, the arguments that print its version, also that it runs. */
 export function program(name: string, ...version: readonly string[]): () => Promise<Seen> {
   return () => programAt(() => findProgram(name), version);
 }
 
-/** The same for a program that has its own ways of being found. */
+/** Checks for a program that is located by `find`. */
 export async function programAt(
   find: () => Promise<string | undefined>,
   version: readonly string[] = [],
@@ -18,13 +18,13 @@ export async function programAt(
   if (path === undefined) return { state: 'missing', found: 'not found' };
   if (version.length === 0) return { state: 'ok', found: path };
   try {
-    using late = within(undefined, patience('program-version'));
-    const { stdout, stderr } = await run(path, version, { signal: late.signal });
-    const said = /\d+(\.\d+)+\w*/.exec(stdout || stderr)?.[0];
-    return { state: 'ok', found: said === undefined ? path : `${said}, ${path}` };
+    using deadline = within(undefined, patience('program-version'));
+    const { stdout, stderr } = await run(path, version, { signal: deadline.signal });
+    const reported = /\d+(\.\d+)+\w*/.exec(stdout || stderr)?.[0];
+    return { state: 'ok', found: reported === undefined ? path : `${reported}, ${path}` };
   } catch (error) {
     const { reason, message, details } = problemOf(error);
-    // what we start programs with is looked for by itself
+    // the program that starts others has its own check
     if (reason === 'missing-program') return { state: 'ok', found: path };
     return { state: 'missing', found: details?.[0] === undefined ? message : `${message}: ${details[0]}` };
   }

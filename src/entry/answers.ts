@@ -24,7 +24,7 @@ export async function showVms({ vmstore, all, json, columns }: VmsIntent): Promi
 }
 
 export async function showHealth({ json, ...stores }: DoctorIntent): Promise<number> {
-  const [{ examine, canRun }, { findingsText }] = await Promise.all([
+  const [{ runChecks: examine, canRun }, { findingsText }] = await Promise.all([
     import('../doctor/checks.ts'),
     import('../cli/doctor-text.ts'),
   ]);

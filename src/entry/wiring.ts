@@ -34,7 +34,7 @@ export function wireExecutors({
   const shares = shareRoom({
     runDirectory,
     find,
-    shell: (...where) => guests.shell(...where),
+    shell: (...where) => guests.mountShell(...where),
     closePort: async (vm) => guests.closePort(vm),
     warn,
   });
@@ -62,11 +62,11 @@ export function wireExecutors({
       'guest.ready-command': guests.executors['guest.ready-command'],
       'share.mount': shares.executors['share.mount'],
       ...copyExecutors(runDirectory, async ({ vm, through }, context) =>
-        through.kind === 'ssh' ? guests.far(vm, through.ssh, context) : builders.find(vm),
+        through.kind === 'ssh' ? guests.guestShell(vm, through.ssh, context) : builders.find(vm),
       ),
       ...joinExecutor(async ({ vm, ssh }, context) =>
         // what copies may not do is nothing to be told of here
-        guests.far(vm, ssh, { ...context, note: () => undefined }),
+        guests.guestShell(vm, ssh, { ...context, note: () => undefined }),
       ),
     }),
   };

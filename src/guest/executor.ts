@@ -36,24 +36,24 @@ import { askBy, login } from './ssh.ts';
 
 type GuestKind = 'guest.ready' | 'guest.ready-command' | 'guest.leave' | 'guest.run' | 'guest.console';
 
-/** The executors of steps in a guest, and the guests that can be copied to and from. */
+/** Executors of guest steps, and shells for copies to and from guests. */
 export interface GuestRoom {
   readonly executors: Pick<Executors, GuestKind>;
-  readonly far: (vm: string, ssh: SshSpec, context: StepContext) => Promise<GuestShell>;
-  /** The same for shared folders: with a `number` on a connection for those, which carries as many as it can bear. */
-  readonly shell: (vm: string, ssh: SshSpec, signal: AbortSignal, number?: number) => Promise<SshShell>;
-  /** Lets no further login in. */
+  readonly guestShell: (vm: string, ssh: SshSpec, context: StepContext) => Promise<GuestShell>;
+  /** A shell for shared folders: with a `number`, on a connection for those, which carries as many as it can. */
+  readonly mountShell: (vm: string, ssh: SshSpec, signal: AbortSignal, number?: number) => Promise<SshShell>;
+  /** Closes the ssh port to further logins. */
   readonly closePort: (vm: string) => Promise<void>;
 }
 
-/** Executors of the steps that concern the inside of a guest. */
+/** Creates the executors of guest steps. */
 export function guestRoom(find: FindMachine, outputOf: OutputOf): GuestRoom {
   const logins = new Logins(find);
   const informed = new Set<string>();
 
   const ready: Executor<'guest.ready'> = async ({ vm, ssh, forSession, exposed, closesPort }, context) => {
     const machine = find(vm);
-    // told now, not after the wait
+    // fails now, not after the wait
     if (forSession) await findProgram(ssh.program);
     if (machine.sharedLogin !== undefined) return undefined;
     const target = await logins.target(vm, ssh);
@@ -97,7 +97,7 @@ export function guestRoom(find: FindMachine, outputOf: OutputOf): GuestRoom {
     return whileAlive(machine, `while "${shortCommand(line)}" ran`, context, async (signal) => {
       const exit = ownsTerminal
         ? await runInForeground(ssh.program, args, signal, heard)
-        : await runBesideOthers(ssh.program, args, heardBy(heard, outputOf(vm)), signal);
+        : await runBesideOthers(ssh.program, args, tee(heard, outputOf(vm)), signal);
       const exitCode = await sessionCode(exit, target, machine);
       if (exitCode === BROKEN && line.length > LONG_COMMAND) throw new TransientError(tooLong(line));
       return { exitCode };
@@ -113,13 +113,13 @@ export function guestRoom(find: FindMachine, outputOf: OutputOf): GuestRoom {
         return { exitCode: await sessionCode(exit, target, machine) };
       });
     } catch (error) {
-      // whoever typed that has what they wanted
+      // the user asked for the power-off
       if (error instanceof GuestGone && error.how === 'powered off') return { ended: true };
       throw error;
     }
   };
 
-  const far: GuestRoom['far'] = async (vm, ssh, { signal, note }) => {
+  const guestShell: GuestRoom['guestShell'] = async (vm, ssh, { signal, note }) => {
     const opened = await logins.shell(vm, ssh, signal);
     if (!opened.isRoot && !informed.has(vm)) {
       informed.add(vm);
@@ -141,15 +141,15 @@ export function guestRoom(find: FindMachine, outputOf: OutputOf): GuestRoom {
       'guest.run': command,
       'guest.console': console,
     },
-    far,
-    shell: async (vm, ssh, signal, number) =>
+    guestShell,
+    mountShell: async (vm, ssh, signal, number) =>
       number === undefined ? logins.shell(vm, ssh, signal) : logins.carrier(vm, ssh, number, signal),
     closePort: async (vm) => logins.closePort(vm),
   };
 }
 
 function withOwnRights(user: string): string {
-  return `User ${user} may not use sudo in the guest: files are copied with the rights of that user`;
+  return `User ${user} may not use sudo in the guest: files are copied with the permissions of that user`;
 }
 
 /** A guest that was switched off from outside has not failed. */
@@ -161,19 +161,19 @@ function endedInOrder(error: unknown): { ended: true } {
 function keptForPython(vm: string, exposed: readonly string[]): Problem {
   return {
     reason: 'guest',
-    message: `the VM keeps Vagrant's public key, so that transient 0.25 can still start it: everybody on this host can log in to it, and write to ${exposed.join(', ')}`,
+    message: `the VM keeps Vagrant's public key, so that transient 0.25 can still start it: any user of this host can log in to it, and write to ${exposed.join(', ')}`,
     where: { kind: 'vm', vm },
-    hint: 'create it again to give it a key of its own, or share the folder read-only',
+    hint: 'recreate the VM to give it its own key, or share the folder read-only',
   };
 }
 
-/** Calls for one offer after the other, again and again: the first that is let in is the one that counts. */
+/** Cycles through the offers; the first that is accepted is used. */
 function inTurn(offers: readonly Offer[]): () => Offer {
   let count = 0;
   return () => offers[count++ % offers.length] ?? 'vm';
 }
 
-/** A login of the user's ssh program that its sessions will share, where a socket can be made for that. */
+/** Logs in with the user's ssh program as a master for sessions, if a control socket is possible. */
 function loginForSessions(
   target: Target,
   { directory, loginKey }: Machine,
@@ -191,7 +191,7 @@ function loginForSessions(
   };
 }
 
-/** A login by ssh2, in and out again. */
+/** Logs in and out again with ssh2. */
 function loginOfOurOwn(
   { ssh, port }: Target,
   { loginKey }: Machine,
@@ -221,7 +221,10 @@ function loginOfOurOwn(
   };
 }
 
-/** The exit code of a session. One that broke with its connection has none: ssh's own 255 says nothing of a command. */
+/**
+ * Exit code of a session. A session that broke with its connection has none: ssh's own 255 says nothing about the
+ * command.
+ */
 async function sessionCode(exit: Exit, { master }: Target, machine: Machine): Promise<number> {
   const code = shellExitCode(exit);
   if (code !== BROKEN) return code;
@@ -230,25 +233,25 @@ async function sessionCode(exit: Exit, { master }: Target, machine: Machine): Pr
   return code;
 }
 
-/** Longer commands are refused by some servers (dropbear: 9,000 bytes), of which ssh says 255 and no reason. */
+/** Maximum command length that all servers accept, in bytes (dropbear: 9,000); ssh reports only 255 for longer ones. */
 const LONG_COMMAND = 8192;
 
 function tooLong(line: string): Problem {
   return {
     reason: 'guest',
     message: `the guest's ssh server did not run a command of ${Buffer.byteLength(line)} bytes`,
-    hint: 'it may be longer than the server takes: put it into a file, copy that in, and run the file',
+    hint: "it may exceed the server's limit: put it in a script, copy that in, and run it",
   };
 }
 
-/** Without a shared login nobody but the machine tells whether a session broke. */
+/** Without a shared login only the machine tells whether a session broke. */
 async function lossByEnd({ ended }: Machine): Promise<ConnectionLost | undefined> {
   const end = await Promise.race([ended, delay(patience('ssh-master'), undefined, { ref: false })]);
   return end && new ConnectionLost('closed the connection');
 }
 
-/** An output that somebody else hears too. */
-function heardBy(heard: StepContext['heard'], output: GuestOutput): GuestOutput {
+/** Duplicates an output to a listener. */
+function tee(heard: StepContext['heard'], output: GuestOutput): GuestOutput {
   if (heard === undefined) return output;
   const both = (stream: OutputStream) => (bytes: Buffer) => {
     heard(stream, bytes);
@@ -257,7 +260,7 @@ function heardBy(heard: StepContext['heard'], output: GuestOutput): GuestOutput 
   return { stdout: both('stdout'), stderr: both('stderr'), end: output.end };
 }
 
-/** A command among those of other VMs: no stdin, and its output goes on to ours as it comes. */
+/** Runs a command beside those of other VMs: no stdin, and its output is passed on as it comes. */
 async function runBesideOthers(
   program: string,
   args: readonly string[],

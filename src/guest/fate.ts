@@ -5,9 +5,9 @@ import { serialExcerpt } from '../plan/serial-excerpt.ts';
 import type { Problem } from '../problem.ts';
 import { TransientError } from '../problem.ts';
 
-/** A session whose connection is gone: what it ran has not told how it ended. */
+/** A session whose connection was lost: how its command ended is unknown. */
 export class ConnectionLost extends Error {
-  readonly how: 'stopped answering' | 'closed the connection';
+  readonly how: 'stopped responding' | 'closed the connection';
 
   constructor(how: ConnectionLost['how']) {
     super(`the guest ${how}`);
@@ -15,7 +15,7 @@ export class ConnectionLost extends Error {
   }
 }
 
-/** A guest that is gone in the middle of something. */
+/** A guest that disappeared in the middle of an operation. */
 export class GuestGone extends TransientError {
   readonly how: string;
 
@@ -26,8 +26,8 @@ export class GuestGone extends TransientError {
 }
 
 /**
- * Does something in a guest for as long as that lives. When the guest reboots, powers off, panics or stops answering in the
- * middle, that is the error; `what` is what was being done, as the end of a sentence: `while "make test" ran`.
+ * Runs an operation in a guest as long as that is alive. Rejects if the guest reboots, powers off, panics or stops
+ * responding; `what` describes the operation, as the end of a sentence: `while "make test" ran`.
  */
 export async function whileAlive<T>(
   machine: Machine,
@@ -38,7 +38,7 @@ export async function whileAlive<T>(
   using scope = linked(signal);
   let fate: GuestFate | undefined;
   let end: MachineEnd | undefined;
-  // what has ended already may still tell how
+  // an operation that has ended may still report how
   const endSoon = (): void => void setTimeout(() => scope.abort(), patience('guest-last-words')).unref();
   const forget = machine.onFate((one) => {
     fate ??= one;
@@ -53,7 +53,7 @@ export async function whileAlive<T>(
   } catch (error) {
     if (signal.aborted) throw error;
     const loss = error instanceof ConnectionLost ? error : undefined;
-    // a guest that goes down in order closes its connections first
+    // a guest that shuts down cleanly closes its connections first
     if (loss?.how === 'closed the connection')
       fate ??= await fateWithin(machine, patience('guest-going-down'));
     const how = fate ?? (end ? END[end.problem ? 'failed' : 'orderly'] : loss?.how);

@@ -4,19 +4,19 @@ import { join, resolve } from 'node:path';
 import { exists } from '../host/exists.ts';
 import { VAGRANT_PRIVATE_KEY } from './vagrant-key.ts';
 
-/** The names that ssh itself looks for in `~/.ssh` (ssh_config(5), IdentityFile), the likely ones first. */
+/** File names that ssh itself looks for in `~/.ssh` (ssh_config(5), IdentityFile), the likely ones first. */
 const OWN_KEYS = ['id_ed25519', 'id_rsa', 'id_ecdsa', 'id_ed25519_sk', 'id_ecdsa_sk'];
 
-/** More keys than these are not offered: a server hangs up after six (sshd_config(5), MaxAuthTries). */
+/** Maximum number of keys offered: a server disconnects after six (sshd_config(5), MaxAuthTries). */
 const MOST_KEYS = 4;
 
 /**
- * Whose keys a login offers: those of the VM, which include what options of the user name; the user's own in `~/.ssh` too;
- * those of an agent too. A guest learns of each public key that it is offered.
+ * Keys that a login offers: those of the VM, including those named by the user's options; also the user's own in
+ * `~/.ssh`; also those of an agent. The guest sees each public key that is offered.
  */
 export type Offer = 'vm' | 'user' | 'agent';
 
-/** The offers of one login after the other; what the user does not have is left out. */
+/** Offers of consecutive logins; those for which the user has no keys are omitted. */
 export async function offersOf(environment: NodeJS.ProcessEnv): Promise<readonly Offer[]> {
   const hasKeys = (await ownKeyFiles()).length > 0;
   return [
@@ -27,8 +27,8 @@ export async function offersOf(environment: NodeJS.ProcessEnv): Promise<readonly
 }
 
 /**
- * Private keys as files, which is how the ssh program takes them: the one that the guest was given, if it was; the Vagrant
- * key, written into a directory; then the user's own.
+ * Private keys as files, for the ssh program: the guest's own key, if it has one; the Vagrant key, written into a
+ * directory; then the user's own.
  */
 export async function keyFilesOf(
   directory: string,
@@ -42,7 +42,9 @@ export async function keyFilesOf(
   ];
 }
 
-/** The private keys themselves: that of the guest, Vagrant's, those in the given files, and the user's own where they are offered. */
+/**
+ * Reads the private keys: the guest's own, Vagrant's, those in the given files, and the user's own if they are offered.
+ */
 export async function readPrivateKeys(
   loginKey: string,
   further: readonly string[],
@@ -50,11 +52,11 @@ export async function readPrivateKeys(
 ): Promise<string[]> {
   const files = [loginKey, ...further, ...(offer === 'vm' ? [] : await ownKeyFiles())];
   const keys = await Promise.all(files.map((file) => readFile(file, 'utf8').catch(() => undefined)));
-  const [own, ...others] = keys;
-  return [own, VAGRANT_PRIVATE_KEY, ...others].filter((key) => key !== undefined);
+  const [userKeys, ...others] = keys;
+  return [userKeys, VAGRANT_PRIVATE_KEY, ...others].filter((key) => key !== undefined);
 }
 
-/** The key files that options of the ssh program name (`IdentityFile=PATH`); `~` is the home directory. */
+/** Key files named by options of the ssh program (`IdentityFile=PATH`); `~` is the home directory. */
 export function optionKeyFiles(options: readonly string[]): string[] {
   return options.flatMap((option) => {
     const path = /^\s*IdentityFile[\s=]+"?(.+?)"?\s*$/i.exec(option)?.[1];
@@ -74,10 +76,10 @@ async function ownKeyFiles(): Promise<string[]> {
   return candidates.filter((_file, index) => readable[index]).slice(0, MOST_KEYS);
 }
 
-/** The ssh program refuses a key that others may read, whatever our umask is. */
+/** Writes the Vagrant key with mode 0600: the ssh program rejects a key that others can read. */
 async function vagrantKeyIn(directory: string): Promise<string> {
   const path = join(directory, 'vagrant-key');
-  // in one step: another process may be reading it
+  // atomically: another process may be reading it
   const written = `${path}-${process.pid}`;
   await using file = await open(written, 'w', 0o600);
   await file.chmod(0o600);

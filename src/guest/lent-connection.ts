@@ -3,16 +3,16 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { once } from 'node:events';
 
-/** A connection of ours that a program can use: it finds it at a port of 127.0.0.1, once. */
+/** A connection that a program can take over once, at a port of 127.0.0.1. */
 export interface LentConnection {
   readonly port: number;
-  /** Takes it back; a program that uses it is cut off. */
+  /** Ends the offer, and the connection of a program that uses it. */
   close: () => void;
 }
 
 /**
- * Lends a connection to a program that can only make its own, as ssh does. The first to connect gets it, and nobody is
- * listened to afterwards; what it leads to has a port of its own that anybody on this host can connect to.
+ * Offers an open connection to a program that can only connect by itself, such as ssh. The first client gets it, and
+ * the port is closed afterwards; it leads to a port that any user of this host can connect to anyway.
  */
 export async function lendConnection(connection: Socket): Promise<LentConnection> {
   const server = createServer({ noDelay: true }, (borrower) => {

@@ -1,10 +1,10 @@
 import { WELL_KNOWN_KEYS } from './vagrant-key.ts';
 
-/** Comment of a key that we put into a guest, and what a line begins with that it stands for. */
+/** Comment of a key inserted by us, and prefix of a line that it replaces. */
 const COMMENT = 'made-by-transient';
 const REPLACED = '#replaced-by-transient: ';
 
-/** Where ssh servers look for the keys of a user (sshd_config(5), AuthorizedKeysFile; dropbear(8)), as words of a shell. */
+/** Files with a user's authorized keys (sshd_config(5), AuthorizedKeysFile; dropbear(8)), as shell words. */
 const FILES_OF_USER = [
   '"$HOME/.ssh/authorized_keys"',
   '"$HOME/.ssh/authorized_keys2"',
@@ -12,19 +12,19 @@ const FILES_OF_USER = [
   '"/etc/ssh/authorized_keys.d/$(id -un)"',
 ].join(' ');
 
-/** The same for all users of a disk. */
+/** The same files for all users of a disk. */
 const FILES_OF_ALL = [
   '$(sed "s|.*:\\([^:]*\\):[^:]*|\\1/.ssh/authorized_keys \\1/.ssh/authorized_keys2|" /etc/passwd)',
   '/etc/dropbear/authorized_keys',
   '/etc/ssh/authorized_keys.d/*',
 ].join(' ');
 
-/** What a script says that found such a line. */
+/** Output of a script that changed a file. */
 export const CHANGED = 'changed';
 
 /**
- * Puts a public key (`TYPE BASE64`, one line of authorized_keys(5)) in the place of each well-known one, whose line stays as
- * a comment; options before the key hold for the new one.
+ * Script that replaces each well-known key by a public key (`TYPE BASE64`, one line of authorized_keys(5)) and keeps
+ * its line as a comment; options before the key apply to the new one.
  */
 export function insertionScript(publicKey: string): string {
   const key = `${publicKey} ${COMMENT}`;
@@ -41,7 +41,7 @@ export function insertionScript(publicKey: string): string {
   );
 }
 
-/** Gives the image of a guest its own keys back: those of the user who runs it, or those of all users of a disk. */
+/** Script that restores the original keys of a guest: for the user who runs it, or for all users of a disk. */
 export function restorationScript(whose: 'user' | 'all'): string {
   return eachFile(
     whose === 'user' ? FILES_OF_USER : FILES_OF_ALL,
@@ -50,7 +50,7 @@ export function restorationScript(whose: 'user' | 'all'): string {
   );
 }
 
-/** Edits each of the files that is found to need it, so that each is whole at any time. */
+/** Edits each matching file atomically. */
 function eachFile(files: string, isFound: string, edit: string): string {
   return `for file in ${files}; do
   [ -f "$file" ] || continue

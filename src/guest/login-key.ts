@@ -10,10 +10,13 @@ import type { ScriptResult, GuestShell } from '../transfer/guest-shell.ts';
 import { CHANGED, insertionScript, restorationScript } from './login-key-scripts.ts';
 import { makeKeyPair, publicKeyOf } from './ssh.ts';
 
-/** Runs a script in the guest as the user who has logged in. */
+/** Runs a script in the guest as the logged-in user. */
 export type RunScript = (script: string, signal: AbortSignal) => Promise<ScriptResult>;
 
-/** Does with the well-known keys of a guest what is wanted. `file` is, or becomes, the private key that stands for them. */
+/**
+ * Replaces or restores the well-known keys of a guest as requested. `file` is, or becomes, the private key that
+ * replaces them.
+ */
 export async function treatWellKnownKeys(
   { wellKnownKeys }: SshSpec,
   file: string,
@@ -25,8 +28,8 @@ export async function treatWellKnownKeys(
 }
 
 /**
- * Replaces the well-known keys of a guest, which anybody has, by one whose private half is `file`. The file is there before
- * the guest has its key, and stays where it may have it.
+ * Replaces the well-known keys of a guest, which anybody has, by one whose private half is `file`. The file exists
+ * before the guest has its key, and remains as long as the guest may have it.
  */
 async function insertLoginKey(
   file: string,
@@ -39,7 +42,7 @@ async function insertLoginKey(
   else if (!answer.stdout.includes(CHANGED) && publicKey.isNew) await rm(file, { force: true });
 }
 
-/** The executor that puts the well-known keys back on a disk which the builder has mounted. */
+/** Executor that restores the well-known keys on a disk mounted by the builder. */
 export function keyExecutor(
   diskOf: (vm: string) => Pick<GuestShell, 'run'>,
 ): Pick<Executors, 'keys.restore'> {
@@ -54,41 +57,41 @@ export function keyExecutor(
   };
 }
 
-/** Gives a guest the well-known keys back that were replaced. */
+/** Restores the well-known keys of a guest that were replaced. */
 async function restoreKeys(run: RunScript, whose: 'user' | 'all', signal: AbortSignal): Promise<void> {
   const answer = await run(restorationScript(whose), signal);
   if (answer.code !== 0) throw new TransientError(notRestored(answer));
 }
 
 async function keyIn(file: string): Promise<{ line: string; isNew: boolean }> {
-  const there = await readFile(file, 'utf8').catch(() => undefined);
-  const line = there === undefined ? undefined : await publicKeyOf(there);
+  const existing = await readFile(file, 'utf8').catch(() => undefined);
+  const line = existing === undefined ? undefined : await publicKeyOf(existing);
   if (line !== undefined) return { line, isNew: false };
-  const made = await makeKeyPair();
-  await writeDurably(file, made.private, 0o600);
-  return { line: made.public, isNew: true };
+  const pair = await makeKeyPair();
+  await writeDurably(file, pair.private, 0o600);
+  return { line: pair.public, isNew: true };
 }
 
 function stillOpen({ stderr }: ScriptResult): Problem {
   return {
     reason: 'guest',
-    message: `everybody on this host can still log in to the guest: Vagrant's public key could not be replaced there`,
+    message: `any user of this host can still log in to the guest: Vagrant's public key could not be replaced there`,
     details: stderr.split('\n').filter(Boolean).slice(0, 3),
-    hint: 'insert-key = false leaves that key in place and says nothing',
+    hint: 'set insert-key = false to keep that key without a warning',
   };
 }
 
 function silentDisk(): Problem {
   return {
     reason: 'machine',
-    message: `the builder VM did not answer within ${patience('guest-probe') / 1000} s`,
+    message: `the builder VM did not respond within ${patience('guest-probe') / 1000} s`,
   };
 }
 
 function notRestored({ stderr }: ScriptResult): Problem {
   return {
     reason: 'guest',
-    message: `the image's own keys could not be put back into the guest`,
+    message: `the image's own keys could not be restored in the guest`,
     details: stderr.split('\n').filter(Boolean).slice(0, 3),
   };
 }

@@ -13,22 +13,22 @@ import { sshPortOf } from './readiness.ts';
 import type { Master, Target } from './ssh-program.ts';
 import { fitsSocket, openMaster } from './ssh-program.ts';
 
-/** A server lets ten sessions share a connection (sshd_config(5), MaxSessions). */
+/** Maximum number of sessions per connection (sshd_config(5), MaxSessions). */
 const SESSIONS = 10;
 
-/** The connections to one guest. */
+/** Connections to one guest. */
 interface Connections {
-  /** What commands, consoles and copies go through. */
+  /** Connection for commands, consoles and copies. */
   main?: Master;
-  /** What shared folders go through, each for a number of them. */
+  /** Connections for shared folders, each for several of them. */
   readonly carriers: Promise<SshShell>[];
   readonly masters: Master[];
-  /** Whose keys it took to be let in. */
+  /** The offer of keys that was accepted. */
   offer: Offer;
   shell?: Promise<SshShell>;
 }
 
-/** The logins to the guests of this process, by VM. */
+/** Logins to the guests of this process, by VM. */
 export class Logins {
   readonly #find: FindMachine;
   readonly #connections = new Map<string, Connections>();
@@ -37,7 +37,7 @@ export class Logins {
     this.#find = find;
   }
 
-  /** Where the sessions of a VM connect to, on the login that they share. */
+  /** Connection parameters for sessions of a VM, which share its login. */
   async target(vm: string, ssh: SshSpec): Promise<Target> {
     const machine = this.#find(vm);
     const { main, offer } = this.#of(vm);
@@ -53,7 +53,7 @@ export class Logins {
     };
   }
 
-  /** Takes the login that the sessions of a VM will share. */
+  /** Stores the login that the sessions of a VM share. */
   keep(vm: string, master: Master, offer: Offer): void {
     const connections = this.#of(vm);
     connections.main = master;
@@ -61,12 +61,12 @@ export class Logins {
     connections.offer = offer;
   }
 
-  /** The inside of a guest, on the shared login. */
+  /** A shell in a guest, on the shared login. */
   async shell(vm: string, ssh: SshSpec, signal: AbortSignal): Promise<SshShell> {
     refuseGivenUp(this.#find(vm));
     const connections = this.#of(vm);
     connections.shell ??= this.#open(vm, ssh, signal).catch((error: unknown) => {
-      // the next one may have more time
+      // the next attempt may have more time
       delete connections.shell;
       throw error;
     });
@@ -74,26 +74,26 @@ export class Logins {
   }
 
   /**
-   * The inside of a guest for shared folder `number`, on a login that carries nothing but folders. A server may serve all
-   * of a connection by one process, which waits for the output of a command while that waits for the folder: with both on
-   * one connection neither goes on.
+   * A shell in a guest for shared folder `number`, on a login that carries only folders. A server may handle a
+   * connection in one process, which waits for the output of a command while the command waits for the folder: with
+   * both on one connection they deadlock.
    */
   async carrier(vm: string, ssh: SshSpec, number: number, signal: AbortSignal): Promise<SshShell> {
     const first = await this.shell(vm, ssh, signal);
     const { carriers } = this.#of(vm);
     const index = Math.floor(number / SESSIONS);
-    // one after the other: a server refuses many that log in at the same time
+    // sequentially: a server rejects many simultaneous logins
     while (carriers.length <= index) carriers.push(this.#further(vm, ssh, first, carriers.at(-1), signal));
     return carriers[index] ?? first;
   }
 
-  /** Runs scripts in a guest, of which nothing is known yet, as its user may. */
+  /** Runs scripts in a guest as its user, without probing it first. */
   async byUser(vm: string, ssh: SshSpec): Promise<RunScript> {
-    const far = SshShell.plain(await this.target(vm, ssh));
-    return async (script, signal) => far.run(script, signal);
+    const shell = SshShell.plain(await this.target(vm, ssh));
+    return async (script, signal) => shell.run(script, signal);
   }
 
-  /** Deals with the keys of a guest by which everybody can log in; one that refused them has none. */
+  /** Replaces or restores the well-known keys of a guest; a guest that rejected them has none. */
   async treatKeys(vm: string, ssh: SshSpec, run: RunScript, context: StepContext): Promise<void> {
     if (this.#of(vm).offer !== 'vm') return;
     await limited(
@@ -104,14 +104,14 @@ export class Logins {
     );
   }
 
-  /** From now on a guest is reached by the login that is there, and by nobody else's. */
+  /** Closes the ssh port of a guest, which remains reachable by the existing login only. */
   async closePort(vm: string): Promise<void> {
-    // without it each session makes a connection
+    // without a shared login each session makes its own connection
     if (this.#of(vm).main !== undefined)
       await this.#find(vm).closePort(join(this.#find(vm).directory, 'ssh'));
   }
 
-  /** Ends all connections of a VM. */
+  /** Closes all connections of a VM. */
   async close(vm: string): Promise<void> {
     const { masters } = this.#of(vm);
     this.#connections.delete(vm);
@@ -150,7 +150,7 @@ export class Logins {
     this.#find(vm).giveUp();
     return {
       reason: 'guest',
-      message: `the guest did not answer within ${patience('guest-probe') / 1000} s`,
+      message: `the guest did not respond within ${patience('guest-probe') / 1000} s`,
       where: { kind: 'vm', vm },
     };
   }
@@ -162,8 +162,8 @@ export class Logins {
   }
 }
 
-/** One that has shown that it does not answer is not asked again: each question would wait in vain. */
+/** Throws for a guest that has stopped responding: each further request would wait in vain. */
 function refuseGivenUp(machine: Machine): void {
   if (!machine.isGivenUp()) return;
-  throw new TransientError({ reason: 'guest', message: 'the guest does not answer any more' });
+  throw new TransientError({ reason: 'guest', message: 'the guest has stopped responding' });
 }

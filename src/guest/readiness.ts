@@ -8,22 +8,21 @@ import { TransientError } from '../problem.ts';
 import { awaitBanner } from './ssh-banner.ts';
 
 /**
- * Tries once to log in, the first time on the connection that the guest greeted. Returns the guest's refusal where it
- * has one; rejects only when the signal is aborted.
+ * Attempts one login, the first time on the connection that received the banner. Returns the guest's refusal, if any;
+ * rejects only when the signal is aborted.
  */
 export type LoginTry = (signal: AbortSignal, greeted?: Socket) => Promise<string | undefined>;
 
 /**
- * Times between logins while a guest answers and still refuses them, in milliseconds, of which the last is repeated.
- * OpenSSH holds a refused login against all clients for 5 s and turns them away once more than 15 s have come together
- * (sshd_config(5), PerSourcePenalties).
+ * Intervals between refused logins, in milliseconds; the last one repeats. OpenSSH penalises every client for 5 s after
+ * a refused login, and rejects them once more than 15 s have accumulated (sshd_config(5), PerSourcePenalties).
  */
 const LOGIN_INTERVALS = [300, 2000, 5000] as const;
 
-/** From here on it tells a guest that hangs from one that is slow that its console says nothing, in seconds. */
+/** Silence on the console after which it is mentioned, in seconds: it tells a hanging guest from a slow one. */
 const LONG_SILENCE = 10;
 
-/** Waits until a login succeeds; returns QEMU's end when that comes first. */
+/** Waits until a login succeeds; returns QEMU's end if that comes first. */
 export async function awaitReady(
   machine: Machine,
   ssh: SshSpec,
@@ -45,8 +44,8 @@ async function awaitLogin(
   tryLogin: LoginTry,
   signal: AbortSignal,
 ): Promise<void> {
-  using late = within(signal, ssh.timeout * 1000);
-  const until = late.signal;
+  using deadline = within(signal, ssh.timeout * 1000);
+  const until = deadline.signal;
   let refused: string | undefined;
   try {
     const greeted = await awaitBanner(sshPortOf(machine), until, machine.network);
@@ -56,14 +55,14 @@ async function awaitLogin(
       refused = await tryLogin(until);
     }
   } catch (error) {
-    if (!late.expired) throw error;
+    if (!deadline.expired) throw error;
     throw noLogin(ssh, refused, await machine.serialTail());
   }
 }
 
-/** The port of a machine that has an ssh card; to ask it of another is a mistake of the plan. */
+/** Returns the ssh port of a machine; a machine without an ssh card is a bug in the plan. */
 export function sshPortOf({ sshPort }: Machine): number {
-  if (sshPort === undefined) throw new Error('a VM without an ssh card is to be reached over ssh');
+  if (sshPort === undefined) throw new Error('a VM without an ssh card cannot be reached over ssh');
   return sshPort;
 }
 
@@ -71,17 +70,16 @@ function noLogin(ssh: SshSpec, refused: string | undefined, serial: SerialTail):
   const message =
     refused === undefined
       ? `the guest did not offer ssh within ${ssh.timeout} s`
-      : `the guest offers ssh, but did not let user "${ssh.user}" in within ${ssh.timeout} s: ${refused}`;
+      : `the guest offers ssh, but did not accept a login of user "${ssh.user}" within ${ssh.timeout} s: ${refused}`;
   const hint =
     refused === undefined
-      ? 'give it more time with --ssh-timeout, or look at its console: run it without ssh, or with --ssh-with-serial'
-      : 'name another user with --ssh-user; the guest must know the public Vagrant key, or a key of ~/.ssh, of your agent or of --ssh-option IdentityFile=PATH';
+      ? 'raise the limit with --ssh-timeout, or watch its console: run it without ssh, or with --ssh-with-serial'
+      : 'choose another user with --ssh-user; the guest must accept the Vagrant public key, or a key from ~/.ssh, your agent or --ssh-option IdentityFile=PATH';
   return new TransientError({ reason: 'guest', message, hint, details: serialDetails(serial) });
 }
 
 function serialDetails(tail: SerialTail): readonly string[] {
-  const since =
-    tail.silence < LONG_SILENCE ? '' : `, which has said nothing for ${Math.round(tail.silence)} s`;
+  const since = tail.silence < LONG_SILENCE ? '' : `, silent for ${Math.round(tail.silence)} s`;
   const excerpt = serialExcerpt(tail, since);
-  return excerpt.length > 0 ? excerpt : ['its serial console said nothing'];
+  return excerpt.length > 0 ? excerpt : ['there was no output on its serial console'];
 }

@@ -5,26 +5,28 @@ import { unlessAborted } from '../host/abort.ts';
 import { patience } from '../host/deadline.ts';
 import type { GuestNetwork } from '../plan/executor.ts';
 
-/** Time between two looks at the guest's network, in milliseconds. */
+/** Poll interval for the guest's network, in milliseconds. */
 const LOOK = 50;
 
-/** From when a guest has brought its card up until it may have an address, in milliseconds. */
+/** Delay after the guest's card comes up, for it to get an address, in milliseconds. */
 const ADDRESS_DELAY = 200;
 
-/** Time between a connection that the guest has refused and the next, in milliseconds. */
+/** Interval after a connection that the guest refused, in milliseconds. */
 const INTERVAL = 200;
 
-/** After a connection that the server itself has turned away, in milliseconds: it counts those that come too often. */
+/**
+ * Interval after a connection that the server itself closed, in milliseconds: servers penalise frequent connections.
+ */
 const TURNED_AWAY_INTERVAL = 5000;
 
 /**
- * How long connections are left unanswered until another one is begun, in milliseconds; the last holds for all further
- * ones. slirp repeats the beginning of a connection after 6 s, then after 12, and for 76 s in all, whether we have given it
- * up or not: each that is given up reaches the server in the end as one that leaves without a login. So they are few.
+ * Timeouts of consecutive connection attempts, in milliseconds; the last one repeats. slirp retries a connection after
+ * 6 s, then after 12, and for 76 s in all, even if it was closed here: each abandoned one eventually reaches the server
+ * as a client that leaves without a login. So attempts are few.
  */
 const UNANSWERED = [400, 400, 800, 1600, 3200, 6500] as const;
 
-/** Where it is not known when the guest brings its card up, most of them are begun in vain. */
+/** Timeout if it is unknown when the guest brings its card up, since most attempts are then in vain. */
 const UNANSWERED_IN_THE_DARK = 4000;
 
 type Attempt =
@@ -32,11 +34,11 @@ type Attempt =
   | { readonly kind: 'unanswered' | 'closed' | 'silent' | 'turned-away' };
 
 /**
- * Waits until an ssh server greets (`SSH-`, RFC 4253 section 4.2) on a port of 127.0.0.1 and returns that connection with
- * the greeting still to be read: the caller is to log in on it. There is one connection at a time, none before the guest has
- * a network, and one that the guest has answered is left to greet: servers hold it against a client when it leaves without
- * trying to log in (sshd_config(5), PerSourcePenalties), and bound how many may do so at a time (MaxStartups). All clients
- * of slirp are one to them.
+ * Waits for an ssh banner (`SSH-`, RFC 4253 section 4.2) on a port of 127.0.0.1 and returns that connection with the
+ * banner still unread, for the caller to log in on. There is one connection at a time, none before the guest has a
+ * network, and one that the guest has accepted is kept until the banner arrives: servers penalise clients that leave
+ * without trying to log in (sshd_config(5), PerSourcePenalties), and limit their number (MaxStartups). All clients of
+ * slirp have the same address.
  */
 export async function awaitBanner(port: number, signal: AbortSignal, network: GuestNetwork): Promise<Socket> {
   const isKnown = await networkUp(network, signal);
@@ -51,7 +53,7 @@ export async function awaitBanner(port: number, signal: AbortSignal, network: Gu
 
 const PAUSE = { closed: INTERVAL, silent: INTERVAL, 'turned-away': TURNED_AWAY_INTERVAL } as const;
 
-/** Waits until the guest has brought its card up; returns false where nobody can tell. */
+/** Waits for the guest's card to come up; returns false if that cannot be determined. */
 async function networkUp({ isUp }: GuestNetwork, signal: AbortSignal): Promise<boolean> {
   for (let hasWaited = false; ; hasWaited = true) {
     const state = await unlessAborted(isUp(), signal);
@@ -71,7 +73,7 @@ async function attemptOnce(
   const over = new AbortController();
   const greeting = bannerOf(socket);
   try {
-    const ended = Promise.race([greeting, givenUp(limit, network, over.signal)]);
+    const ended = Promise.race([greeting, abandoned(limit, network, over.signal)]);
     const attempt = await unlessAborted(ended, signal);
     if (attempt.kind !== 'greeted') socket.destroy();
     return attempt;
@@ -97,9 +99,9 @@ async function bannerOf(socket: Socket): Promise<Attempt> {
   });
 }
 
-/** Comes when a connection has shown that it leads nowhere, or shortly after `over` is aborted. */
-async function givenUp(limit: number, { isAnswered }: GuestNetwork, over: AbortSignal): Promise<Attempt> {
-  const begun = performance.now();
+/** Resolves when a connection has proved useless, or shortly after `over` is aborted. */
+async function abandoned(limit: number, { isAnswered }: GuestNetwork, over: AbortSignal): Promise<Attempt> {
+  const start = performance.now();
   let answered: number | undefined;
   for (;;) {
     await delay(LOOK);
@@ -107,7 +109,7 @@ async function givenUp(limit: number, { isAnswered }: GuestNetwork, over: AbortS
     const state = answered === undefined ? await isAnswered() : true;
     const now = performance.now();
     if (state !== false) answered ??= now;
-    if (answered === undefined && now - begun > limit) return { kind: 'unanswered' };
+    if (answered === undefined && now - start > limit) return { kind: 'unanswered' };
     if (answered !== undefined && now - answered > patience('ssh-banner')) return { kind: 'silent' };
   }
 }

@@ -11,33 +11,33 @@ import { ConnectionLost } from './fate.ts';
 import type { Offer } from './keys.ts';
 import { lendConnection } from './lent-connection.ts';
 
-/** Where the user's ssh program connects to, with the files it needs. */
+/** Connection parameters for the user's ssh program. */
 export interface Target {
   readonly ssh: SshSpec;
   readonly port: number;
   /** Private keys to offer. */
   readonly keyFiles: readonly string[];
-  /** Whose they are; without those of an agent the program is kept from offering them. */
+  /** The offer they belong to; unless it includes an agent, the program is kept from offering an agent's keys. */
   readonly offer: Offer;
-  /** Socket by which sessions share one login; without it each logs in for itself. */
+  /** Control socket of the shared login; without it each session logs in by itself. */
   readonly controlPath: string | undefined;
-  /** That login, where it is ours. */
+  /** The shared login, if this process owns it. */
   readonly master?: Master | undefined;
-  /** Software emulation makes a guest slow to answer. */
+  /** Software emulation, which makes a guest slow to respond. */
   readonly isEmulated: boolean;
 }
 
-/** Longest path of a unix socket, and what ssh appends to it while it makes the socket, in bytes. */
+/** Maximum length of a unix socket path, and of the suffix that ssh appends while it creates the socket, in bytes. */
 const SOCKET_PATH = 107;
 const SOCKET_SUFFIX = 17;
 
-/** Time between two looks whether a login has come through, in milliseconds. */
+/** Poll interval for a login's control socket, in milliseconds. */
 const INTERVAL = 10;
 
-/** Who a session of the ssh program is for: the user, who may have it as they like, or us. */
+/** Purpose of an ssh session: for the user, with the user's options, or internal. */
 export type Purpose = 'user' | 'internal';
 
-/** Options (ssh_config(5)) that our own sessions depend on: those of the user are for the user's sessions alone. */
+/** Options (ssh_config(5)) of internal sessions; the user's options apply to the user's sessions only. */
 const INTERNAL = [
   'ControlMaster',
   'ControlPath',
@@ -52,9 +52,9 @@ const INTERNAL = [
 ];
 
 /**
- * Arguments for the user's ssh program, up to and with the host, behind which `--` and a command may come. No file of
- * configuration is read: what it says for all hosts (ssh_config(5)) would break our sessions, and take an agent or forwards
- * into the guest. Throw-away guests have throw-away host keys.
+ * Arguments for the user's ssh program, up to and including the host, after which `--` and a command may follow. No
+ * configuration file is read: settings for all hosts (ssh_config(5)) would break internal sessions, and forward an
+ * agent or ports into the guest. Throw-away guests have throw-away host keys.
  */
 export function sshArguments(
   { ssh, port, keyFiles, offer, controlPath, isEmulated }: Target,
@@ -63,21 +63,21 @@ export function sshArguments(
   const options = purpose === 'user' ? ssh.options : ssh.options.filter((option) => !isInternal(option));
   return [
     ...['-F', 'none'],
-    // ssh takes the first value it hears: what the user says comes before ours
+    // the first value wins in ssh: options of the user come before ours
     ...options.flatMap((option) => ['-o', option]),
     ...['-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null', '-o', 'LogLevel=ERROR'],
     ...['-o', `ServerAliveInterval=${ALIVE_INTERVAL}`],
     ...['-o', `ServerAliveCountMax=${isEmulated ? ALIVE_COUNT.emulated : ALIVE_COUNT.kvm}`],
     ...(controlPath === undefined ? [] : ['-o', `ControlPath=${plainPath(controlPath)}`]),
     ...(offer === 'agent' ? [] : ['-o', 'IdentitiesOnly=yes']),
-    // of a path behind -i ssh takes the tokens, and then refuses what stands for one of them
+    // ssh expands tokens in a path after -i, and then rejects an escaped token
     ...keyFiles.flatMap((file) => ['-o', `IdentityFile="${plainPath(file)}"`]),
     ...['-p', String(port), '-l', ssh.user],
     '127.0.0.1',
   ];
 }
 
-/** A path in which ssh replaces nothing (ssh_config(5), TOKENS). */
+/** Escapes a path against token expansion (ssh_config(5), TOKENS). */
 export function plainPath(path: string): string {
   return path.replaceAll('%', '%%');
 }
@@ -88,18 +88,18 @@ function isInternal(option: string): boolean {
 }
 
 /**
- * A guest that lets so many messages pass without an answer, one every so many seconds, is gone: its network never says so,
- * since slirp keeps the connection.
+ * Keep-alive settings: interval in seconds and number of unanswered messages after which a guest counts as lost. Its
+ * network never reports that, since slirp keeps the connection open.
  */
 const ALIVE_INTERVAL = 15;
 const ALIVE_COUNT = { kvm: 4, emulated: 12 } as const;
 
-/** Whether a control socket can have this path. */
+/** Whether a path is short enough for a control socket. */
 export function fitsSocket(path: string): boolean {
   return Buffer.byteLength(path) + SOCKET_SUFFIX <= SOCKET_PATH;
 }
 
-/** What a master is told beyond what every session is: to stay, to ask nobody anything, and to tell why it ends. */
+/** Further options of a master connection: to stay, to ask nothing, and to report why it ends. */
 const MASTER_OPTIONS = [
   'ControlMaster=yes',
   'ControlPersist=no',
@@ -108,27 +108,27 @@ const MASTER_OPTIONS = [
   'LogLevel=INFO',
 ];
 
-/** A login that is kept open for sessions. */
+/** A master connection for sessions. */
 export class Master {
   readonly #child: Child;
   readonly #words: Tail;
   #isOpen = true;
 
-  constructor(child: Child, words: Tail) {
+  constructor(child: Child, stderr: Tail) {
     this.#child = child;
-    this.#words = words;
+    this.#words = stderr;
     void child.exited.then(() => (this.#isOpen = false));
   }
 
-  /** Whether the connection has ended by itself, and how; looks again for a moment where a session has just broken. */
+  /** Returns how the connection was lost, if it was; polls for a moment after a session has broken. */
   async loss(): Promise<ConnectionLost | undefined> {
     await Promise.race([this.#child.exited, delay(patience('ssh-master'), undefined, { ref: false })]);
     if (this.#isOpen) return undefined;
     const timedOut = this.#words.lines.some((line) => /Timeout, server .* not responding/.test(line));
-    return new ConnectionLost(timedOut ? 'stopped answering' : 'closed the connection');
+    return new ConnectionLost(timedOut ? 'stopped responding' : 'closed the connection');
   }
 
-  /** Ends it and returns when its process is gone. */
+  /** Closes it and waits for its process to exit. */
   async close(): Promise<void> {
     this.#child.kill('SIGKILL');
     await this.#child.exited;
@@ -136,9 +136,9 @@ export class Master {
 }
 
 /**
- * Logs in with the user's ssh program and keeps the connection for its sessions (ControlMaster, ssh_config(5)): the
- * handshake, which takes seconds in an emulated guest, is made once. It is made on a connection that the guest has greeted
- * already, where there is one. Returns the guest's refusal where it has one.
+ * Logs in with the user's ssh program and keeps the connection for its sessions (ControlMaster, ssh_config(5)), so that
+ * the handshake, which takes seconds in an emulated guest, happens once. Uses the connection that received the banner,
+ * if there is one. Returns the guest's refusal, if any.
  */
 export async function openMaster(
   target: Target & { controlPath: string },
@@ -153,16 +153,19 @@ export async function openMaster(
     ...sshArguments({ ...target, ...(lent ? { port: lent.port } : {}) }, 'internal'),
   ];
   const child = await startChild(target.ssh.program, args, { ownGroup: true });
-  const words = tailOf(child.stderr);
-  const master = new Master(child, words);
+  const stderr = tailOf(child.stderr);
+  const master = new Master(child, stderr);
   void child.exited.then(() => lent?.close());
   if (await connects(child, target.controlPath, signal)) return master;
   await master.close();
   signal.throwIfAborted();
-  return { refused: words.lines.at(-1)?.trim() ?? '' };
+  return { refused: stderr.lines.at(-1)?.trim() ?? '' };
 }
 
-/** Waits until ssh is logged in, which is when it makes its socket; false when it ended or was not to go on. */
+/**
+ * Waits until ssh is logged in, which is when it creates its control socket; false if it exited or the wait was
+ * aborted.
+ */
 async function connects(child: Child, path: string, signal: AbortSignal): Promise<boolean> {
   const end = new AbortController();
   void child.exited.then(() => end.abort());

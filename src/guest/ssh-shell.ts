@@ -15,13 +15,13 @@ import { SCRIPT_COMMAND, afterMark, scriptLine } from './script-channel.ts';
 import type { Target } from './ssh-program.ts';
 import { sshArguments } from './ssh-program.ts';
 
-/** More than this of what a script answers is not kept: it is for us to read, in bytes. */
-const MOST_SAID = 4 * 1024 * 1024;
+/** Maximum size of a script's output that is kept, in bytes. */
+const MAX_OUTPUT = 4 * 1024 * 1024;
 
-/** ssh's own exit code for a connection that broke (ssh(1)). */
+/** ssh's own exit code for a lost connection (ssh(1)). */
 export const BROKEN = 255;
 
-/** The inside of a running guest, over the user's ssh program. */
+/** A shell in a running guest, over the user's ssh program. */
 export class SshShell implements GuestShell {
   readonly sudo: string;
   readonly isRoot: boolean;
@@ -37,7 +37,7 @@ export class SshShell implements GuestShell {
     this.gnuTar = found.gnuTar;
   }
 
-  /** Finds out what the user may do there, and with what. */
+  /** Determines the user's rights and the guest's tar. */
   static async open(target: Target, signal: AbortSignal): Promise<SshShell> {
     const plain = SshShell.plain(target);
     const script = `id -u; sudo -n true 2>/dev/null && echo sudo; ${GNU_TAR_SCRIPT}; :`;
@@ -50,12 +50,12 @@ export class SshShell implements GuestShell {
     return new SshShell(target, { sudo, isRoot, tar, gnuTar: gnuTar !== undefined });
   }
 
-  /** The inside of a guest of which nothing is known, as its user. */
+  /** A shell in a guest as its user, without probing it. */
   static plain(target: Target): SshShell {
     return new SshShell(target, { sudo: '', isRoot: false, tar: 'tar', gnuTar: false });
   }
 
-  /** The same guest over another login. */
+  /** The same shell over another login. */
   by(target: Target): SshShell {
     return new SshShell(target, this);
   }
@@ -74,19 +74,19 @@ export class SshShell implements GuestShell {
     const child = await this.#start(script, signal);
     const stdin = stdinOf(child);
     const answer = this.#endOf(child, signal);
-    // until somebody waits for it
+    // until the caller awaits it
     answer.catch(() => undefined);
-    const said = child.stdout === null ? undefined : await untilNul(child.stdout);
-    if (said === undefined) {
+    const text = child.stdout === null ? undefined : await untilNul(child.stdout);
+    if (text === undefined) {
       stdin.end();
       return answer;
     }
     const faults: unknown[] = [];
-    const source = tapErrors(reply(said), (error) => faults.push(error));
-    // a script that has failed reads no more: its answer is what counts
+    const source = tapErrors(reply(text), (error) => faults.push(error));
+    // a script that has failed stops reading: its result is what counts
     await Promise.race([pipeline(source, stdin).catch(() => undefined), answer]);
     const answered = await answer;
-    // what was not sent in full has not arrived, whatever the other end made of it
+    // incomplete input has not arrived, whatever the script made of it
     if (faults.length > 0) throw faults[0];
     return answered;
   }
@@ -109,7 +109,7 @@ export class SshShell implements GuestShell {
     return this.#endOf(child, signal);
   }
 
-  /** Starts a script that stays; whoever starts it ends it. */
+  /** Starts a long-running script, which the caller ends. */
   async start(script: string): Promise<Child> {
     const child = await this.#start(script);
     stdinOf(child);
@@ -121,13 +121,13 @@ export class SshShell implements GuestShell {
     let size = 0;
     child.stdout?.on('data', (chunk: Buffer) => {
       size += chunk.length;
-      if (size <= MOST_SAID) answer.push(chunk);
+      if (size <= MAX_OUTPUT) answer.push(chunk);
     });
     const end = await this.#endOf(child, signal);
     return { ...end, stdout: Buffer.concat(answer).toString() };
   }
 
-  /** None of our scripts exits with ssh's own code for a connection that broke. */
+  /** Our scripts never exit with ssh's code for a lost connection. */
   async #endOf(child: Child, signal: AbortSignal): Promise<ScriptResult> {
     const complaints = tailOf(child.stderr);
     const code = shellExitCode(await child.exited);
@@ -153,8 +153,8 @@ export class SshShell implements GuestShell {
 function strangeAnswer(answer: string): TransientError {
   return new TransientError({
     reason: 'guest',
-    message: `the guest does not run scripts as expected: it answered ${JSON.stringify(answer.slice(0, 60))} instead of the number of its user`,
-    hint: 'its login shell must be able to run "exec /bin/sh -c …"; try by hand: transient ssh',
+    message: `the guest does not run scripts as expected: it returned ${JSON.stringify(answer.slice(0, 60))} instead of its user id`,
+    hint: 'its login shell must be able to run "exec /bin/sh -c …"; try it manually with "transient ssh"',
   });
 }
 

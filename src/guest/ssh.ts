@@ -9,22 +9,22 @@ import { trace } from '../host/trace.ts';
 import type { ScriptResult } from '../transfer/guest-shell.ts';
 import { SCRIPT_COMMAND, afterMark, scriptLine } from './script-channel.ts';
 
-/** How long one login may take, in milliseconds: the handshake alone takes seconds in a guest that is busy booting. */
+/** Timeout of one login, in milliseconds: the handshake alone takes seconds while a guest is busy booting. */
 const LOGIN_PATIENCE = 20_000;
 
-/** Where and as whom to log in. */
+/** Parameters of a login. */
 export interface Login {
   readonly port: number;
   readonly user: string;
-  /** Private keys to offer, in the form of their files. */
+  /** Private keys to offer, as the content of their files. */
   readonly keys: readonly string[];
-  /** Whether those of an agent are offered after them. */
+  /** Whether keys of an agent are offered after them. */
   readonly withAgent: boolean;
-  /** A connection to that port which was made already. */
+  /** An existing connection to that port. */
   readonly socket?: Socket;
 }
 
-/** Logs in once with our own ssh, by one of the keys or by the user's agent. The caller ends the connection. */
+/** Logs in once with ssh2, by one of the keys or the user's agent. The caller ends the connection. */
 export async function login(
   { port, user, keys, withAgent, socket }: Login,
   signal: AbortSignal,
@@ -32,7 +32,7 @@ export async function login(
   const { default: ssh2 } = await import('ssh2');
   signal.throwIfAborted();
   const client = new ssh2.Client();
-  // a key with a passphrase, or none at all, is not for us to offer
+  // keys with a passphrase and unreadable ones are skipped
   const usable = keys.filter((key) => !(ssh2.utils.parseKey(key) instanceof Error));
   const agent = withAgent ? process.env['SSH_AUTH_SOCK'] : undefined;
   const methods: AnyAuthMethod[] = [
@@ -40,7 +40,7 @@ export async function login(
     ...(agent ? [{ type: 'agent' as const, username: user, agent }] : []),
   ];
   const config: ConnectConfig = {
-    // a handshake is small messages to and fro, each of which would wait for the acknowledgement of the last
+    // a handshake is a sequence of small messages, which Nagle's algorithm would delay
     sock: socket ?? connect({ port, host: '127.0.0.1', noDelay: true }),
     username: user,
     readyTimeout: LOGIN_PATIENCE,
@@ -74,11 +74,11 @@ export async function askBy(client: Client, script: string, signal: AbortSignal)
         return;
       }
       const mark = randomBytes(8).toString('hex');
-      const said = afterMark(channel, Buffer.from(mark));
-      const [stdout, stderr] = [tailOf(said), tailOf(channel.stderr)];
+      const output = afterMark(channel, Buffer.from(mark));
+      const [stdout, stderr] = [tailOf(output), tailOf(channel.stderr)];
       let code = 1;
       channel.on('exit', (exit: number | null) => (code = exit ?? 1));
-      void Promise.all([once(channel, 'close'), once(said, 'end')]).then(() =>
+      void Promise.all([once(channel, 'close'), once(output, 'end')]).then(() =>
         resolve({ code, stdout: stdout.text, stderr: stderr.text }),
       );
       channel.end(scriptLine(`printf %s ${mark}\n${script}`));
@@ -87,13 +87,13 @@ export async function askBy(client: Client, script: string, signal: AbortSignal)
   return unlessAborted(answer, signal);
 }
 
-/** A pair of keys in the forms of OpenSSH: a private key file, and `TYPE BASE64`. */
+/** Generates a key pair in OpenSSH's formats: a private key file, and `TYPE BASE64`. */
 export async function makeKeyPair(): Promise<{ readonly private: string; readonly public: string }> {
   const { default: ssh2 } = await import('ssh2');
   return ssh2.utils.generateKeyPairSync('ed25519');
 }
 
-/** The public half of a private key, as `TYPE BASE64`; undefined where that is none. */
+/** Public half of a private key, as `TYPE BASE64`; undefined if it is not a private key. */
 export async function publicKeyOf(privateKey: string): Promise<string | undefined> {
   const { default: ssh2 } = await import('ssh2');
   const key = ssh2.utils.parseKey(privateKey);

@@ -1,6 +1,6 @@
 /**
- * Vagrant's insecure private key: a published constant, which every Vagrant box lets in and which is
- * therefore no secret (Vagrant, keys/vagrant).
+ * Vagrant's insecure private key: a published constant accepted by every Vagrant box, and therefore no secret (Vagrant,
+ * keys/vagrant).
  */
 export const VAGRANT_PRIVATE_KEY = `\
 -----BEGIN RSA PRIVATE KEY-----

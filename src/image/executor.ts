@@ -20,13 +20,13 @@ import { vmsUsing } from './users.ts';
 
 type ImageKind = 'image.retrieve' | 'image.remove' | 'image.commit';
 
-/** Executors of the steps that concern images; `disksOf` finds the disks of VMs that we hold. */
+/** Executors of image steps; `disksOf` finds the disks of VMs that this process has locked. */
 export function imageExecutors(disksOf: FindDisks): Pick<Executors, ImageKind> {
   const swept = new Map<string, Promise<void>>();
   const sweepOnce = (backend: string): Promise<void> => {
-    const known = swept.get(backend) ?? sweepBackend(backend);
-    swept.set(backend, known);
-    return known;
+    const sweep = swept.get(backend) ?? sweepBackend(backend);
+    swept.set(backend, sweep);
+    return sweep;
   };
   const retrieve: Executor<'image.retrieve'> = async ({ image }, context) => {
     if (await isUsable(image, context.signal)) return undefined;
@@ -42,7 +42,7 @@ export function imageExecutors(disksOf: FindDisks): Pick<Executors, ImageKind> {
   return { 'image.retrieve': retrieve, 'image.remove': remove, 'image.commit': commit };
 }
 
-/** Makes an image of a disk and of all that it is based on. */
+/** Creates an image from a disk and everything it is based on. */
 async function commitDisk(
   { vm, image, backend }: CommitImage,
   disk: string,
@@ -50,7 +50,7 @@ async function commitDisk(
 ): Promise<void> {
   await sweepBackend(backend);
   if (await isStored(backend, image)) throw imageExists(image);
-  const task = `making image '${image}' of VM '${vm}'`;
+  const task = `creating image '${image}' from VM '${vm}'`;
   const working = await openWorkingImage(backend, image, { task, signal, note });
   try {
     if (await isStored(backend, image)) throw imageExists(image);
@@ -74,7 +74,7 @@ function imageExists(image: string): TransientError {
   return new TransientError({
     reason: 'image',
     message: `An image with the name '${image}' already exists`,
-    hint: `choose another name, or remove that one: transient image rm ${image}`,
+    hint: `choose another name, or remove the existing image: transient image rm ${image}`,
   });
 }
 
@@ -86,7 +86,7 @@ async function retrieveMissing(image: ImageNeed, context: StepContext): Promise<
   const working = await openWorkingImage(image.backend, image.name, { task, signal, note });
   let keepDownload = true;
   try {
-    // another process may have made it while we waited
+    // another process may have created it while we waited
     if (!(await isUsable(image, signal))) await make(image, image.source, working, context);
     keepDownload = false;
   } finally {
@@ -95,7 +95,7 @@ async function retrieveMissing(image: ImageNeed, context: StepContext): Promise<
   return undefined;
 }
 
-/** Whether the image is there and the one that is meant; refuses one that is damaged. */
+/** Whether the backend has the requested image; throws if it is damaged or another one. */
 async function isUsable(image: ImageNeed, signal: AbortSignal): Promise<boolean> {
   if (!(await isStored(image.backend, image.name))) return false;
   await Promise.all([checkOrigin(image), refuseDamaged(image, signal)]);
@@ -103,8 +103,8 @@ async function isUsable(image: ImageNeed, signal: AbortSignal): Promise<boolean>
 }
 
 /**
- * What was cut off, or put there by somebody else, is told before anything is prepared for it. A check takes as long as
- * `qemu-img info`, 10 ms, since it reads the tables of a qcow2 and no data; and info knows nothing of missing data.
+ * Rejects a truncated or corrupt image before anything is prepared for it. The check takes as long as `qemu-img info`,
+ * 10 ms, since it reads the tables of a qcow2 and no data; `info` does not notice missing data.
  */
 async function refuseDamaged({ backend, name }: ImageNeed, signal: AbortSignal): Promise<void> {
   const path = imagePath(backend, name);
@@ -115,7 +115,7 @@ async function refuseDamaged({ backend, name }: ImageNeed, signal: AbortSignal):
     reason: 'image',
     message: `image '${name}' of the backend cannot be used: ${what} (${path})`,
     ...(details ? { details } : {}),
-    hint: `remove it, and retrieve it again: transient image rm ${name}`,
+    hint: `remove it and retrieve it again: transient image rm ${name}`,
   });
 }
 
@@ -127,16 +127,16 @@ async function make(
 ): Promise<void> {
   const fetched = await fetchDisk(source, image.sha256, working, context);
   const file = await asQcow2(fetched, working, context).catch(async (error: unknown) => {
-    // a download that holds no usable disk is of no use to another attempt
+    // a download without a usable disk is useless to another attempt
     if (isFaultOfImage(error)) await rm(working.download, { force: true });
     throw error;
   });
-  // before the image is there: a record without its image does no harm, an image without its record would
+  // before the image exists: a record without its image does no harm, an image without its record would
   await recordOrigin(image, { source: shownImageSource(source), sha256: fetched.sha256 });
   await working.commit(file);
 }
 
-/** A file of ours that is a qcow2: what came as one is not rewritten. */
+/** Returns a qcow2 that may be moved; a source that already is one is not converted. */
 async function asQcow2(fetched: Fetched, working: WorkingImage, context: StepContext): Promise<string> {
   const space = await imageSpace(working.directory);
   return space.guard(context.signal, (signal) => written(fetched, working, { ...context, signal }));
@@ -162,7 +162,7 @@ async function written(fetched: Fetched, working: WorkingImage, context: StepCon
 async function refuseBroken(path: string, shown: string, { signal }: StepContext): Promise<void> {
   const damage = await damageOfQcow2(path, signal);
   if (damage === undefined) return;
-  throw notUsable(shown, damage.what, 'look at it with qemu-img check', damage.details);
+  throw notUsable(shown, damage.what, 'inspect it with qemu-img check', damage.details);
 }
 
 function noSource({ name }: ImageNeed): TransientError {
@@ -176,7 +176,7 @@ function noSource({ name }: ImageNeed): TransientError {
   return new TransientError({
     reason: 'image',
     message: `Unable to find image '${name}' in backend, and no source is given for it`,
-    hint: `say where it comes from, e.g. ${name},file=PATH or ${name},http=URL; a vagrant box is USER/BOX:VERSION`,
+    hint: `specify a source, e.g. ${name},file=PATH or ${name},http=URL; a vagrant box is USER/BOX:VERSION`,
   });
 }
 
@@ -187,10 +187,10 @@ const remove: Executor<'image.remove'> = async (step, context) => {
     throw new TransientError({
       reason: 'image',
       message: `there is no image '${image}' in the backend ${backend}`,
-      hint: 'transient image ls lists those that there are',
+      hint: 'list the images with "transient image ls"',
     });
   }
-  // nobody may make it while it goes, or its record would be taken away with the old one
+  // locked, so that a new image of that name does not lose its record
   const task = `removing image '${image}'`;
   const working = await openWorkingImage(backend, image, { task, signal, note });
   try {
@@ -209,13 +209,13 @@ async function removeUnused(
   if (users.length > 0) {
     const message = `Backend '${image}' is in use by ${users.map((vm) => `'${vm}'`).join(', ')}`;
     if (!force) {
-      const hint = 'remove these VMs first, or say --force, which leaves them without their disk';
+      const hint = 'remove these VMs first, or use --force, which leaves them without their disk';
       throw new TransientError({ reason: 'image', message, hint });
     }
     context.warn({
       reason: 'image',
       message,
-      hint: 'it is removed all the same: they will not start any more',
+      hint: 'it is removed nevertheless: they will no longer start',
     });
   }
   await rm(imagePath(backend, image), { force: true });

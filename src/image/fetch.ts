@@ -18,28 +18,28 @@ import { Sums } from './sums.ts';
 import { imageSpace } from './unpack/image-space.ts';
 import { unpack } from './unpack/unpack.ts';
 
-/** A disk that was brought in: a file, whether it is ours to move, and the sum of the bytes that came. */
+/** A fetched disk: a file, whether it may be moved, and the checksum of the received bytes. */
 export interface Fetched {
   readonly path: string;
   readonly owned: boolean;
-  /** What messages call it: its address or the user's own path. */
+  /** Name in messages: the URL or the user's own path. */
   readonly shown: string;
   readonly sha256: string;
 }
 
-/** Where the bytes are, and every sum that was promised of them. */
+/** Location of the bytes, and their expected checksums. */
 interface Located {
   readonly location: string;
   readonly expected: readonly Expected[];
 }
 
-/** How often a server's file may change under us before we give up. */
+/** How often the file on a server may change during a download before it fails. */
 const ANEW = 5;
 
-/** Sums that nobody can make another file to. */
+/** Checksum algorithms without known collisions. */
 const STRONG = ['sha256', 'sha384', 'sha512'];
 
-/** Brings in the disk of a source: downloading, hashing, decompressing and writing are one pass. */
+/** Fetches the disk of a source; downloading, hashing, decompressing and writing are one pass. */
 export async function fetchDisk(
   source: ImageSource,
   sha256: string | undefined,
@@ -49,23 +49,21 @@ export async function fetchDisk(
   const times = httpTimes(process.env);
   const located = await locate(source, times, context);
   const wanted = sha256 === undefined ? [] : [{ algorithm: 'sha256', digest: sha256.toLowerCase() }];
-  const what = { location: located.location, expected: [...located.expected, ...wanted] };
-  if (!/^https?:\/\//.test(what.location)) return fetchFile(what, working, context);
+  const target = { location: located.location, expected: [...located.expected, ...wanted] };
+  if (!/^https?:\/\//.test(target.location)) return fetchFile(target, working, context);
   for (let attempt = 1; ; attempt++) {
     try {
-      return await fetchUrl(what, working, times, context);
+      return await fetchUrl(target, working, times, context);
     } catch (error) {
       if (!(error instanceof StartAnew)) throw error;
-      if (attempt === ANEW) throw brokenOff(what.location);
-      context.note(
-        'Starting the download anew: the server cannot go on in the middle, or has another file now',
-      );
+      if (attempt === ANEW) throw brokenOff(target.location);
+      context.note('Restarting the download: the server cannot resume it, or the file has changed');
       await delay(times.retryDelay * 2 ** (attempt - 1), undefined, { signal: context.signal });
     }
   }
 }
 
-/** Whether the bytes themselves are to blame, so that another attempt with them is of no use. */
+/** Whether the content itself is invalid, so that a retry with the same bytes is pointless. */
 export function isFaultOfImage(error: unknown): error is TransientError {
   return error instanceof TransientError && error.problem.reason === 'image';
 }
@@ -73,8 +71,8 @@ export function isFaultOfImage(error: unknown): error is TransientError {
 function brokenOff(url: string): TransientError {
   return new TransientError({
     reason: 'image',
-    message: `cannot download ${withoutPasswords(url)}: it broke off ${ANEW} times, and the server cannot go on in the middle`,
-    hint: 'try again later, or download it by other means and name the file: NAME,file=PATH',
+    message: `cannot download ${withoutPasswords(url)}: the connection was lost ${ANEW} times, and the server cannot resume a download`,
+    hint: 'try again later, or download it by other means and use the file: NAME,file=PATH',
   });
 }
 
@@ -103,7 +101,7 @@ async function fetchFile(
   const sums = new Sums(expected);
   const onProgress = (done: number): void => context.progress({ phase: 'reading', done, total });
   const bytes = sums.over(file.bytes(onProgress, context.signal));
-  const disks = await unpack(bytes, working.directory).catch(tellingOf(location));
+  const disks = await unpack(bytes, working.directory).catch(withLocation(location));
   sums.verify(location);
   const [disk] = disks ?? [];
   noteFurtherDisks(disks, context);
@@ -117,40 +115,40 @@ async function fetchUrl(
   context: StepContext,
 ): Promise<Fetched> {
   const partial = await PartialDownload.open(working.download, location);
-  const begun = partial.size;
+  const offset = partial.size;
   const shown = withoutPasswords(location);
   const sums = new Sums(expected);
   const trust = { hasSum: expected.some(({ algorithm }) => STRONG.includes(algorithm)) };
-  const way = { failed: false };
+  const stream = { failed: false };
   try {
     const space = await imageSpace(working.directory);
     const source = download(location, partial, times, trust, context, ({ done, total }) => {
-      // told before the disk is full, when the server says how much will come
-      space.mustHold((total ?? done) - begun);
+      // fails early if the reported size does not fit on the disk
+      space.mustHold((total ?? done) - offset);
       context.progress({ phase: 'downloading', done, ...(total === undefined ? {} : { total }) });
     });
-    const watched = tapErrors(source, () => (way.failed = true));
+    const watched = tapErrors(source, () => (stream.failed = true));
     const whole = announcingEnd(watched, () =>
       context.note('Download completed. Starting image extraction.'),
     );
     const encoding = new Decoding(() => partial.encoding, new Sums(expected));
     const bytes = encoding.over(sums.over(whole));
-    const disks = await unpack(bytes, working.directory, () => encoding.isPlain).catch(tellingOf(shown));
+    const disks = await unpack(bytes, working.directory, () => encoding.isPlain).catch(withLocation(shown));
     const { sha256 } = encoding.verified(sums, shown);
     noteFurtherDisks(disks, context);
     const [disk] = disks ?? [];
     return { path: disk?.path ?? partial.path, owned: true, shown, sha256 };
   } catch (error) {
-    // what broke on the way is continued by the next attempt; what is wrong in itself is not kept
-    if (!way.failed && isFaultOfImage(error)) await partial.clear();
+    // an interrupted download is resumed by the next attempt; an invalid one is not kept
+    if (!stream.failed && isFaultOfImage(error)) await partial.clear();
     throw error;
   } finally {
     await partial.close();
   }
 }
 
-/** An error that says what it is about: what is wrong within an image does not know where that came from. */
-function tellingOf(location: string): (error: unknown) => never {
+/** Adds the location to an error about the content of an image. */
+function withLocation(location: string): (error: unknown) => never {
   return (error) => {
     if (!isFaultOfImage(error) || error.message.includes(location)) throw error;
     throw new TransientError(
@@ -165,13 +163,13 @@ async function* announcingEnd(bytes: AsyncIterable<Buffer>, onEnd: () => void): 
   onEnd();
 }
 
-/** A box can hold several disks; an image is one, so the further ones are told of instead of lost in silence. */
+/** Reports the further disks of a box: an image is only one. */
 function noteFurtherDisks(disks: readonly { name: string }[] | undefined, { warn }: StepContext): void {
   if (disks === undefined || disks.length < 2) return;
   const [first, ...others] = disks.map(({ name }) => name);
   warn({
     reason: 'image',
-    message: `the box holds ${disks.length} disks; "${first}" becomes the image, and ${others.join(', ')} left out`,
-    hint: 'give the VM further disks with --extra-image',
+    message: `the box contains ${disks.length} disks; "${first}" becomes the image, and ${others.join(', ')} ignored`,
+    hint: 'add further disks to the VM with --extra-image',
   });
 }

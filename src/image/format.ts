@@ -3,11 +3,11 @@ import { TransientError, systemMessage } from '../problem.ts';
 import { encryptedQcow2, foreignDisk } from './foreign-disks.ts';
 import { blockDeviceSize } from './source-file.ts';
 
-/** The formats of disks that we take, by qemu-img's names. */
+/** Supported disk formats, by qemu-img's names. */
 export type DiskFormat = 'qcow2' | 'raw' | 'vmdk' | 'vdi' | 'vhdx' | 'vpc' | 'qed';
 
 const SECTOR = 512;
-/** How much of the beginning is looked at, in bytes: a header, and the descriptor that a vmdk has behind it. */
+/** Number of leading bytes to examine: a header, and the descriptor that follows it in a vmdk. */
 const HEAD = 64 * 1024;
 
 /** Bit of qcow2's incompatible features for an external data file (QEMU, docs/interop/qcow2). */
@@ -16,27 +16,27 @@ const EXTERNAL_DATA = 1n << 2n;
 /** Bit of QED's features for a backing file (QEMU, docs/interop/qed_spec). */
 const QED_BACKING = 1n;
 
-const FLATTEN = 'flatten it where it was made: qemu-img convert -O qcow2';
-const INCOMPLETE = 'it may be incomplete; look at where it comes from';
+const FLATTEN = 'flatten it on the machine where it was created: qemu-img convert -O qcow2';
+const INCOMPLETE = 'it may be incomplete; check its source';
 
 const EMPTY = 'it is empty';
-const CUT_OFF = 'its header is cut off';
-const NO_SECTORS = 'no format that we know, and no raw disk: not whole sectors';
+const CUT_OFF = 'its header is truncated';
+const NO_SECTORS = 'unknown format, and not a raw disk: its size is not a multiple of 512 bytes';
 const WEB_PAGE = 'it is a web page';
 const TEXT = 'it is text';
 
-/** What to do about a file that is no disk at all; one that does not hold all of its data can be flattened. */
+/** Hints for files that are not disks at all; a disk that depends on other files can be flattened instead. */
 const HINTS: Readonly<Record<string, string>> = {
   [EMPTY]: INCOMPLETE,
   [CUT_OFF]: INCOMPLETE,
   [NO_SECTORS]: INCOMPLETE,
-  [WEB_PAGE]: 'open its address in a browser: it may ask for a login, or be another one',
-  [TEXT]: 'look at what is in it, and at where it comes from',
+  [WEB_PAGE]: 'open the URL in a browser: it may require a login, or have moved',
+  [TEXT]: 'check its content and its source',
 };
 
 /**
- * Tells a disk's format by its bytes, and refuses what is no disk and what names other files: QEMU would open those,
- * wherever on the host they are. We look before any program of QEMU does.
+ * Detects a disk's format from its bytes. Rejects files that are not disks and disks that reference other files, which
+ * QEMU would open anywhere on the host. Runs before any QEMU program touches the file.
  */
 export async function identifyDisk(path: string, shown: string): Promise<DiskFormat> {
   const { size, head, tail } = await readEnds(path, shown);
@@ -81,7 +81,7 @@ async function readEnds(path: string, shown: string): Promise<Ends> {
   }
 }
 
-/** The magic numbers that QEMU itself goes by (QEMU, block/*.c). */
+/** Detects the format by the magic numbers that QEMU itself uses (QEMU, block/*.c). */
 function formatOf(head: Buffer, tail: Buffer): DiskFormat {
   if (head.length >= 8 && head.readUInt32BE(0) === 0x514649fb && head.readUInt32BE(4) >= 2) return 'qcow2';
   if (startsWith(head, 'KDMV') || startsWith(head, 'COWD')) return 'vmdk';
@@ -96,7 +96,7 @@ function startsWith(bytes: Buffer, magic: string): boolean {
   return bytes.toString('latin1', 0, magic.length) === magic;
 }
 
-/** What a header says of another file that belongs to the disk, in words. */
+/** Describes the other file that a disk's header references, if any. */
 function otherFile(format: DiskFormat, head: Buffer): string | undefined {
   if (format === 'qcow2') return otherFileOfQcow2(head);
   if (format === 'qed' && head.length >= 24 && (head.readBigUInt64LE(16) & QED_BACKING) !== 0n) {
@@ -123,17 +123,17 @@ function otherFileOfQcow2(head: Buffer): string | undefined {
     : 'it keeps its data in another file (an external data file)';
 }
 
-/** Where a sparse vmdk has its descriptor, and how much of it QEMU reads for a parent (QEMU, block/vmdk.c). */
+/** Offset of a sparse vmdk's descriptor, and how much of it QEMU reads to find a parent (QEMU, block/vmdk.c). */
 const VMDK_DESCRIPTOR = 0x200;
 const VMDK_DESCRIPTOR_SIZE = 20 * SECTOR;
 
 /**
- * Only a sparse vmdk that holds its own data is taken: one without a capacity is a list of other files to QEMU,
- * which reads that list far more freely than we could check it.
+ * Accepts only a sparse vmdk that holds its own data. QEMU reads one without a capacity as a list of other files, and
+ * far more leniently than could be checked here.
  */
 function otherFileOfVmdk(head: Buffer): string | undefined {
   if (!startsWith(head, 'KDMV') || head.length < VMDK_DESCRIPTOR)
-    return 'it is no vmdk of a kind that holds its own data';
+    return 'this kind of VMDK does not hold its own data';
   if (head.readBigUInt64LE(12) === 0n) return 'its data is in other files';
   const end = VMDK_DESCRIPTOR + VMDK_DESCRIPTOR_SIZE;
   const descriptor = head.toString('latin1', 0, end);
@@ -157,7 +157,7 @@ function textKind(head: Buffer): string {
   return /^<(!doctype|html|\?xml)/i.test(text) ? WEB_PAGE : TEXT;
 }
 
-/** The error for what cannot be the disk of a VM. */
+/** Error for a file that cannot be used as a VM disk. */
 export function notUsable(
   shown: string,
   why: string,

@@ -2,7 +2,7 @@ import { TransientError } from '../problem.ts';
 import { inspectImage } from './qemu-img.ts';
 import { listImages } from './store.ts';
 
-/** One line of `image ls`; sizes in bytes, `added` as ISO time. */
+/** A row of `image ls`; sizes in bytes, `added` as ISO time. */
 export interface ImageRow {
   readonly name: string;
   readonly virtualSize: number;
@@ -10,7 +10,7 @@ export interface ImageRow {
   readonly added: string;
 }
 
-/** What a backend holds, by name; a file that is no readable image has no place in the list. */
+/** Lists the images of a backend by name; files that are not readable images are skipped. */
 export async function imageRows(backend: string): Promise<ImageRow[]> {
   const images = await listImages(backend);
   const rows = await Promise.all(

@@ -9,13 +9,13 @@ import { encodeName } from '../host/store-layout.ts';
 import { TransientError } from '../problem.ts';
 import { sumOfFile } from './sums.ts';
 
-/** Directory of a backend that holds where its images came from. */
+/** Directory of a backend with the origins of its images. */
 const ORIGIN = '.origin';
 
-/** What the source of an image begins with that was made of a VM's disk. */
+/** Prefix of the source of an image that was committed from a VM. */
 export const COMMIT = 'commit=';
 
-/** Where an image came from: its source as an image spec says it, and the SHA-256 of the bytes that came. */
+/** Origin of an image: its source in the form of an image spec, and the SHA-256 of the received bytes. */
 const originSchema = lazily(() => z.object({ source: z.string(), sha256: z.string() }));
 
 export type Origin = z.infer<ReturnType<typeof originSchema>>;
@@ -28,7 +28,7 @@ export async function recordOrigin(
   await writeDurably(originPath(backend, name), `${JSON.stringify(origin)}\n`);
 }
 
-/** Removes what processes left that died while they recorded an origin. */
+/** Removes temporary files of processes that died while they recorded an origin. */
 export async function sweepOrigins(backend: string): Promise<void> {
   await sweepUnfinished(join(backend, ORIGIN));
 }
@@ -38,24 +38,24 @@ export async function forgetOrigin(backend: string, name: string): Promise<void>
 }
 
 /**
- * Refuses a stored image that is not the one that is asked for. One without a record (the Python made it), and a need
- * without a source, are taken as they are. A file that was moved, or lies in another checkout of the same project, is
- * the same source while its bytes are.
+ * Rejects a stored image that is not the requested one. One without a record (created by the Python), and a request
+ * without a source, are accepted. A file that was moved, or lies in another checkout of the same project, is the same
+ * source as long as its bytes are the same.
  */
 export async function checkOrigin(need: ImageNeed): Promise<void> {
   const origin = await readOrigin(need.backend, need.name);
-  const wanted = need.source && shownImageSource(need.source);
+  const requested = need.source && shownImageSource(need.source);
   if (origin === undefined) return;
-  if (wanted !== undefined && wanted !== origin.source && !isByNameOnly(need, origin)) {
-    if (await isSameFile(need, origin)) return recordOrigin(need, { ...origin, source: wanted });
-    throw mismatch(need, `it came from ${origin.source}, and ${wanted} is asked for`);
+  if (requested !== undefined && requested !== origin.source && !isByNameOnly(need, origin)) {
+    if (await isSameFile(need, origin)) return recordOrigin(need, { ...origin, source: requested });
+    throw mismatch(need, `it came from ${origin.source}, but ${requested} is requested`);
   }
   if (need.sha256 !== undefined && need.sha256 !== origin.sha256) {
-    throw mismatch(need, `its sha256 is ${origin.sha256}, and ${need.sha256} is asked for`);
+    throw mismatch(need, `its sha256 is ${origin.sha256}, but ${need.sha256} is requested`);
   }
 }
 
-/** A box is asked for by its name alone, and an image that was made by that name is what was meant. */
+/** Whether a box is requested by name alone and the stored image was committed under that name. */
 function isByNameOnly({ name, source }: ImageNeed, origin: Origin): boolean {
   return origin.source.startsWith(COMMIT) && source?.protocol === 'vagrant' && source.location === name;
 }
@@ -83,7 +83,7 @@ function originPath(backend: string, name: string): string {
 function mismatch({ name, backend }: ImageNeed, why: string): TransientError {
   return new TransientError({
     reason: 'image',
-    message: `the backend ${backend} holds another image by the name '${name}': ${why}`,
-    hint: `give yours another name, or remove that one: transient image rm ${name}`,
+    message: `the backend ${backend} has another image named '${name}': ${why}`,
+    hint: `choose another name, or remove the existing image: transient image rm ${name}`,
   });
 }

@@ -6,16 +6,16 @@ import { run, runToEnd } from '../host/run.ts';
 import { TransientError } from '../problem.ts';
 import type { DiskFormat } from './format.ts';
 
-/** What `qemu-img info` says of a file, as far as we use it; sizes in bytes. */
+/** The fields of `qemu-img info` that are used; sizes in bytes. */
 const imageInfo = lazily(() => z.object({ 'virtual-size': z.number(), 'actual-size': z.number() }));
 
 export interface ImageInfo {
   readonly virtualSize: number;
-  /** What it takes on the disk. */
+  /** Space allocated on disk. */
   readonly realSize: number;
 }
 
-/** The sizes of a disk whose format was told before; `-U` because a reader need not wait for a writer's lock. */
+/** Reads the sizes of a disk of known format; `-U` because reading need not wait for a writer's lock. */
 export async function inspectImage(
   path: string,
   format: DiskFormat,
@@ -24,7 +24,7 @@ export async function inspectImage(
   const args = ['info', '-U', '-f', format, '--output=json', path];
   const { stdout } = await run('qemu-img', args, signal ? { signal } : {});
   const info = imageInfo().safeParse(jsonIn(stdout));
-  if (!info.success) throw garbage(`qemu-img says nothing of use about ${path}`, stdout);
+  if (!info.success) throw garbage(`unexpected output of qemu-img for ${path}`, stdout);
   return { virtualSize: info.data['virtual-size'], realSize: info.data['actual-size'] };
 }
 
@@ -36,12 +36,12 @@ function jsonIn(text: string): unknown {
   }
 }
 
-/** So much of a line of garbage is shown. */
+/** Maximum number of characters of a garbage line that are shown. */
 const LONGEST_LINE = 200;
 
-function garbage(what: string, said: string): TransientError {
-  // it may be anything, also what a terminal would obey
-  const plain = said.replaceAll(/[^\x20-\x7e\n]+/g, '?').split('\n');
+function garbage(what: string, output: string): TransientError {
+  // may contain anything, including terminal escape sequences
+  const plain = output.replaceAll(/[^\x20-\x7e\n]+/g, '?').split('\n');
   const details = plain
     .filter(Boolean)
     .map((line) => line.slice(0, LONGEST_LINE))
@@ -49,12 +49,12 @@ function garbage(what: string, said: string): TransientError {
   return new TransientError({
     reason: 'image',
     message: `Command produced garbage: ${what}`,
-    hint: 'see which qemu-img is the first on PATH, and what it says to "qemu-img --version"',
+    hint: 'check which qemu-img comes first on PATH, and the output of "qemu-img --version"',
     ...(details.length > 0 ? { details } : {}),
   });
 }
 
-/** What `qemu-img check` says of a file, as far as we use it. */
+/** The fields of `qemu-img check` that are used. */
 const checkReport = lazily(() =>
   z.object({
     'check-errors': z.number(),
@@ -62,15 +62,15 @@ const checkReport = lazily(() =>
   }),
 );
 
-/** What a check has found: what is wrong, with the words of qemu-img where it has not come to an end. */
+/** Result of a failed check: the problem, and qemu-img's own output if the check could not complete. */
 export interface Damage {
   readonly what: string;
   readonly details?: readonly string[];
 }
 
 /**
- * What is wrong with a qcow2, if anything: one that was cut off refers to what is not there. Clusters that nothing refers to
- * are no damage. What is no answer of qemu-img's to the question is an error.
+ * Checks a qcow2 and describes the damage, if any; a truncated one has references beyond its end. Leaked clusters are
+ * not damage. Rejects if qemu-img gives no proper answer.
  */
 export async function damageOfQcow2(path: string, signal: AbortSignal): Promise<Damage | undefined> {
   const args = ['check', '-U', '-f', 'qcow2', '--output=json', path];
@@ -82,18 +82,18 @@ export async function damageOfQcow2(path: string, signal: AbortSignal): Promise<
   const report = checkReport().safeParse(jsonIn(stdout));
   if (exit.code === undefined || ![0, 1, 2, 3].includes(exit.code))
     throw programFailed('qemu-img', exit, stderr);
-  if (!report.success) throw garbage(`qemu-img says nothing of use about ${path}`, stdout);
-  if ((report.data.corruptions ?? 0) > 0) return { what: 'it is broken or was cut off' };
-  return report.data['check-errors'] > 0 ? { what: 'it cannot be checked to its end' } : undefined;
+  if (!report.success) throw garbage(`unexpected output of qemu-img for ${path}`, stdout);
+  if ((report.data.corruptions ?? 0) > 0) return { what: 'it is corrupt or truncated' };
+  return report.data['check-errors'] > 0 ? { what: 'it cannot be checked completely' } : undefined;
 }
 
-/** Makes an empty qcow2 that shows another one until it is written to. */
+/** Creates an empty qcow2 overlay over a backing file. */
 export async function createOverlay(backing: string, path: string, signal: AbortSignal): Promise<void> {
   await run('qemu-img', ['create', '-q', '-f', 'qcow2', '-b', backing, '-F', 'qcow2', path], { signal });
-  if (!(await exists(path))) throw garbage(`qemu-img ended with 0 and has not made ${path}`, '');
+  if (!(await exists(path))) throw garbage(`qemu-img exited with 0 but did not create ${path}`, '');
 }
 
-/** Writes an image anew as qcow2. `onFraction` hears how far it is, from 0 to 1. */
+/** Converts an image to qcow2. `onFraction` receives the progress, from 0 to 1. */
 export async function convertToQcow2(
   source: { path: string; format: DiskFormat },
   target: string,

@@ -5,10 +5,10 @@ import { TransientError, errorCode, isSystemError, systemMessage } from '../prob
 
 const READ_SIZE = 1 << 20;
 
-/** Unit of the sizes that the kernel tells of block devices, in bytes (Linux, Documentation/block/stat.rst). */
+/** Unit of block device sizes in sysfs, in bytes (Linux, Documentation/block/stat.rst). */
 const SECTOR = 512;
 
-/** A file of the host that holds an image: a regular one, or a block device. */
+/** An image file on the host: a regular file or a block device. */
 export class SourceFile implements AsyncDisposable {
   readonly #path: string;
   readonly #file: FileHandle;
@@ -20,7 +20,7 @@ export class SourceFile implements AsyncDisposable {
     this.size = size;
   }
 
-  /** Opens a file without waiting, as one would for whoever writes to a FIFO. */
+  /** Opens a file without blocking, as opening a FIFO would until it has a writer. */
   static async open(path: string): Promise<SourceFile> {
     let file: FileHandle | undefined;
     try {
@@ -28,7 +28,7 @@ export class SourceFile implements AsyncDisposable {
       return new SourceFile(path, file, await sizeOf(file, path));
     } catch (cause) {
       await file?.close();
-      // nobody listens: it is a socket
+      // a socket without a listener
       if (errorCode(cause) === 'ENXIO') throw unreadable(path, new WrongKind(NEITHER));
       throw isSystemError(cause) || cause instanceof WrongKind ? unreadable(path, cause) : cause;
     }
@@ -36,9 +36,9 @@ export class SourceFile implements AsyncDisposable {
 
   async *bytes(onProgress: (done: number) => void, signal?: AbortSignal): AsyncGenerator<Buffer> {
     let done = 0;
-    const how = { fd: this.#file, start: 0, autoClose: false, highWaterMark: READ_SIZE };
+    const options = { fd: this.#file, start: 0, autoClose: false, highWaterMark: READ_SIZE };
     try {
-      for await (const chunk of createReadStream('', how) as AsyncIterable<Buffer>) {
+      for await (const chunk of createReadStream('', options) as AsyncIterable<Buffer>) {
         signal?.throwIfAborted();
         done += chunk.length;
         onProgress(done);
@@ -55,7 +55,7 @@ export class SourceFile implements AsyncDisposable {
   }
 }
 
-/** What cannot be read from its beginning to its end, any number of times. */
+/** A file that cannot be read repeatedly from beginning to end. */
 class WrongKind extends Error {}
 
 const NEITHER = 'it is neither a regular file nor a block device';
@@ -68,17 +68,17 @@ async function sizeOf(file: FileHandle, path: string): Promise<number> {
   return blockDeviceSize(found.rdev, path);
 }
 
-/** Size of a block device in bytes, which stat does not tell. */
+/** Size of a block device in bytes, which stat does not report. */
 export async function blockDeviceSize(device: number, path: string): Promise<number> {
   const major = (device >>> 8) & 0xfff;
   const minor = (device & 0xff) | ((device >>> 12) & 0xfff00);
   const sectors = Number(await readFile(`/sys/dev/block/${major}:${minor}/size`, 'utf8').catch(() => 'NaN'));
-  if (Number.isNaN(sectors)) throw new WrongKind(`the size of the block device ${path} cannot be told`);
+  if (Number.isNaN(sectors)) throw new WrongKind(`the size of the block device ${path} is unknown`);
   return sectors * SECTOR;
 }
 
 function unreadable(path: string, cause: Error): TransientError {
-  const hint = cause instanceof WrongKind ? { hint: 'save it as a file first, and name that' } : {};
+  const hint = cause instanceof WrongKind ? { hint: 'save it as a file first, and use that' } : {};
   return new TransientError(
     { reason: 'unreadable', message: `cannot read the image file ${path}: ${systemMessage(cause)}`, ...hint },
     { cause },

@@ -8,16 +8,16 @@ import type { LockRequest } from '../host/lock-queue.ts';
 import { sweepOrigins } from './origin.ts';
 import { openWorkingDirectory, sweepWorkingDirectories } from '../host/working-directory.ts';
 
-/** Directory of a backend in which images are made; whatever lists a backend skips dot-directories. */
+/** Directory of a backend in which images are built; listings of a backend skip dot-directories. */
 const WORKING = '.working';
 
-/** Name of the file in a working directory that holds a download; its state lies beside it. */
+/** Name of the download in a working directory; its state file lies beside it. */
 const DOWNLOAD = 'download';
 
-/** How long the download of a killed process waits to be continued before it is swept, in milliseconds. */
+/** How long an interrupted download is kept for resumption before it is swept, in milliseconds. */
 const KEPT_FOR = 7 * 24 * 3600 * 1000;
 
-/** An image that a backend holds. */
+/** An image stored in a backend. */
 export interface StoredImage {
   readonly name: string;
   readonly path: string;
@@ -30,7 +30,7 @@ export async function isStored(backend: string, image: string): Promise<boolean>
   return found?.isFile() === true;
 }
 
-/** The images of a backend by name; what is no image of ours or the Python's is passed over. */
+/** Lists the images of a backend by name; files that are neither ours nor the Python's are skipped. */
 export async function listImages(backend: string): Promise<StoredImage[]> {
   const names = await readdir(backend).catch((error: unknown) => {
     if (errorCode(error) === 'ENOENT') return [];
@@ -52,18 +52,18 @@ async function storedImage(backend: string, file: string): Promise<StoredImage |
   return facts?.isFile() === true ? { name, path, added: facts.mtime } : undefined;
 }
 
-/** The making of one image: a private directory to write in, from which one rename makes the image. */
+/** An image under construction: a private working directory, from which one rename publishes the image. */
 export interface WorkingImage {
   readonly directory: string;
-  /** Where a download is kept for a later attempt. */
+  /** Path of the download, kept for a later attempt. */
   readonly download: string;
-  /** Makes a written file the image, read-only. */
+  /** Moves a file into place as the image, read-only. */
   commit: (file: string) => Promise<void>;
-  /** Removes what is left, but a download that may be continued, and lets others go on. */
+  /** Removes the working directory, except a download that can be resumed, and releases the lock. */
   close: (keep: { download: boolean }) => Promise<void>;
 }
 
-/** Waits until nobody else makes this image and opens its working directory, in which an earlier download is kept. */
+/** Waits for the image's lock and opens its working directory, in which an earlier download is kept. */
 export async function openWorkingImage(
   backend: string,
   image: string,
@@ -85,7 +85,7 @@ async function commit(file: string, final: string): Promise<void> {
   await moveDurably(file, final);
 }
 
-/** Removes what processes left that died while they made images; a fresh download stays, to be continued. */
+/** Removes working directories of dead processes; a recent download is kept for resumption. */
 export async function sweepBackend(backend: string): Promise<void> {
   await sweepWorkingDirectories(join(backend, WORKING), async (path) => {
     const download = await stat(join(path, DOWNLOAD)).catch(() => undefined);

@@ -3,13 +3,13 @@ import { createHash } from 'node:crypto';
 import { TransientError } from '../problem.ts';
 import { SourceFile } from './source-file.ts';
 
-/** A sum that the bytes of a source must have. */
+/** A checksum that the bytes of a source must match. */
 export interface Expected {
   readonly algorithm: string;
   readonly digest: string;
 }
 
-/** Sums over bytes on their way: SHA-256 for the record, and those that were promised. */
+/** Checksums computed while bytes pass through: SHA-256 for the record, and every expected algorithm. */
 export class Sums {
   readonly #hashes = new Map<string, Hash>();
   readonly #expected: readonly Expected[];
@@ -33,7 +33,7 @@ export class Sums {
     }
   }
 
-  /** Whether sums were promised, and the bytes have them. */
+  /** Whether there are expected checksums and all of them match. */
   get isPromised(): boolean {
     const { length } = this.#expected;
     return length > 0 && this.#expected.every(({ algorithm, digest }) => this.#digest(algorithm) === digest);
@@ -45,20 +45,20 @@ export class Sums {
       if (actual === digest) continue;
       throw new TransientError({
         reason: 'image',
-        message: `what came from ${location} is not what it should be: its ${algorithm} is ${actual}, expected was ${digest}`,
-        hint: 'it was changed, or broken on the way; nothing of it was kept',
+        message: `checksum mismatch for ${location}: expected ${algorithm} ${digest}, got ${actual}`,
+        hint: 'the file changed on the server or was corrupted in transit; nothing was kept',
       });
     }
   }
 
   #digest(algorithm: string): string {
-    const known = this.#digests.get(algorithm) ?? this.#hashes.get(algorithm)?.digest('hex') ?? '';
-    this.#digests.set(algorithm, known);
-    return known;
+    const digest = this.#digests.get(algorithm) ?? this.#hashes.get(algorithm)?.digest('hex') ?? '';
+    this.#digests.set(algorithm, digest);
+    return digest;
   }
 }
 
-/** The SHA-256 of a file or block device. */
+/** Computes the SHA-256 of a file or block device. */
 export async function sumOfFile(path: string, signal?: AbortSignal): Promise<string> {
   await using file = await SourceFile.open(path);
   const hash = createHash('sha256');

@@ -4,10 +4,13 @@ import { decodeName } from '../host/store-layout.ts';
 import { allRunningVms } from '../host/vm-registry.ts';
 import { errorCode } from '../problem.ts';
 
-/** Longest backing file name of a qcow2, and where its header has it (QEMU, docs/interop/qcow2). */
+/**
+ * Maximum length of a qcow2 backing file name, in bytes; the header holds its offset and length (QEMU,
+ * docs/interop/qcow2).
+ */
 const NAME_LIMIT = 1023;
 
-/** The VMs of a store that need the image, and those of any store that run from it right now. */
+/** VMs of a store whose disks are based on the image, and VMs of any store that currently run from it. */
 export async function vmsUsing(image: string, vmstore: string): Promise<string[]> {
   const file = await real(image);
   const running = await allRunningVms(process.env);
@@ -19,7 +22,7 @@ export async function vmsUsing(image: string, vmstore: string): Promise<string[]
   return [...new Set([...(await vmsBackedBy(image, vmstore)), ...uses.flat()])].sort();
 }
 
-/** The VMs of a store of which a disk is an overlay of the image; a store that is not there has none. */
+/** VMs of a store that have an overlay of the image; none if the store does not exist. */
 async function vmsBackedBy(image: string, vmstore: string): Promise<string[]> {
   const directories = await namesIn(vmstore);
   const uses = await Promise.all(
@@ -32,7 +35,7 @@ async function vmsBackedBy(image: string, vmstore: string): Promise<string[]> {
   return uses.flat().sort();
 }
 
-/** The file that a disk is an overlay of, where that is not there any more. */
+/** Path of a disk's backing file if that file is missing. */
 export async function missingBacking(disk: string): Promise<string | undefined> {
   const backing = await backingFile(disk);
   if (backing === undefined) return undefined;
@@ -50,17 +53,17 @@ async function namesIn(directory: string): Promise<string[]> {
   return names.filter((name) => !name.startsWith('.'));
 }
 
-/** A path without links, however it was written; one that leads nowhere stays as it is. */
+/** Resolves symbolic links; a path that does not exist is returned as an absolute path. */
 async function real(path: string): Promise<string> {
   return realpath(path).catch(() => resolve(path));
 }
 
-/** Only what is not there is no user; what cannot be looked at might be one. */
+/** Only a missing file counts as unused; one that cannot be read may be a user of the image. */
 function isMissing(error: unknown): boolean {
   return ['ENOENT', 'ENOTDIR', 'EISDIR'].includes(errorCode(error) ?? '');
 }
 
-/** The absolute path of a qcow2's backing file; undefined where there is none or it is no qcow2. */
+/** Absolute path of a qcow2's backing file; undefined if it has none or is not a qcow2. */
 async function backingFile(path: string): Promise<string | undefined> {
   try {
     await using file = await open(path, 'r');

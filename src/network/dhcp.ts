@@ -3,18 +3,18 @@ import { broadcastOf, maskOf } from '../options/ipv4.ts';
 import type { Answering } from './switch.ts';
 
 /**
- * A DHCP server (RFC 2131, options of RFC 2132) for cards whose addresses are known: each gets its own, for ever, with
- * no router and no name server. It works on whole Ethernet frames and has no state.
+ * A DHCP server (RFC 2131, options of RFC 2132) for cards with known addresses: each gets a permanent lease, with no
+ * router and no name server. Works on whole Ethernet frames and has no state.
  */
 export function dhcpServer(subnet: Subnet, leases: ReadonlyMap<string, Ipv4>): Answering {
-  // nobody sends to it: a lease without an end is never renewed
+  // never used as a destination: a lease without an end is never renewed
   const server = subnet.network + 1;
   return (frame) => {
-    const asked = readRequest(frame);
-    const address = asked && leases.get(asked.mac);
-    if (asked === undefined || address === undefined) return undefined;
-    const type = answerTo(asked, address, server);
-    return type === undefined ? undefined : answerFrame(asked, type, { address, server, subnet });
+    const request = readRequest(frame);
+    const address = request && leases.get(request.mac);
+    if (request === undefined || address === undefined) return undefined;
+    const type = answerTo(request, address, server);
+    return type === undefined ? undefined : answerFrame(request, type, { address, server, subnet });
   };
 }
 
@@ -36,23 +36,23 @@ const SERVER = 54;
 const CLIENT = 61;
 const END = 255;
 
-/** The lease time that has no end, in seconds. */
+/** Infinite lease time, in seconds. */
 const FOR_EVER = 0xffff_ffff;
 
-/** Places in a frame: Ethernet, IPv4 without options, UDP, then BOOTP with its fixed fields. */
+/** Offsets in a frame: Ethernet, IPv4 without options, UDP, then BOOTP with its fixed fields. */
 const IP = 14;
 const BOOTP_SIZE = 236;
 const COOKIE = 0x6382_5363;
 const SERVER_PORT = 67;
 const CLIENT_PORT = 68;
 
-/** Messages are filled up to the least that old clients take, in bytes (RFC 951). */
+/** Minimum message size for old clients, in bytes (RFC 951). */
 const SHORTEST_MESSAGE = 300;
 
-/** What the answers come from; no card of a VM has it (config/networks.ts). */
+/** Source address of the replies; no card of a VM has it (config/networks.ts). */
 const OWN_MAC = Buffer.from('525400000001', 'hex');
 
-/** What a client asks. */
+/** A client's request. */
 interface Asked {
   readonly type: number;
   readonly mac: string;
@@ -60,7 +60,7 @@ interface Asked {
   readonly options: ReadonlyMap<number, Buffer>;
 }
 
-/** A client's message; undefined for any other frame, and for one that is broken. */
+/** Parses a client's message; undefined for other frames and malformed ones. */
 function readRequest(frame: Buffer): Asked | undefined {
   const bootp = bootpOf(frame);
   if (bootp === undefined || bootp.length < BOOTP_SIZE + 4) return undefined;
@@ -74,7 +74,7 @@ function readRequest(frame: Buffer): Asked | undefined {
   return { type: type.readUInt8(), mac, bootp, options };
 }
 
-/** What a frame carries to the port of DHCP servers, in an unbroken IPv4 packet. */
+/** Extracts the payload for the DHCP server port from a well-formed IPv4 packet. */
 function bootpOf(frame: Buffer): Buffer | undefined {
   if (frame.length < IP + 28 || frame.readUInt16BE(12) !== 0x0800) return undefined;
   const start = frame.readUInt8(IP);
@@ -104,14 +104,14 @@ function readOptions(bytes: Buffer): Map<number, Buffer> {
   return options;
 }
 
-/** The type of the answer (RFC 2131, section 4.3); undefined where the client expects none of us. */
+/** Type of the reply (RFC 2131, section 4.3); undefined if the client expects none from this server. */
 function answerTo({ type, bootp, options }: Asked, address: Ipv4, server: Ipv4): number | undefined {
   if (type === DISCOVER) return OFFER;
   if (type !== REQUEST) return undefined;
   const chosen = ipv4Option(options, SERVER);
   if (chosen !== undefined && chosen !== server) return undefined;
-  const wanted = ipv4Option(options, REQUESTED_ADDRESS) ?? bootp.readUInt32BE(12);
-  return wanted === address ? ACK : NAK;
+  const requested = ipv4Option(options, REQUESTED_ADDRESS) ?? bootp.readUInt32BE(12);
+  return requested === address ? ACK : NAK;
 }
 
 function ipv4Option(options: ReadonlyMap<number, Buffer>, code: number): Ipv4 | undefined {
@@ -128,7 +128,7 @@ interface Given {
 function answerFrame({ bootp, options }: Asked, type: number, given: Given): Buffer {
   const { address, server, subnet } = given;
   const client = options.get(CLIENT);
-  const said = [
+  const reply = [
     option(MESSAGE_TYPE, Buffer.of(type)),
     option(SERVER, ipv4(server)),
     ...(type === NAK
@@ -138,18 +138,18 @@ function answerFrame({ bootp, options }: Asked, type: number, given: Given): Buf
           option(SUBNET_MASK, ipv4(maskOf(subnet.prefix))),
           option(BROADCAST, ipv4(broadcastOf(subnet))),
         ]),
-    // a client that named itself is called by that name (RFC 6842)
+    // the client identifier is echoed (RFC 6842)
     ...(client === undefined ? [] : [option(CLIENT, client)]),
     Buffer.of(END),
   ];
   const fixed = Buffer.alloc(BOOTP_SIZE);
   fixed.set([2, 1, 6, 0]);
-  // its number, its flags, its hardware address
+  // transaction id, flags, hardware address
   bootp.copy(fixed, 4, 4, 8);
   bootp.copy(fixed, 10, 10, 12);
   bootp.copy(fixed, 28, 28, 34);
   fixed.writeUInt32BE(type === NAK ? 0 : address, 16);
-  const message = Buffer.concat([fixed, ipv4(COOKIE), ...said]);
+  const message = Buffer.concat([fixed, ipv4(COOKIE), ...reply]);
   const padding = Buffer.alloc(Math.max(0, SHORTEST_MESSAGE - message.length));
   const wantsBroadcast = type === NAK || (bootp.readUInt16BE(10) & 0x8000) !== 0;
   const mac = wantsBroadcast ? Buffer.alloc(6, 0xff) : bootp.subarray(28, 34);
@@ -167,7 +167,9 @@ function ipv4(address: Ipv4): Buffer {
   return bytes;
 }
 
-/** A UDP datagram from the server's port to the client's (RFC 768; its sum may be left out), in IPv4 (RFC 791). */
+/**
+ * Builds a UDP datagram from the server's port to the client's (RFC 768; the checksum is optional), in IPv4 (RFC 791).
+ */
 function packet(from: Ipv4, to: Ipv4, parts: readonly Buffer[]): Buffer {
   const payload = Buffer.concat(parts);
   const header = Buffer.alloc(28);
@@ -183,7 +185,7 @@ function packet(from: Ipv4, to: Ipv4, parts: readonly Buffer[]): Buffer {
   return Buffer.concat([header, payload]);
 }
 
-/** The internet checksum of an even number of bytes (RFC 1071). */
+/** Internet checksum of an even number of bytes (RFC 1071). */
 function checksum(bytes: Buffer): number {
   let sum = 0;
   for (let at = 0; at < bytes.length; at += 2) sum += bytes.readUInt16BE(at);

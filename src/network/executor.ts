@@ -5,22 +5,22 @@ import type { OpenNetwork } from '../plan/step.ts';
 import { dhcpServer } from './dhcp.ts';
 import { Switch } from './switch.ts';
 
-/** The executors of networks, and the way into those that are open. */
+/** Executors of networks, and the function that connects a machine to an open one. */
 export interface NetworkRoom {
   readonly executors: Pick<Executors, 'network.open' | 'network.close'>;
   readonly plugIn: PlugIn;
 }
 
-/** A network that is open, and the VMs whose links had to be cut. */
+/** An open network, and the VMs whose links were cut. */
 interface Open {
   readonly switch: Switch;
   readonly leases: Map<string, number>;
   readonly cut: Set<string>;
-  /** How many have opened it and not yet closed it: VMs of a project come and go. */
+  /** Number of users: VMs of a project come and go. */
   users: number;
 }
 
-/** Networks live in this process, and nowhere else: nothing listens, and nobody else can join. */
+/** Creates the networks of this process: nothing listens, and no other process can join. */
 export function networkRoom(): NetworkRoom {
   const networks = new Map<string, Open>();
   return {
@@ -38,8 +38,8 @@ export function networkRoom(): NetworkRoom {
         networks.delete(network);
         open.switch.close();
         for (const vm of open.cut) {
-          const message = `its link to the network "${network}" was cut: what came from it were no Ethernet frames`;
-          const hint = 'from then on nobody reached it there: look at its QEMU, and start it again';
+          const message = `its link to the network "${network}" was cut: it sent invalid Ethernet frames`;
+          const hint = 'it is unreachable on this network from then on: check its QEMU, and restart it';
           warn({ reason: 'machine', message, where: { kind: 'vm', vm }, hint });
         }
         return Promise.resolve(undefined);

@@ -1,12 +1,12 @@
 /**
- * How QEMU puts Ethernet frames on a stream (QEMU, net/socket.c): each after its length, four bytes, the highest first.
+ * Size of the length prefix of an Ethernet frame on QEMU's stream sockets (QEMU, net/socket.c): four bytes, big-endian.
  */
 const HEADER = 4;
 
-/** The longest frame that QEMU sends and takes (QEMU, include/net/net.h: NET_BUFSIZE), in bytes. */
+/** Maximum frame size that QEMU sends and accepts (QEMU, include/net/net.h: NET_BUFSIZE), in bytes. */
 export const LONGEST_FRAME = 4096 + 65_536;
 
-/** Shortest thing that is a frame: two addresses and a type, in bytes. */
+/** Minimum frame size, in bytes: two addresses and a type. */
 export const SHORTEST_FRAME = 14;
 
 export function framed(frame: Buffer): Buffer {
@@ -15,14 +15,14 @@ export function framed(frame: Buffer): Buffer {
   return Buffer.concat([header, frame]);
 }
 
-/** Cuts a stream into frames. */
+/** Splits a stream into frames. */
 export class FrameReader {
   #pieces: Buffer[] = [];
   #size = 0;
-  /** So many bytes are needed to go on. */
+  /** Number of bytes needed to continue. */
   #needed = HEADER;
 
-  /** The frames that are complete with these bytes; undefined when a length is beyond any that QEMU sends. */
+  /** Returns the frames completed by these bytes; undefined if a length exceeds any that QEMU sends. */
   take(bytes: Buffer): Buffer[] | undefined {
     this.#pieces.push(bytes);
     this.#size += bytes.length;

@@ -6,10 +6,10 @@ import { TransientError, type Problem } from '../problem.ts';
 import type { ScriptResult, GuestShell } from '../transfer/guest-shell.ts';
 import { quoted } from '../transfer/guest-shell.ts';
 
-/** Finds the inside of a guest that is to join its networks. */
+/** Finds a shell in the guest that joins its networks. */
 export type FindGuest = (step: JoinNetworks, context: StepContext) => Promise<GuestShell>;
 
-/** The executor by which a guest joins its networks; a second time it changes nothing. */
+/** Executor that joins a guest to its networks; idempotent. */
 export function joinExecutor(find: FindGuest): Pick<Executors, 'network.join'> {
   return {
     'network.join': async (step, context) => {
@@ -18,8 +18,8 @@ export function joinExecutor(find: FindGuest): Pick<Executors, 'network.join'> {
         patience('join'),
         () => tooSlow(step),
         async (signal) => {
-          const far = await find(step, { ...context, signal });
-          return far.run(`exec ${far.sudo} sh -c ${quoted(joinScript(step.networks))}`, signal);
+          const shell = await find(step, { ...context, signal });
+          return shell.run(`exec ${shell.sudo} sh -c ${quoted(joinScript(step.networks))}`, signal);
         },
       );
       if (answer.code !== 0) throw new TransientError(problemOf(step, answer));
@@ -28,28 +28,31 @@ export function joinExecutor(find: FindGuest): Pick<Executors, 'network.join'> {
   };
 }
 
-/** Exit codes of the script, each with what it means. */
+/** Exit codes of the script. */
 const NO_ROOT = 101;
 const NO_IP = 102;
 const NO_CARD = 103;
 const NO_ADDRESS = 104;
 const NO_HOSTS = 105;
 
-/** Lines of the guest's file of hosts between which ours stand. */
+/** Markers around our lines in the guest's hosts file. */
 const BEGIN = '# transient: begin';
 const END = '# transient: end';
 
-/** Where the script finds what it works on. */
+/** Paths that the script works on. */
 interface Places {
   readonly cards: string;
   readonly hosts: string;
-  /** How often it looks for a card, at most, with a second in between. */
+  /** Maximum number of checks for a card, one second apart. */
   readonly looks: number;
 }
 
 const IN_A_GUEST: Places = { cards: '/sys/class/net', hosts: '/etc/hosts', looks: 20 };
 
-/** Brings up each card with its address, and names the other VMs; for any POSIX shell with `ip` and `sed`. */
+/**
+ * Script that brings up each card with its address and adds the names of the other VMs; for any POSIX shell with `ip`
+ * and `sed`.
+ */
 export function joinScript(networks: readonly NetworkCard[], places: Places = IN_A_GUEST): string {
   const names = networks.flatMap(({ peers }) => peers.map(({ name, address }) => `${address} ${name}`));
   const block = [BEGIN, ...names, END].join('\n');
@@ -90,7 +93,7 @@ function tooSlow({ networks }: JoinNetworks): Problem {
   return {
     reason: 'guest',
     message: `the guest did not join ${networkNames(networks)} within ${patience('join') / 1000} s`,
-    hint: `look at its serial console (--log-dir), or try by hand: transient ssh; ${PATIENCE_VARIABLE}=3 waits three times as long`,
+    hint: `check its serial console (--log-dir), or try it manually with "transient ssh"; ${PATIENCE_VARIABLE}=3 waits three times as long`,
   };
 }
 
@@ -99,8 +102,8 @@ function networkNames(networks: readonly NetworkCard[]): string {
 }
 
 function problemOf({ ssh: { user }, networks }: JoinNetworks, { code, stderr }: ScriptResult): Problem {
-  const said = stderr.trim();
-  const details = said === '' ? {} : { details: said.split('\n') };
+  const text = stderr.trim();
+  const details = text === '' ? {} : { details: text.split('\n') };
   const problem = (message: string, hint?: string): Problem => ({
     reason: 'guest',
     message: `cannot join ${networkNames(networks)}: ${message}`,
@@ -113,17 +116,17 @@ function problemOf({ ssh: { user }, networks }: JoinNetworks, { code, stderr }: 
         'log in as root with --ssh-user, or let that user use sudo',
       );
     case NO_IP:
-      return problem('the guest has no program "ip"', 'it is in the package iproute2, or part of busybox');
+      return problem('the program "ip" is missing in the guest', 'install the package iproute2, or busybox');
     case NO_CARD:
       return problem(
-        `the guest shows no network card with the address ${said}`,
+        `the guest has no network card with the address ${text}`,
         'it needs a driver for virtio network cards',
       );
     case NO_ADDRESS:
-      return { ...problem('the card in the guest did not get its address'), ...details };
+      return { ...problem('the address could not be assigned to the card in the guest'), ...details };
     case NO_HOSTS:
       return { ...problem('the names of the other VMs could not be written to /etc/hosts'), ...details };
     default:
-      return { ...problem(`the script in the guest ended with ${code}`), ...details };
+      return { ...problem(`the script in the guest exited with ${code}`), ...details };
   }
 }

@@ -1,13 +1,13 @@
 import type { Duplex } from 'node:stream';
 import { FrameReader, SHORTEST_FRAME, framed } from './frame.ts';
 
-/** What may wait for a reader that is slow, in bytes; what comes beyond that is lost, as on a real wire. */
+/** Maximum queue for a slow reader, in bytes; the rest is dropped, as on a real wire. */
 const MOST_WAITING = 256 * 1024;
 
-/** How many addresses are remembered; a guest can make up as many as it likes. */
+/** Maximum number of learned addresses; a guest can invent as many as it likes. */
 const MOST_LEARNED = 1024;
 
-/** Answers a frame in place of the machines of the network; undefined for one that is not for it. */
+/** Answers a frame on behalf of the network; undefined if it is not addressed to it. */
 export type Answering = (frame: Buffer) => Buffer | undefined;
 
 /** A VM's end of the network. */
@@ -21,22 +21,22 @@ export class Switch {
   readonly #answer: Answering;
   readonly #onNonsense: (vm: string) => void;
   readonly #ports = new Set<Port>();
-  /** Behind which port an address was last seen; the one that was learned first is the first to be forgotten. */
+  /** Port behind which an address was last seen, oldest first, which is the first to be forgotten. */
   readonly #learned = new Map<number, Port>();
 
-  /** `onNonsense` is told of a VM whose link was cut because what came from it was no frames. */
+  /** `onNonsense` is called with a VM whose link was cut because it sent invalid frames. */
   constructor(answer: Answering, onNonsense: (vm: string) => void) {
     this.#answer = answer;
     this.#onNonsense = onNonsense;
   }
 
-  /** Joins a VM to the network, until its end of the socket is closed. */
+  /** Connects a VM to the network until its end of the socket is closed. */
   plug(vm: string, channel: Duplex): void {
     const port: Port = { vm, channel };
     const reader = new FrameReader();
     this.#ports.add(port);
     channel.on('data', (bytes: Buffer) => {
-      // what comes from a link that was cut is read, so that QEMU does not wait, and let go
+      // data from a cut link is read, so that QEMU does not block, and dropped
       if (!this.#ports.has(port)) return;
       const frames = reader.take(bytes);
       if (frames !== undefined) this.#forward(port, frames);
@@ -59,7 +59,7 @@ export class Switch {
     for (const [address, owner] of this.#learned) if (owner === port) this.#learned.delete(address);
   }
 
-  /** Frames that came together go on together: one write for each port that gets any. */
+  /** Forwards frames in batches: one write per destination port. */
   #forward(from: Port, frames: readonly Buffer[]): void {
     const outgoing = new Map<Port, Buffer[]>();
     const send = (port: Port, frame: Buffer): void => {
@@ -86,10 +86,10 @@ export class Switch {
     if (this.#learned.size > MOST_LEARNED && oldest !== undefined) this.#learned.delete(oldest);
   }
 
-  /** The port behind which the destination was seen; all others for one that is not known, or for several. */
+  /** Port behind which the destination was seen; all others for unknown and group addresses. */
   #targets(frame: Buffer, from: Port): Port[] {
-    const known = isForSeveral(frame) ? undefined : this.#learned.get(destinationOf(frame));
-    if (known !== undefined) return known === from ? [] : [known];
+    const learned = isForSeveral(frame) ? undefined : this.#learned.get(destinationOf(frame));
+    if (learned !== undefined) return learned === from ? [] : [learned];
     return [...this.#ports].filter((port) => port !== from);
   }
 }

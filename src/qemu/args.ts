@@ -1,20 +1,20 @@
 import type { ForwardSpec, MachineSpec } from '../config/vm-spec.ts';
 
-/** Descriptor of the child on which QEMU finds its control connection; those of its network cards follow. */
+/** File descriptor of QEMU's control connection; those of its network cards follow. */
 export const QMP_DESCRIPTOR = 3;
 
-/** What QEMU calls the ssh card. */
+/** QEMU id of the ssh card. */
 export const SSH_CARD = 'ssh-card';
 
-/** Name of the network behind it. */
+/** QEMU id of the network behind it. */
 export const SSH_NETWORK = 'ssh';
 
-/** One disk of the VM; always a qcow2 file. */
+/** A disk of the VM; always a qcow2 file. */
 export interface Disk {
   readonly path: string;
 }
 
-/** Everything that QEMU's command line is made from. */
+/** Input for QEMU's command line. */
 export interface QemuFacts {
   readonly name: string;
   readonly machine: MachineSpec;
@@ -23,51 +23,51 @@ export interface QemuFacts {
   /** Writes go to a temporary file that QEMU removes. */
   readonly snapshot: boolean;
   readonly network?: { readonly driver: string; readonly forwards: readonly ForwardSpec[] };
-  /** Cards in networks between VMs, by their hardware addresses. */
+  /** MAC addresses of cards in networks between VMs. */
   readonly cards?: readonly string[];
   readonly shares?: ShareFacts;
   readonly serial: SerialFacts;
-  /** What not every QEMU was built with: a device by which the guest's kernel tells of its panic, and the sandbox. */
+  /** Optional features, which not every QEMU was built with: a panic device and the sandbox. */
   readonly extras: boolean;
 }
 
-/** Shared folders that the machine has as devices. */
+/** Shared folders that are devices of the machine. */
 export interface ShareFacts {
   readonly plan9: readonly {
     readonly tag: string;
     readonly path: string;
     readonly readonly: boolean;
-    /** Modes, owners, links and devices of the guest are notes on plain files of the host. */
+    /** Modes, owners, links and devices of the guest are stored as extended attributes of plain files. */
     readonly mapped: boolean;
   }[];
-  /** Sockets of the daemons that serve them. */
+  /** Sockets of their virtiofs daemons. */
   readonly virtiofs: readonly { readonly tag: string; readonly socket: string }[];
 }
 
-/** Where the serial console goes: to our terminal with QEMU's monitor behind ^A c, or only to the log. */
+/** Destination of the serial console: our terminal, with QEMU's monitor behind ^A c, or only the log. */
 export interface SerialFacts {
   readonly log: string;
   readonly onTerminal: boolean;
-  /** A graphical display is there to show QEMU's window on. */
+  /** A graphical display is available for QEMU's window. */
   readonly display: boolean;
 }
 
-/** The arguments for QEMU; what the user says after "--" comes last and displaces ours where both say the same. */
+/** Builds QEMU's arguments; the user's own after "--" come last, and replace ours on the same subject. */
 export function qemuArguments(facts: QemuFacts): string[] {
   const { machine } = facts;
-  const own = userSays(machine.qemuArgs);
+  const userSets = subjectsSetBy(machine.qemuArgs);
   return [
     ...['-name', `guest=${escaped(facts.name)}`],
-    ...(own('accel') ? [] : ['-accel', facts.accel === 'tcg' ? 'tcg,thread=multi' : 'kvm']),
-    ...(own('cpu') || own('accel') ? [] : cpuArguments(facts)),
-    ...(own('memory') ? [] : ['-m', machine.memory]),
-    ...(own('cpus') ? [] : ['-smp', String(machine.cpus)]),
+    ...(userSets('accel') ? [] : ['-accel', facts.accel === 'tcg' ? 'tcg,thread=multi' : 'kvm']),
+    ...(userSets('cpu') || userSets('accel') ? [] : cpuArguments(facts)),
+    ...(userSets('memory') ? [] : ['-m', machine.memory]),
+    ...(userSets('cpus') ? [] : ['-smp', String(machine.cpus)]),
     ...(facts.snapshot ? ['-snapshot'] : []),
     ...diskArguments(facts),
     ...networkArguments(facts),
     ...cardArguments(facts),
     ...shareArguments(facts),
-    ...serialArguments(facts, own),
+    ...serialArguments(facts, userSets),
     ...(facts.extras && takesPanicDevice(machine) ? PANIC_DEVICE : []),
     ...(facts.extras && takesSandbox(machine) ? SANDBOX : []),
     ...['-chardev', `socket,id=qmp,fd=${QMP_DESCRIPTOR}`, '-mon', 'chardev=qmp,mode=control'],
@@ -75,7 +75,7 @@ export function qemuArguments(facts: QemuFacts): string[] {
   ];
 }
 
-/** The architecture of the guests that a QEMU program runs, by QEMU's name for it. */
+/** Guest architecture of a QEMU program, by QEMU's name. */
 export function guestArchitecture(program: string): string {
   return /qemu-system-([\w]+)$/.exec(program)?.[1] ?? 'x86_64';
 }
@@ -92,8 +92,8 @@ const SUBJECTS: Readonly<Record<Subject, RegExp>> = {
   monitor: /^-(monitor|mon|qmp|qmp-pretty)$/,
 };
 
-/** What the user's own arguments are about; QEMU takes them with one dash or two. */
-function userSays(args: readonly string[]): (subject: Subject) => boolean {
+/** Tests which subjects the user's own arguments cover; QEMU accepts one dash or two. */
+function subjectsSetBy(args: readonly string[]): (subject: Subject) => boolean {
   const flags = args.filter((argument) => argument.startsWith('-')).map((flag) => flag.replace(/^--/, '-'));
   const machineAccel = args.some((value, index) => {
     const flag = args[index - 1] ?? '';
@@ -103,13 +103,16 @@ function userSays(args: readonly string[]): (subject: Subject) => boolean {
     (subject === 'accel' && machineAccel) || flags.some((flag) => SUBJECTS[subject].test(flag));
 }
 
-/** System calls that QEMU does without (QEMU, qemu-options: -sandbox): a guest that has broken out starts no program. */
+/**
+ * Sandbox that denies system calls QEMU does not need (QEMU, qemu-options: -sandbox): a guest that escapes cannot start
+ * programs.
+ */
 export const SANDBOX = [
   '-sandbox',
   'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny',
 ];
 
-/** Arguments of the user's own by which QEMU starts programs, or changes who it is. */
+/** User arguments by which QEMU starts programs or changes its identity. */
 const STARTS_PROGRAMS =
   /^(tap|bridge)\b|(^|,)(smb|helper|script|downscript|guestfwd)=|^(exec|cmd):|^--?(sandbox|runas|chroot|daemonize|run-with)$/;
 
@@ -119,7 +122,7 @@ function takesSandbox({ qemuArgs }: MachineSpec): boolean {
 
 const PANIC_DEVICE = ['-device', 'pvpanic'];
 
-/** It is on the ISA bus of the PC machines (QEMU, docs/specs/pvpanic). */
+/** Whether the machine can have a pvpanic device, which is on the ISA bus of PC machines (QEMU, docs/specs/pvpanic). */
 function takesPanicDevice({ program, qemuArgs }: MachineSpec): boolean {
   const machines = qemuArgs.filter((_value, index) => /^--?(machine|M)$/.test(qemuArgs[index - 1] ?? ''));
   const types = machines.flatMap((value) => /^(?:type=)?([^,=]+)(?:,|$)/.exec(value)?.[1] ?? []);
@@ -130,10 +133,10 @@ function takesPanicDevice({ program, qemuArgs }: MachineSpec): boolean {
   );
 }
 
-/** Guests of today (x86-64-v2 and up) do not start on QEMU's default processor. */
+/** Processor model: current guests (x86-64-v2 and up) do not boot on QEMU's default. */
 function cpuArguments({ accel, machine }: QemuFacts): string[] {
-  const known = ['x86_64', 'i386', 'aarch64', 'arm'].includes(guestArchitecture(machine.program));
-  return known ? ['-cpu', accel === 'kvm' ? 'host' : 'max'] : [];
+  const hasMax = ['x86_64', 'i386', 'aarch64', 'arm'].includes(guestArchitecture(machine.program));
+  return hasMax ? ['-cpu', accel === 'kvm' ? 'host' : 'max'] : [];
 }
 
 function diskArguments({ machine, disks }: QemuFacts): string[] {
@@ -148,7 +151,7 @@ function diskArguments({ machine, disks }: QemuFacts): string[] {
   ];
 }
 
-/** The ssh card; port 0 lets the kernel pick, and QMP tells which. Without the boot ROM the BIOS is quicker. */
+/** The ssh card; port 0 lets the kernel choose, and QMP reports it. Without the boot ROM the BIOS is faster. */
 function networkArguments({ network }: QemuFacts): string[] {
   if (network === undefined) return [];
   const rom = hasBootRom(network.driver) ? ',romfile=' : '';
@@ -158,13 +161,13 @@ function networkArguments({ network }: QemuFacts): string[] {
   ];
 }
 
-/** Files of a 9p folder are the host user's, whatever the guest calls itself. */
+/** 9p security model in which files belong to the host user, whatever owner the guest sets. */
 const AS_THEY_ARE = 'security_model=none';
 
-/** No bit that the guest sets is one on the host: each file has this mode, less what the umask takes away. */
+/** 9p security model in which the guest's mode bits do not reach the host: each file has this mode, less the umask. */
 const AS_NOTES = 'security_model=mapped-xattr,fmode=0755,dmode=0755';
 
-/** A daemon of virtiofs reads the guest's own memory. */
+/** Arguments of shared folders; virtiofs needs guest memory that is shared with its daemon. */
 function shareArguments({ shares, machine }: QemuFacts): string[] {
   if (shares === undefined) return [];
   const memory = /\d$/.test(machine.memory) ? `${machine.memory}M` : machine.memory;
@@ -189,7 +192,7 @@ function shareArguments({ shares, machine }: QemuFacts): string[] {
   ];
 }
 
-/** Each card in a network is a socket of its own that we hold the other end of. */
+/** Each card in a network is a socket whose other end is held here. */
 function cardArguments({ cards = [] }: QemuFacts): string[] {
   return cards.flatMap((mac, index) => [
     ...['-netdev', `socket,id=network${index},fd=${QMP_DESCRIPTOR + 1 + index}`],
@@ -205,22 +208,22 @@ function hasBootRom(driver: string): boolean {
   return !/^usb-|^ne2k_isa$|-(device|ccw|nontransitional-device)$/.test(driver);
 }
 
-/** The serial console is always kept in a log, unless the user's own arguments say where it goes. */
-function serialArguments({ serial }: QemuFacts, own: (subject: Subject) => boolean): string[] {
-  if (own('serial')) return own('display') || !windowless(serial) ? [] : ['-display', 'none'];
+/** Arguments of the serial console, which is always logged, unless the user's own arguments set its destination. */
+function serialArguments({ serial }: QemuFacts, userSets: (subject: Subject) => boolean): string[] {
+  if (userSets('serial')) return userSets('display') || !windowless(serial) ? [] : ['-display', 'none'];
   const log = `logfile=${escaped(serial.log)},logappend=on`;
-  if (serial.onTerminal && (windowless(serial) || own('display'))) {
-    // signal=off: ^C is for the guest
+  if (serial.onTerminal && (windowless(serial) || userSets('display'))) {
+    // signal=off: ^C goes to the guest
     return [
-      ...(own('display') ? [] : ['-nographic']),
+      ...(userSets('display') ? [] : ['-nographic']),
       ...['-chardev', `stdio,id=console,mux=on,signal=off,${log}`, '-serial', 'chardev:console'],
-      ...(own('monitor') ? [] : ['-mon', 'chardev=console,mode=readline']),
+      ...(userSets('monitor') ? [] : ['-mon', 'chardev=console,mode=readline']),
     ];
   }
   return [
-    ...(own('display') || serial.onTerminal ? [] : ['-display', 'none']),
+    ...(userSets('display') || serial.onTerminal ? [] : ['-display', 'none']),
     ...['-chardev', `null,id=console,${log}`, '-serial', 'chardev:console'],
-    ...(own('monitor') ? [] : ['-monitor', 'none']),
+    ...(userSets('monitor') ? [] : ['-monitor', 'none']),
   ];
 }
 
@@ -228,7 +231,7 @@ function windowless({ onTerminal, display }: SerialFacts): boolean {
   return !onTerminal || !display;
 }
 
-/** A comma ends a value in QEMU's option syntax unless it is doubled. */
+/** Escapes commas, which end a value in QEMU's option syntax. */
 export function escaped(value: string): string {
   return value.replaceAll(',', ',,');
 }

@@ -4,10 +4,10 @@ import type { Machine, MachineEnd } from '../plan/executor.ts';
 import type { AttachMachine, ProcessFacts } from '../plan/step.ts';
 import { GuestWatch } from './guest-watch.ts';
 
-/** How often the machine of another process is looked at, in milliseconds. */
+/** Poll interval for the machine of another process, in milliseconds. */
 const LOOK = 200;
 
-/** A machine that another process runs, as far as it can be known here; `directory` is for what is ours of it. */
+/** A machine run by another process, with the facts available here; `directory` is for our own files about it. */
 export function attachedMachine(
   { port, qemu, loginKey, sharedLogin }: AttachMachine,
   directory: string,
@@ -18,7 +18,7 @@ export function attachedMachine(
     directory,
     loginKey,
     ...(sharedLogin === undefined ? {} : { sharedLogin }),
-    // the port and the end are its owner's to deal with
+    // its owner handles the port and the end
     closePort: () => Promise.resolve(),
     ended: endOf(qemu),
     serialTail: () => Promise.resolve({ lines: [], silence: 0 }),

@@ -29,46 +29,46 @@ import { logCut, openKeptLog, openPrivateLog } from './serial-log.ts';
 import { followSerial, serialTail } from './serial.ts';
 import { shutDown } from './shutdown.ts';
 
-/** What a machine is made of that others have. */
+/** Dependencies of a machine on other parts of the program. */
 export interface MachineParts {
-  /** Finds the disks of VMs that we hold. */
+  /** Finds the disks of locked VMs. */
   readonly disksOf: FindDisks;
-  /** Finds the sockets of what serves shared folders to a machine. */
+  /** Finds the sockets of the daemons that serve a machine's shared folders. */
   readonly socketsOf: (vm: string) => readonly string[];
-  /** Joins a machine to a network. */
+  /** Connects a machine to a network. */
   readonly plugIn: PlugIn;
-  /** Where the serial output goes that is shown all the time. */
+  /** Output for serial logs that are shown all the time. */
   readonly outputOf: OutputOf;
-  /** Tells the user of something that no step is about. */
+  /** Warns the user outside of any step. */
   readonly warn: (problem: Problem) => void;
 }
 
-/** The ports of the host by which a machine is reached. */
+/** Host ports by which a machine is reached. */
 interface Forwards {
   readonly sshPort: number | undefined;
   readonly forwards: readonly ForwardSpec[];
 }
 
-/** One machine from its boot to its stop, which also ends a boot that came only half the way. */
+/** One machine from boot to stop, which also cleans up after an incomplete boot. */
 export class BootedMachine {
   machine?: Machine;
   readonly #step: BootMachine;
   readonly #directory: string;
   readonly #parts: MachineParts;
   readonly #watch = new GuestWatch();
-  /** Ends what looks at the machine while it runs. */
+  /** Stop functions of the machine's observers. */
   readonly #observers: (() => void)[] = [];
   #qemu?: Qemu;
   #serialLog?: SerialLog;
 
-  /** `directory` is private to this machine, and removed when it stops. */
+  /** `directory` is private to this machine and removed when it stops. */
   constructor(step: BootMachine, directory: string, parts: MachineParts) {
     this.#step = step;
     this.#directory = directory;
     this.#parts = parts;
   }
 
-  /** Starts QEMU and finds out how the guest is reached; returns QEMU's end where that comes first. */
+  /** Starts QEMU and determines how to reach the guest; returns QEMU's end if that comes first. */
   async boot(context: StepContext): Promise<MachineEnd | undefined> {
     const log = await this.#openLog();
     context.note('Finished preparation. Starting virtual machine');
@@ -87,7 +87,7 @@ export class BootedMachine {
     return undefined;
   }
 
-  /** Ends QEMU and gives back what the machine had; returns how QEMU had ended before, if it had. */
+  /** Stops QEMU and releases the machine's resources; returns how QEMU had ended before, if it had. */
   async stop(ending: Ending, context: StepContext): Promise<MachineEnd | undefined> {
     this.machine?.hideSerial();
     for (const end of this.#observers) end();
@@ -129,26 +129,26 @@ export class BootedMachine {
     const { outputOf, warn } = this.#parts;
     if (showSerial === 'always') this.#observers.push(showLogs(log, outputOf(vm)));
     const stop = watchKernel(log, {
-      panicked: () => this.#watch.tell('panicked'),
+      panicked: () => this.#watch.notify('panicked'),
       reported: (bug) => warn(kernelBug(vm, bug)),
     });
     this.#observers.push(stop);
   }
 
-  /** Lets other steps, and other processes, find the machine. */
+  /** Makes the machine visible to other steps and processes. */
   async #publish(
     qemu: Qemu,
     files: readonly string[],
     log: LogPlace,
     forwards: Forwards,
-    known: Pick<Machine, 'ended' | 'isEmulated'>,
+    state: Pick<Machine, 'ended' | 'isEmulated'>,
   ): Promise<void> {
     const directory = this.#directory;
     const { sshPort } = forwards;
     const loginKey = keyFor(this.#step, files, directory);
     const facts = publicFacts(this.#step, files, this.#step.serialLog ?? log.path, { ...forwards, loginKey });
     this.machine = {
-      ...known,
+      ...state,
       pid: qemu.pid,
       sshPort,
       directory,
@@ -172,7 +172,7 @@ export class BootedMachine {
     trace('info', () => `VM ${vm}: QEMU is process ${pid}, ssh on port ${sshPort ?? 'none'}`);
   }
 
-  /** Whoever tells of an end, it is the same problem. */
+  /** Adds the VM's name to the problem; the same one is reported by everyone. */
   #withVm({ problem }: MachineEnd): MachineEnd {
     return { problem: problem && { ...problem, where: { kind: 'vm', vm: this.#step.vm } } };
   }
@@ -183,11 +183,13 @@ function kernelBug(vm: string, bug: string): Problem {
     reason: 'guest',
     message: `the guest's kernel reported "${bug}"`,
     where: { kind: 'vm', vm },
-    hint: 'its serial console has the rest: keep it with --log-dir',
+    hint: 'see its serial console, kept with --log-dir',
   };
 }
 
-/** Shows the serial output on our stdout or stderr, where it is to be seen until the guest is ready; returns what ends it. */
+/**
+ * Shows the serial output on stdout or stderr until the guest is ready, if requested; returns a function that stops it.
+ */
 function showBoot(log: LogPlace, how: BootMachine['showSerial']): () => void {
   if (how !== 'boot' && how !== 'console') return () => undefined;
   const stream = how === 'console' ? process.stdout : process.stderr;
@@ -213,17 +215,17 @@ function shown({ address, host, guest, protocol }: ForwardSpec): string {
   return `${address}:${host} → ${guest}/${protocol}`;
 }
 
-/** The files of a machine's disks: its own, or the images themselves where nothing of it is kept. */
+/** Files of a machine's disks: its own, or the images themselves if it keeps no state. */
 function filesOf({ vm, disks, images }: BootMachine, disksOf: FindDisks): readonly string[] {
   return disks === 'stored' ? disksOf(vm) : images.map(({ backend, name }) => imagePath(backend, name));
 }
 
-/** A guest that stays keeps the key that it was given, and others of us need it for its next start. */
+/** Path of the login key: a persistent guest keeps its key, which other processes need for its next start. */
 function keyFor({ disks }: BootMachine, [first = '']: readonly string[], directory: string): string {
   return disks === 'stored' ? loginKeyOf(dirname(first)) : join(directory, 'login-key');
 }
 
-/** What other processes are told of a machine. */
+/** Facts about a machine that other processes can read. */
 function publicFacts(
   { instance, vmstore, disks, images, ssh }: BootMachine,
   files: readonly string[],

@@ -1,12 +1,12 @@
 import * as z from 'zod';
 
-/** Answer of `query-rx-filter` (QEMU, qapi/net), of which only virtio-net knows anything, as far as it is read. */
+/** Response of `query-rx-filter` (QEMU, qapi/net), which only virtio-net supports; only the fields that are used. */
 const filters = z.array(z.object({ 'multicast-table': z.array(z.string()) }));
 
-/** The group of all hosts (RFC 1112), to which every IPv4 interface listens that is up. */
+/** The all-hosts group (RFC 1112), which every IPv4 interface joins when it comes up. */
 const ALL_HOSTS = '01:00:5e:00:00:01';
 
-/** Whether the guest has brought a card up. */
+/** Whether the guest has brought up a card. */
 export function isCardUp(answer: unknown): boolean | 'unknown' {
   const read = filters.safeParse(answer);
   if (!read.success) return 'unknown';

@@ -21,7 +21,7 @@ import { awaitService } from './services.ts';
 type QemuKind =
   'machine.ports' | 'machine.boot' | 'machine.attach' | 'machine.console' | 'machine.stop' | 'machine.hold';
 
-/** The machines of this process by their VMs, and the executors of the steps that boot, await and stop them. */
+/** Machines of this process by VM, and the executors that boot, await and stop them. */
 export class Machines {
   readonly executors: Pick<Executors, QemuKind> = {
     'machine.ports': (step) => this.#checkPorts(step),
@@ -71,7 +71,7 @@ export class Machines {
   }
 
   async #hold({ vm, vms }: HoldServices, { signal, note }: StepContext): Promise<undefined> {
-    if (vm === undefined) note('All services are ready; ^C ends them');
+    if (vm === undefined) note('All services are ready; press ^C to stop them');
     const ends = vms.map(async (one) => awaitService(one, this.find(one), note));
     await unlessAborted(Promise.all(ends), signal);
   }
@@ -80,19 +80,19 @@ export class Machines {
     const machine = this.#booted.get(vm);
     this.#booted.delete(vm);
     const end = await machine?.stop(ending, context);
-    // whoever waited for it has told of it already, and the same problem is told once; nobody waits for a service
+    // a waiting step has reported the problem already, and it is reported once; nobody waits for a service
     if (end?.problem) throw new TransientError(end.problem);
   }
 
   async #newDirectory(): Promise<string> {
-    // a short name: sockets lie in it, whose paths are limited
+    // a short name: the paths of its sockets are limited
     const directory = join(this.#runDirectory, String(++this.#count));
     await mkdir(directory, { mode: 0o700 });
     return directory;
   }
 }
 
-/** A machine that ended by itself: nothing is left to do for what needs it, or it failed. */
+/** Result for a machine that ended by itself: steps that need it are skipped, or it failed. */
 function afterEnd({ problem }: MachineEnd): { ended: true } {
   if (problem) throw new TransientError(problem);
   return { ended: true };

@@ -1,29 +1,29 @@
 import type { GuestFate, Machine } from '../plan/executor.ts';
 import type { QmpEvent } from './qmp.ts';
 
-/** What one guest does, as QEMU and its serial console tell of it. */
+/** Events of one guest, from QEMU and its serial console. */
 export class GuestWatch {
   readonly #listeners = new Set<(fate: GuestFate) => void>();
   #hasPanicked = false;
   #isGivenUp = false;
 
-  /** Calls back with each further fate, and at once where the guest has panicked already. */
+  /** Registers a listener for each further event; called at once if the guest has already panicked. */
   onFate(listener: (fate: GuestFate) => void): () => void {
     this.#listeners.add(listener);
     if (this.#hasPanicked) listener('panicked');
     return () => this.#listeners.delete(listener);
   }
 
-  /** The fate that an event of QEMU tells of, if any (QEMU, qapi/run-state: RESET, SHUTDOWN, GUEST_PANICKED). */
+  /** Maps a QEMU event to a guest event, if it is one (QEMU, qapi/run-state: RESET, SHUTDOWN, GUEST_PANICKED). */
   takeEvent({ event, data }: QmpEvent): void {
     const isOwn = data['guest'] === true;
-    if (event === 'GUEST_PANICKED') this.tell('panicked');
-    if (event === 'RESET' && isOwn) this.tell('rebooted');
-    if (event === 'SHUTDOWN' && isOwn) this.tell(FATE_OF_SHUTDOWN[String(data['reason'])] ?? 'powered off');
+    if (event === 'GUEST_PANICKED') this.notify('panicked');
+    if (event === 'RESET' && isOwn) this.notify('rebooted');
+    if (event === 'SHUTDOWN' && isOwn) this.notify(FATE_OF_SHUTDOWN[String(data['reason'])] ?? 'powered off');
   }
 
-  tell(fate: GuestFate): void {
-    // a kernel may reboot after its panic, which is what counts
+  notify(fate: GuestFate): void {
+    // a reboot after a panic is ignored: the panic counts
     if (this.#hasPanicked) return;
     this.#hasPanicked = fate === 'panicked';
     for (const listener of [...this.#listeners]) listener(fate);
@@ -33,7 +33,7 @@ export class GuestWatch {
     this.#isGivenUp = true;
   }
 
-  /** What others see of it by the machine. */
+  /** The part that a machine exposes. */
   get view(): Pick<Machine, 'onFate' | 'giveUp' | 'isGivenUp'> {
     return {
       onFate: (listener) => this.onFate(listener),
@@ -51,7 +51,7 @@ export class GuestWatch {
   }
 }
 
-/** QEMU ends with what would have been a reset under -no-reboot, and after a panic where it is told to. */
+/** Shutdown causes: QEMU exits on a reset with -no-reboot, and after a panic if so configured. */
 const FATE_OF_SHUTDOWN: Readonly<Record<string, GuestFate>> = {
   'guest-reset': 'rebooted',
   'guest-panic': 'panicked',

@@ -13,7 +13,10 @@ import type { Launch } from './machine.ts';
 import { forwardsOf } from './ports.ts';
 import { SNAPSHOT_VARIABLE, snapshotDirectory } from './snapshot.ts';
 
-/** How QEMU is started for a step, without the cards of its networks; `files` are its disks, `log` is its serial log. */
+/**
+ * Launch parameters of QEMU for a step, without the cards of its networks; `files` are its disks, `log` is its serial
+ * log.
+ */
 export function launchOf(
   step: BootMachine,
   files: readonly string[],
@@ -55,7 +58,7 @@ function sharesOf(shares: NonNullable<BootMachine['shares']>, sockets: readonly 
       tag: shareTag('9p', index),
       path,
       readonly,
-      // what is done as root would make setuid programs of root here
+      // served by root, a guest could create setuid programs of root here
       mapped: !readonly && isRoot(),
     })),
     virtiofs: sockets.map((socket, index) => ({ tag: shareTag('virtiofs', index), socket })),
@@ -65,16 +68,16 @@ function sharesOf(shares: NonNullable<BootMachine['shares']>, sockets: readonly 
 function snapshotFull(directory: string): Problem {
   return {
     reason: 'machine',
-    message: `the VM was ended: ${directory} is full, where what it writes is kept while it runs`,
-    hint: `send it to a directory with more room, by the variable ${SNAPSHOT_VARIABLE}`,
+    message: `the VM was ended: ${directory}, which holds its disk writes, is full`,
+    hint: `set ${SNAPSHOT_VARIABLE} to a directory with more space`,
   };
 }
 
 function storeFull(directory: string): Problem {
   return {
     reason: 'machine',
-    message: `the VM was ended: there is no space left in ${directory}, where its disks are`,
-    hint: 'make room there and start it again',
+    message: `the VM was ended: no space left in ${directory}, which holds its disks`,
+    hint: 'free some space there and start it again',
   };
 }
 
@@ -90,7 +93,7 @@ function chooseAccel({ machine, vm }: BootMachine, { warn }: StepContext): 'kvm'
   warn({
     reason: 'host',
     message: `no KVM, the VM runs in software emulation and will be slow: ${why}`,
-    hint: 'say --accel tcg to accept that without a warning',
+    hint: 'use --accel tcg to silence this warning',
   });
   return 'tcg';
 }

@@ -19,39 +19,39 @@ import { NoAnswer, openQmp } from './qmp.ts';
 import { isNewestAnswered, readForwards } from './ports.ts';
 import { serialTail } from './serial.ts';
 
-/** How long QEMU may take to end after SIGTERM before it is killed, in milliseconds. */
+/** Time between SIGTERM and SIGKILL, in milliseconds. */
 const TERMINATE_DELAY = 3000;
 
-/** How QEMU is started. */
+/** Launch parameters of QEMU. */
 export interface Launch {
   readonly program: string;
   readonly args: readonly string[];
-  /** The same for a QEMU that was built without what not every one has. */
+  /** The same without optional features, for a QEMU built without them. */
   readonly plainArgs: readonly string[];
-  /** QEMU reads and writes our terminal. */
+  /** QEMU uses our terminal. */
   readonly onTerminal: boolean;
-  /** Where `-snapshot` writes. */
+  /** Directory for the writes of `-snapshot`. */
   readonly temporary: string;
-  /** What is told when there is no room for what the guest writes. */
+  /** Error when there is no space left for the guest's writes. */
   readonly whenFull: Problem;
-  /** What takes the other end of the socket of each network card, in their order. */
+  /** Functions that take over our end of each network card's socket, in the order of the cards. */
   readonly cards: readonly ((channel: Duplex) => void)[];
-  /** Seconds to wait for the control connection, and for each answer on it. */
+  /** Timeout of the control connection and of each response, in seconds. */
   readonly qmpTimeout: number;
-  /** Hears of what the guest does. */
+  /** Receives events of the guest. */
   readonly watch: GuestWatch;
 }
 
-/** How the process of QEMU came to its end, with its own last words on stderr. */
+/** Exit of the QEMU process, with its last lines on stderr. */
 export interface QemuExit extends Exit {
   readonly message: string;
-  /** They were on the terminal already. */
+  /** The lines were shown on the terminal already. */
   readonly isShown: boolean;
-  /** Why we ended it, where the machine could not go on. */
+  /** Why the machine was ended here, if it could not continue. */
   readonly fault?: Problem;
 }
 
-/** A QEMU that runs, or has run, under our hands. */
+/** A QEMU process that runs, or has run. */
 export class Qemu {
   readonly pid: number;
   readonly exited: Promise<QemuExit>;
@@ -67,20 +67,20 @@ export class Qemu {
     void exited.then(() => (this.#over = true));
   }
 
-  /** What slirp made of the forwards that were wanted, in their order. */
+  /** The forwards that slirp established, in the order requested. */
   async forwards(wanted: readonly ForwardSpec[]): Promise<(ForwardSpec | undefined)[]> {
     return readForwards(await this.#qmp.human('info usernet'), wanted);
   }
 
   /**
-   * Asks the guest to power off and waits, then terminates QEMU. Returns how that came out: a QEMU that does not even
-   * answer is not waited for. An aborted signal ends the wait.
+   * Requests an ACPI power-down and waits, then terminates QEMU. Returns the outcome: an unresponsive QEMU is not
+   * waited for. An aborted signal ends the wait.
    */
   async powerDown(seconds: number, signal: AbortSignal): Promise<'ended' | 'too-slow' | 'no-answer'> {
     if (this.#over) return 'ended';
     const unanswered = new AbortController();
     using waiting = linked(signal, unanswered.signal);
-    // the guest's end is the answer that counts
+    // the end of the guest is the result that counts
     void this.#qmp.execute('system_powerdown').catch((error: unknown) => {
       if (error instanceof NoAnswer) unanswered.abort();
     });
@@ -92,12 +92,12 @@ export class Qemu {
     return unanswered.signal.aborted ? 'no-answer' : 'too-slow';
   }
 
-  /** Lets nobody in any more by the port that leads to ssh; connections that are there go on. */
+  /** Removes the forward to the guest's ssh port; existing connections continue. */
   async removeForward(port: number): Promise<void> {
     await this.#qmp.human(`hostfwd_remove ${SSH_NETWORK} tcp:127.0.0.1:${port}`);
   }
 
-  /** What this QEMU knows of the network to its guest, whose ssh port is reached by `port`. */
+  /** State of the guest's network as known to this QEMU; `port` is forwarded to the guest's ssh port. */
   networkBy(port: number | undefined): GuestNetwork {
     return {
       isUp: async () =>
@@ -114,14 +114,14 @@ export class Qemu {
     return this.#over;
   }
 
-  /** Ends QEMU without asking the guest: nothing that it wrote is of use to anyone. */
+  /** Quits QEMU without involving the guest: its writes are discarded. */
   async quit(): Promise<void> {
     if (this.#over) return;
     this.#child.kill('SIGKILL');
     await this.exited;
   }
 
-  /** Lets QEMU close its files, and kills it if it does not. */
+  /** Terminates QEMU so that it can close its files, and kills it if it does not exit. */
   async terminate(): Promise<void> {
     if (this.#over) return;
     trace('info', () => `terminating QEMU (process ${this.pid})`);
@@ -131,14 +131,14 @@ export class Qemu {
 
   async #endsWithin(milliseconds: number, signal?: AbortSignal): Promise<boolean> {
     using waiting = linked(...(signal ? [signal] : []));
-    const late = delay(milliseconds, false, { signal: waiting.signal }).catch(() => false);
-    const ended = await Promise.race([this.exited.then(() => true), late]);
+    const timeout = delay(milliseconds, false, { signal: waiting.signal }).catch(() => false);
+    const ended = await Promise.race([this.exited.then(() => true), timeout]);
     waiting.abort();
     return ended || this.#over;
   }
 }
 
-/** Starts QEMU and connects to it; when it ends before that, its own message is the error. */
+/** Starts QEMU and connects to it; if it exits before that, its own message is the error. */
 export async function launch(how: Launch, signal: AbortSignal): Promise<Qemu | QemuExit> {
   const started = await launchOnce(how, signal);
   if (started instanceof Qemu || !LACKS_EXTRAS.test(started.message)) return started;
@@ -152,12 +152,12 @@ async function launchOnce(how: Launch, signal: AbortSignal): Promise<Qemu | Qemu
   const child = await startChild(how.program, how.args, {
     onTerminal,
     channels: 1 + how.cards.length,
-    // off the terminal in a process group of its own, or ^C would reach it before us
+    // off the terminal, in a process group of its own, or ^C would reach it before us
     ownGroup: !onTerminal,
     environment: { TMPDIR: temporary },
   });
   const [control, ...cards] = child.channels;
-  // at once: frames that are not read now would be lost, and with them where the next one begins
+  // at once: unread frames would be lost, and with them the frame boundaries
   how.cards.forEach((plug, index) => plug(channelOf(cards[index])));
   let fault: Problem | undefined;
   const exited = watchExit(child, onTerminal).then((exit) => (fault ? { ...exit, fault } : exit));
@@ -168,7 +168,7 @@ async function launchOnce(how: Launch, signal: AbortSignal): Promise<Qemu | Qemu
     const opened = openQmp(channelOf(control), how.qmpTimeout, (event) => {
       how.watch.takeEvent(event);
       fault ??= faultOf(event, how.whenFull);
-      // QEMU has stopped the guest, which would hang for ever
+      // QEMU has paused the guest, which would hang forever
       if (fault) child.kill('SIGTERM');
     });
     const qmp = await answerOrEnd(opened, exited);
@@ -178,7 +178,7 @@ async function launchOnce(how: Launch, signal: AbortSignal): Promise<Qemu | Qemu
       return qmp;
     }
     output.runs();
-    // what the kernel prints after its panic is of use, and so is a reboot that it makes; QEMU before 6.0 cannot be told
+    // output after a panic is useful, and so is a reboot by the kernel; QEMU before 6.0 lacks the command
     void qmp.execute('set-action', { panic: 'none' }).catch(() => undefined);
     return new Qemu(child, exited, qmp);
   } catch (error) {
@@ -190,24 +190,26 @@ async function launchOnce(how: Launch, signal: AbortSignal): Promise<Qemu | Qemu
   }
 }
 
-/** What keeps a machine from going on: QEMU stops a guest whose disk cannot be written (QEMU, qapi/block-core). */
+/**
+ * Fault that keeps a machine from continuing: QEMU pauses a guest whose disk cannot be written (QEMU, qapi/block-core).
+ */
 function faultOf({ event, data }: QmpEvent, whenFull: Problem): Problem | undefined {
   if (event !== 'BLOCK_IO_ERROR' || data['action'] !== 'stop') return undefined;
   if (data['nospace'] === true) return whenFull;
   const reason = typeof data['reason'] === 'string' ? data['reason'] : 'unknown';
   return {
     reason: 'machine',
-    message: `the VM was ended: a disk of it failed: ${reason}`,
-    hint: 'look at the disk of the host on which its images and disks are: dmesg tells of faults',
+    message: `the VM was ended: one of its disks failed: ${reason}`,
+    hint: "check the host's storage for its images and disks: dmesg reports I/O errors",
   };
 }
 
 function channelOf(channel: Duplex | undefined): Duplex {
-  if (channel === undefined) throw new Error('QEMU was started without a socket that it is to have');
+  if (channel === undefined) throw new Error('QEMU was started without one of its sockets');
   return channel;
 }
 
-/** An answer of QEMU, or its end: a connection that was lost is only the messenger of that end. */
+/** Resolves with QEMU's response, or with its end: a lost connection is only a symptom of that. */
 export async function answerOrEnd<T, E>(answer: Promise<T>, ended: Promise<E>): Promise<T | E> {
   const lost = answer.catch(async (error: unknown) => {
     const end = await Promise.race([ended, delay(500, undefined, { ref: false })]);
@@ -218,15 +220,15 @@ export async function answerOrEnd<T, E>(answer: Promise<T>, ended: Promise<E>): 
 }
 
 async function watchExit(child: Child, onTerminal: boolean): Promise<QemuExit> {
-  const words = tailOf(child.stderr);
+  const stderr = tailOf(child.stderr);
   if (onTerminal) child.stderr?.on('data', (chunk: Buffer) => process.stderr.write(chunk));
   const exit = await child.exited;
-  return { ...exit, message: words.text.trim(), isShown: onTerminal };
+  return { ...exit, message: stderr.text.trim(), isShown: onTerminal };
 }
 
 /**
- * What QEMU prints when it ends at once is an answer to a person (`-version`, `-device help`) and goes to stdout;
- * what it prints while a machine runs goes to stderr, since stdout belongs to the guest's command.
+ * Routes QEMU's output: output of a QEMU that exits at once answers the user (`-version`, `-device help`) and goes to
+ * stdout; output while a machine runs goes to stderr, since stdout belongs to the guest's command.
  */
 function sortOutput({ stdout }: Child): { ended: () => void; runs: () => void } {
   let target: NodeJS.WritableStream | undefined;
@@ -242,9 +244,9 @@ function sortOutput({ stdout }: Child): { ended: () => void; runs: () => void } 
   return { ended: () => sendTo(process.stdout), runs: () => sendTo(process.stderr) };
 }
 
-const KILLED = 'somebody killed it; the kernel does for want of memory, and dmesg tells of that';
+const KILLED = 'killed by another process; check dmesg for an out-of-memory kill';
 
-/** What QEMU's end means: one with 0 did what it was asked (`-version`, a guest that powered off). */
+/** Interprets QEMU's exit: with 0 it did its job (`-version`, a guest that powered off). */
 export async function endOf(
   program: string,
   exit: QemuExit,
@@ -252,9 +254,9 @@ export async function endOf(
 ): Promise<MachineEnd> {
   if (exit.fault) return { problem: exit.fault };
   if (exit.code === 0) return { problem: undefined };
-  const how = exit.signal === undefined ? `with exit code ${exit.code ?? 'unknown'}` : `by ${exit.signal}`;
-  const said = exit.isShown ? [] : exit.message.split('\n').filter(Boolean);
-  const details = [...said, ...serialExcerpt(await serialTail(serialLog))];
+  const status = exit.signal === undefined ? `with exit code ${exit.code ?? 'unknown'}` : `by ${exit.signal}`;
+  const stderr = exit.isShown ? [] : exit.message.split('\n').filter(Boolean);
+  const details = [...stderr, ...serialExcerpt(await serialTail(serialLog))];
   const hint = exit.signal === 'SIGKILL' ? { hint: KILLED } : {};
-  return { problem: { reason: 'machine', message: `${program} ended ${how}`, details, ...hint } };
+  return { problem: { reason: 'machine', message: `${program} ended ${status}`, details, ...hint } };
 }

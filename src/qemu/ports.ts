@@ -5,15 +5,15 @@ import type { ForwardSpec } from '../config/vm-spec.ts';
 import type { BootMachine } from '../plan/step.ts';
 import { TransientError, errorCode, systemMessage } from '../problem.ts';
 
-/** What leads to the guest's ssh, as a forward. */
+/** The forward to the guest's ssh. */
 const SSH = { address: '127.0.0.1', guest: 22, protocol: 'tcp' } as const;
 
-/** All forwards of a machine's ssh card, that to the guest's ssh first. */
+/** All forwards of a machine's ssh card, the one to ssh first. */
 export function forwardsOf({ ssh, forwards }: Pick<BootMachine, 'ssh' | 'forwards'>): ForwardSpec[] {
   return ssh === undefined ? [] : [{ ...SSH, host: ssh.port ?? 0 }, ...forwards];
 }
 
-/** QEMU's own message about a port in use names neither the option nor the way out. */
+/** Checks ports before the boot: QEMU's own message about a port in use names neither the option nor a remedy. */
 export async function refuseTakenPorts(
   vm: string,
   machine: Pick<BootMachine, 'ssh' | 'forwards'>,
@@ -28,7 +28,7 @@ async function tryPort(vm: string, forward: ForwardSpec, isSsh: boolean): Promis
   try {
     await (protocol === 'tcp' ? tryTcp(address, port) : tryUdp(address, port));
   } catch (cause) {
-    const why = errorCode(cause) === 'EADDRINUSE' ? 'it is in use' : reasonOf(cause);
+    const why = errorCode(cause) === 'EADDRINUSE' ? 'it is already in use' : reasonOf(cause);
     const purpose = isSsh ? 'ssh' : `the guest's ${guest}/${protocol}`;
     throw new TransientError(
       {
@@ -36,8 +36,8 @@ async function tryPort(vm: string, forward: ForwardSpec, isSsh: boolean): Promis
         message: `cannot use port ${port} of ${address} for ${purpose}: ${why}`,
         where: { kind: 'vm', vm },
         hint: isSsh
-          ? 'choose another with --ssh-port, or leave it out: a free one is picked'
-          : `choose another port for the forward, or 0: a free one is picked`,
+          ? 'choose another with --ssh-port, or omit it to use any free port'
+          : `choose another port for the forward, or 0 for any free port`,
       },
       { cause },
     );
@@ -62,32 +62,35 @@ async function tryUdp(address: string, port: number): Promise<void> {
   await new Promise<void>((resolve) => socket.close(() => resolve()));
 }
 
-/** Header of the part of `info usernet` that is about our ssh card. */
+/** Section header of our ssh card in `info usernet`. */
 const SECTION = /^Hub -?\d+ \(ssh\):/;
 
-/** One forward there: protocol, descriptor, address and port of the host, address and port of the guest (libslirp). */
+/** A forward in that section: protocol, descriptor, host address and port, guest address and port (libslirp). */
 const ROW = /^\s*(TCP|UDP)\[HOST_FORWARD\]\s+\d+\s+(\S+)\s+(\d+)\s+\S+\s+(\d+)\b/;
 
-/** The forwards that QEMU has made of the wanted ones, in their order, with the ports that were picked. */
-export function readForwards(usernet: string, wanted: readonly ForwardSpec[]): (ForwardSpec | undefined)[] {
+/** Matches QEMU's forwards to the requested ones, in their order, with the ports that were chosen. */
+export function readForwards(
+  usernet: string,
+  requested: readonly ForwardSpec[],
+): (ForwardSpec | undefined)[] {
   const rows = rowsOf(usernet);
-  // what was asked for by number first: else a forward from any port could take it for its own
-  const inTurn = [...wanted].sort((one, other) => Number(one.host === 0) - Number(other.host === 0));
-  const made = new Map<ForwardSpec, ForwardSpec | undefined>();
+  // forwards with a fixed port first: otherwise one with any port could claim theirs
+  const inTurn = [...requested].sort((one, other) => Number(one.host === 0) - Number(other.host === 0));
+  const actual = new Map<ForwardSpec, ForwardSpec | undefined>();
   for (const forward of inTurn) {
-    const index = rows.findIndex((row) => isMadeOf(row, forward));
-    made.set(forward, index < 0 ? undefined : rows.splice(index, 1)[0]);
+    const index = rows.findIndex((row) => matches(row, forward));
+    actual.set(forward, index < 0 ? undefined : rows.splice(index, 1)[0]);
   }
-  return wanted.map((forward) => made.get(forward));
+  return requested.map((forward) => actual.get(forward));
 }
 
 /**
- * One connection from this host: its state in the words of RFC 9293, and the port of ours by which it came in. They are
- * listed from the newest to the oldest; nothing tells which client of this host is the other end.
+ * A connection from this host: its state (RFC 9293), and the host port it came in by. The newest is listed first; the
+ * client is unknown.
  */
 const CONNECTION = /^\s*TCP\[(\w+)\]\s+\d+\s+\S+\s+(\d+)\s+\S+\s+\d+\b/;
 
-/** Whether the guest has answered the newest connection by a port of ours: one that it has not is in SYN_SENT. */
+/** Whether the guest has accepted the newest connection to one of our ports; otherwise it is in SYN_SENT. */
 export function isNewestAnswered(usernet: string, port: number): boolean {
   const [newest = 'SYN_SENT'] = usernet.split(/\r?\n/).flatMap((line) => {
     const [, state = '', from] = CONNECTION.exec(line) ?? [];
@@ -108,7 +111,7 @@ function rowsOf(usernet: string): ForwardSpec[] {
   });
 }
 
-function isMadeOf(row: ForwardSpec, { address, host, guest, protocol }: ForwardSpec): boolean {
+function matches(row: ForwardSpec, { address, host, guest, protocol }: ForwardSpec): boolean {
   return (
     row.protocol === protocol &&
     row.address === address &&

@@ -5,7 +5,7 @@ import { eachLine } from '../host/lines.ts';
 import { trace } from '../host/trace.ts';
 import { TransientError } from '../problem.ts';
 
-/** The messages of QEMU's machine protocol (QEMU, docs/interop/qmp-spec), as far as we read them. */
+/** Messages of the QEMU Machine Protocol (QEMU, docs/interop/qmp-spec), with the fields that are used. */
 const message = z.union([
   z.object({ QMP: z.unknown() }).transform(() => ({ kind: 'greeting' as const })),
   z
@@ -21,30 +21,36 @@ const message = z.union([
 
 type Message = z.infer<typeof message>;
 
-/** A command that waits for its answer. */
+/** A command waiting for its response. */
 interface Pending {
   resolve: (value: unknown) => void;
   reject: (error: Error) => void;
 }
 
-/** Something that QEMU tells without being asked. */
+/** An asynchronous event of QEMU. */
 export interface QmpEvent {
   readonly event: string;
   readonly data: Readonly<Record<string, unknown>>;
 }
 
-/** QEMU's control connection, past the greeting and ready for commands. */
+/** QEMU's control connection after capability negotiation. */
 export interface Qmp {
-  /** Sends a command and returns its answer; rejects when QEMU refuses it, closes the connection, or does not answer in time. */
+  /**
+   * Sends a command and returns its response; rejects if QEMU reports an error, closes the connection, or does not
+   * respond in time.
+   */
   execute: (command: string, args?: Readonly<Record<string, unknown>>) => Promise<unknown>;
-  /** A command of the human monitor, for what has no other form; returns its text. */
+  /** Runs a command of the human monitor, for functions without a QMP command; returns its output. */
   human: (line: string) => Promise<string>;
 }
 
-/** A longer message is none of QEMU's, in bytes. */
+/** Maximum length of a message, in bytes. */
 const LONGEST = 16 * 1024 * 1024;
 
-/** Speaks QMP on a connected socket. `timeout` in seconds bounds the wait for QEMU's greeting and for each answer. */
+/**
+ * Opens a QMP session on a connected socket. `timeout`, in seconds, bounds the wait for QEMU's greeting and for each
+ * response.
+ */
 export async function openQmp(
   socket: Duplex,
   timeout: number,
@@ -63,7 +69,7 @@ export async function openQmp(
 }
 
 class Connection {
-  /** Rejects when the connection is lost before QEMU's greeting. */
+  /** Resolves with QEMU's greeting; rejects if the connection is lost before. */
   readonly greeted: Promise<void>;
   readonly #socket: Duplex;
   readonly #onEvent: (event: QmpEvent) => void;
@@ -102,14 +108,14 @@ class Connection {
     return answer;
   }
 
-  #take(said: Message | undefined): void {
-    if (said?.kind === 'greeting') this.#greet.resolve(undefined);
-    if (said?.kind === 'event') this.#onEvent(said);
-    if (said?.kind !== 'return' && said?.kind !== 'error') return;
-    const command = this.#pending.get(said.id ?? 0);
-    this.#pending.delete(said.id ?? 0);
-    if (said.kind === 'return') command?.resolve(said.value);
-    else command?.reject(refused(said.text));
+  #take(incoming: Message | undefined): void {
+    if (incoming?.kind === 'greeting') this.#greet.resolve(undefined);
+    if (incoming?.kind === 'event') this.#onEvent(incoming);
+    if (incoming?.kind !== 'return' && incoming?.kind !== 'error') return;
+    const command = this.#pending.get(incoming.id ?? 0);
+    this.#pending.delete(incoming.id ?? 0);
+    if (incoming.kind === 'return') command?.resolve(incoming.value);
+    else command?.reject(refused(incoming.text));
   }
 
   #lose(why: TransientError): void {
@@ -127,10 +133,10 @@ function read(line: string): Message | undefined {
   }
 }
 
-const LOOK = '-vv shows what it was asked and what it answered';
+const LOOK = 'use -vv to see the commands and responses';
 
 function refused(text: string): TransientError {
-  return new TransientError({ reason: 'machine', message: `QEMU refused a command: ${text}`, hint: LOOK });
+  return new TransientError({ reason: 'machine', message: `QEMU rejected a command: ${text}`, hint: LOOK });
 }
 
 function closed(): TransientError {
@@ -145,17 +151,17 @@ function endlessMessage(): TransientError {
   return new TransientError({
     reason: 'machine',
     message: `QEMU sent more than ${LONGEST / 1024 ** 2} MiB in one line on its control connection`,
-    hint: 'check that the program named by --qemu-bin-name is QEMU',
+    hint: 'check that --qemu-bin-name is a QEMU program',
   });
 }
 
-/** A QEMU that lets a command wait for longer than it may. */
+/** QEMU does not respond to a command in time. */
 export class NoAnswer extends TransientError {
   constructor(seconds: number) {
     super({
       reason: 'machine',
-      message: `QEMU did not answer on its control connection within ${seconds} s`,
-      hint: 'give it more time with --qmp-timeout',
+      message: `QEMU did not respond on its control connection within ${seconds} s`,
+      hint: 'raise the limit with --qmp-timeout',
     });
   }
 }

@@ -6,13 +6,13 @@ import type { LogPlace } from '../host/log-place.ts';
 import { placeOf } from '../host/log-place.ts';
 import type { Problem } from '../problem.ts';
 
-/** The serial log of a machine: QEMU appends to it, and we keep it from growing for ever. */
+/** Serial log of a machine: QEMU appends to it, and its size is limited here. */
 export interface SerialLog {
   readonly place: LogPlace;
   close: () => Promise<void>;
 }
 
-/** Makes the serial log of a machine in its private directory. */
+/** Creates the serial log of a machine in its private directory. */
 export async function openPrivateLog(directory: string, onCut: () => void): Promise<SerialLog> {
   const path = join(directory, 'serial.log');
   await (await open(path, 'wx', 0o600)).close();
@@ -21,8 +21,8 @@ export async function openPrivateLog(directory: string, onCut: () => void): Prom
 }
 
 /**
- * Makes a serial log that the user keeps. Everybody gets it as an open file of ours, and its older part by an open
- * directory of ours: where logs lie, a guest may be able to put a link in the place of either.
+ * Creates a serial log that the user keeps. All users get it as an open file, and its older part by an open directory:
+ * a guest may be able to put a link in the place of either.
  */
 export async function openKeptLog(path: string, onCut: () => void): Promise<SerialLog> {
   const directory = await open(dirname(path), constants.O_RDONLY | constants.O_DIRECTORY);
@@ -47,16 +47,16 @@ export async function openKeptLog(path: string, onCut: () => void): Promise<Seri
   }
 }
 
-/** A descriptor of ours as a path, also for other processes. */
+/** Path of one of our file descriptors, also for other processes. */
 function descriptorPath(descriptor: number): string {
   return `/proc/${process.pid}/fd/${descriptor}`;
 }
 
-/** The warning for a guest that says more on its serial console than is kept. */
+/** Warning for a guest whose serial output exceeds the limit. */
 export function logCut(vm: string): Problem {
   return {
     reason: 'machine',
-    message: `the serial log of VM ${vm} has passed ${LOG_LIMIT / 1e6} MB: its beginning is dropped`,
-    hint: 'its end is kept, and what came before that in a file whose name ends in .1',
+    message: `the serial log of VM ${vm} has exceeded ${LOG_LIMIT / 1e6} MB: its beginning is dropped`,
+    hint: 'the latest part is kept, and the part before it in a file with the suffix .1',
   };
 }

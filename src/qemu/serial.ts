@@ -5,20 +5,20 @@ import { openPrevious, placeOf } from '../host/log-place.ts';
 import { LogReader } from '../host/log-reader.ts';
 import type { SerialTail } from '../plan/executor.ts';
 
-/** How much of the end of a serial log is read for an error message, in bytes. */
+/** Number of bytes read from the end of a serial log for an error message. */
 const TAIL = 16 * 1024;
 
-/** How often a growing log is looked at, in milliseconds. */
+/** Poll interval for a growing log, in milliseconds. */
 const INTERVAL = 50;
 
-/** The end of a serial log, without the control sequences of a boot loader's screen. */
+/** Reads the end of a serial log, without the control sequences of a boot loader's screen. */
 export async function serialTail(log: string | LogPlace, count = 15): Promise<SerialTail> {
   const place = placeOf(log);
   try {
     await using file = await open(place.path, 'r');
     const { mtimeMs } = await file.stat();
     const end = endOf(file.fd, TAIL);
-    // a log that was cut a moment ago goes on from its older part
+    // a log that was just rotated continues from its older part
     const bytes = Buffer.concat([endOfPrevious(place, TAIL - end.length), end]);
     const lines = plainLines(bytes.toString()).slice(-count);
     return { lines, silence: Math.max(0, (Date.now() - mtimeMs) / 1000) };
@@ -37,7 +37,7 @@ function endOfPrevious(place: LogPlace, most: number): Buffer {
   }
 }
 
-/** The last bytes of an open file. */
+/** Reads the last bytes of an open file. */
 function endOf(file: number, most: number): Buffer {
   const start = Math.max(0, fstatSync(file).size - most);
   const buffer = Buffer.alloc(most);
@@ -53,14 +53,14 @@ function plainLines(text: string): string[] {
     .filter(Boolean);
 }
 
-/** Shows a growing serial log until it is told to end; the end waits for what was already written. */
+/** Follows a growing serial log until it is stopped; stopping waits for data already written. */
 export function followSerial(log: string | LogPlace, show: (bytes: Buffer) => void): () => void {
   let reader: LogReader | undefined;
   const copy = (): void => {
     try {
       reader ??= new LogReader(placeOf(log));
     } catch {
-      return; // it is not there yet
+      return; // not created yet
     }
     for (let piece = reader.read(); piece !== undefined; piece = reader.read()) show(piece);
   };

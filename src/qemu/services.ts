@@ -2,7 +2,7 @@ import type { Machine, StepContext } from '../plan/executor.ts';
 import { serialExcerpt } from '../plan/serial-excerpt.ts';
 import { TransientError } from '../problem.ts';
 
-/** Waits until a service ends by itself; one that panicked is of no use to anybody. */
+/** Waits until a service ends by itself; a service whose guest panicked has failed. */
 export async function awaitService(vm: string, machine: Machine, note: StepContext['note']): Promise<void> {
   let forget = (): void => undefined;
   const panicked = new Promise<'panicked'>((resolve) => {

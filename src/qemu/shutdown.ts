@@ -4,7 +4,7 @@ import type { Problem } from '../problem.ts';
 import type { GuestWatch } from './guest-watch.ts';
 import type { Qemu } from './machine.ts';
 
-/** Ends QEMU, in order where that makes a difference and the guest still answers. */
+/** Shuts QEMU down, cleanly if that matters and the guest still responds. */
 export async function shutDown(
   qemu: Qemu,
   watch: GuestWatch,
@@ -14,12 +14,12 @@ export async function shutDown(
 ): Promise<void> {
   if (ending.kind === 'at-once') return qemu.quit();
   if (watch.isGivenUp) {
-    if (!watch.hasPanicked && !qemu.isOver) note(`VM ${vm} does not answer; ending it at once`);
+    if (!watch.hasPanicked && !qemu.isOver) note(`VM ${vm} does not respond; terminating it`);
     return qemu.terminate();
   }
   const outcome = await qemu.powerDown(ending.timeout, signal);
   if (outcome === 'too-slow') warn(tooSlow(vm, ending.timeout));
-  if (outcome === 'no-answer') note(`VM ${vm} does not answer; it was ended at once`);
+  if (outcome === 'no-answer') note(`VM ${vm} did not respond; it was terminated`);
 }
 
 function tooSlow(vm: string, timeout: number): Problem {
@@ -27,6 +27,6 @@ function tooSlow(vm: string, timeout: number): Problem {
     reason: 'machine',
     message: `the guest did not shut down within ${timeout} s and was terminated`,
     where: { kind: 'vm', vm },
-    hint: 'give it more time with --shutdown-timeout',
+    hint: 'raise the limit with --shutdown-timeout',
   };
 }

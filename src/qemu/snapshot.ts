@@ -2,14 +2,14 @@ import { accessSync, constants, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { TransientError, systemMessage } from '../problem.ts';
 
-/** Variable that names another directory for what stateless VMs write. */
+/** Environment variable for the directory of stateless VMs' disk writes. */
 export const SNAPSHOT_VARIABLE = 'TRANSIENT_SNAPSHOT_DIR';
 
 const TMPFS_MAGIC = 0x01021994;
 
 /**
- * Where QEMU's `-snapshot` puts what a guest writes (as its TMPDIR, into a file without a name): memory, which is the
- * right place for what nobody will keep, unless the user names another.
+ * Directory for QEMU's `-snapshot` files (its TMPDIR, unlinked): on a tmpfs, since the data is discarded, unless the
+ * user chooses another.
  */
 export function snapshotDirectory(environment: NodeJS.ProcessEnv): string {
   const named = environment[SNAPSHOT_VARIABLE];
@@ -21,7 +21,7 @@ export function snapshotDirectory(environment: NodeJS.ProcessEnv): string {
     accessSync('/dev/shm', constants.W_OK);
     if (statfsSync('/dev/shm').type === TMPFS_MAGIC) return '/dev/shm';
   } catch {
-    // a host without it: the ordinary temporary directory has to do
+    // hosts without it use the ordinary temporary directory
   }
   return tmpdir();
 }
@@ -34,9 +34,9 @@ function refuseUnusable(directory: string): void {
     throw new TransientError(
       {
         reason: 'host',
-        message: `cannot write to ${directory}, which ${SNAPSHOT_VARIABLE} names: ${systemMessage(cause)}`,
+        message: `cannot write to ${directory}, set by ${SNAPSHOT_VARIABLE}: ${systemMessage(cause)}`,
         where: { kind: 'env', name: SNAPSHOT_VARIABLE },
-        hint: 'name a directory that is there and that you may write to, or unset it',
+        hint: 'set it to an existing directory that you can write to, or unset it',
       },
       { cause },
     );

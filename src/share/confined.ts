@@ -1,15 +1,18 @@
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { errorCode } from '../problem.ts';
 
-/** Opens a file only to name it (open(2), O_PATH); Node does not know its number, which is the same on all Linux. */
+/**
+ * O_PATH (open(2)): opens a file only as a reference; missing in Node's constants, and the same on all Linux
+ * architectures.
+ */
 const O_PATH = 0o10000000;
 const PLACE = O_PATH | constants.O_NOFOLLOW;
 const DIRECTORY = PLACE | constants.O_DIRECTORY;
 
-/** The longest path (Linux, `PATH_MAX`), in bytes. */
+/** Maximum path length (Linux, `PATH_MAX`), in bytes. */
 const LONGEST = 4096;
 
-/** What is wrong with a path: the word of the system. */
+/** Error of a path, with the system's error code. */
 export class NoSuchPlace extends Error {
   readonly code: string;
 
@@ -20,23 +23,23 @@ export class NoSuchPlace extends Error {
 }
 
 /**
- * A path that another process can open and that leads nowhere but to the place which was found: it names an open file
- * of ours (proc(5), `/proc/PID/fd`). Good until it is released.
+ * A path that another process can open and that cannot be redirected: it refers to an open file of ours (proc(5),
+ * `/proc/PID/fd`). Valid until released.
  */
 export interface Place {
   readonly path: Buffer;
   readonly release: () => void;
 }
 
-/** A file of a known directory that is there; `isFile` and `isDirectory` tell what it is. */
+/** An existing file in an opened directory, with its type. */
 export interface FoundPlace extends Place {
   readonly isFile: boolean;
   readonly isDirectory: boolean;
 }
 
 /**
- * The inside of one directory. Paths begin at it, whatever they begin with, and no link is followed on the way, so that
- * there is no way out, also not for whoever changes the directory meanwhile.
+ * Access confined to one directory. All paths are relative to it, and no link is followed, so that nothing leads
+ * outside, even if the directory is changed concurrently.
  */
 export class Confined {
   readonly #root: number;
@@ -52,7 +55,7 @@ export class Confined {
     this.#isOpen = false;
   }
 
-  /** The place of a name in its directory, whether there is anything by it or not. */
+  /** Place of a name in its directory, whether or not it exists. */
   entry(path: Buffer): Place {
     const names = namesOf(path);
     const [name = Buffer.from('.')] = names.splice(-1);
@@ -63,7 +66,7 @@ export class Confined {
     };
   }
 
-  /** What is at a path; a link is refused. */
+  /** Opens an existing file; rejects a link. */
   found(path: Buffer): FoundPlace {
     const names = namesOf(path);
     const [name] = names.splice(-1);
@@ -118,17 +121,17 @@ export class Confined {
   }
 }
 
-/** A path as the inside knows it: from its root on, without detours. */
+/** Normalizes a path as absolute below the root. */
 export function absolute(path: Buffer): Buffer {
   const names = namesOf(path).flatMap((name) => [Buffer.from('/'), name]);
   return names.length === 0 ? Buffer.from('/') : Buffer.concat(names);
 }
 
-/** The names of a path, in which `..` leads up to the root and no further. */
+/** Components of a path; `..` stops at the root. */
 function namesOf(path: Buffer): Buffer[] {
   if (path.length > LONGEST) throw new NoSuchPlace('ENAMETOOLONG');
   const names: Buffer[] = [];
-  // latin1 keeps every byte as one character: names need not be UTF-8
+  // latin1 preserves every byte as one character: names need not be UTF-8
   for (const name of path.toString('latin1').split('/')) {
     if (name.includes('\0')) throw new NoSuchPlace('ENOENT');
     if (name === '..') names.pop();

@@ -16,26 +16,26 @@ import { Virtiofsd, refuseAsRoot } from './virtiofsd.ts';
 
 type ShareKind = 'share.serve' | 'share.withdraw' | 'share.mount' | 'share.unmount';
 
-/** The executors of shared folders, and the sockets of those that a machine has as devices. */
+/** Executors of shared folders, and the sockets of those that are devices of a machine. */
 export interface ShareRoom {
   readonly executors: Pick<Executors, ShareKind>;
   readonly socketsOf: (vm: string) => readonly string[];
 }
 
-/** What the room needs of others. */
+/** Dependencies on other parts of the program. */
 export interface ShareNeeds {
   /** The private directory of this process. */
   readonly runDirectory: string;
   readonly find: FindMachine;
-  /** The inside of a guest; with a number on a connection for folders, which each number up has a share in. */
+  /** A shell in a guest; with a number on a connection for folders, which several consecutive numbers share. */
   readonly shell: (vm: string, ssh: SshSpec, signal: AbortSignal, number?: number) => Promise<MountShell>;
-  /** Lets no further login in to a guest. */
+  /** Closes a guest's ssh port to further logins. */
   readonly closePort: (vm: string) => Promise<void>;
-  /** Tells the user of something that no step is about. */
+  /** Warns the user outside of any step. */
   readonly warn: (problem: Problem) => void;
 }
 
-/** The folders of one VM; `shell` is missing where its guest was not reached. */
+/** Mounted folders of one VM; `shell` is undefined if its guest was not reached. */
 interface Mounted {
   readonly mounts: SshfsMount[];
   readonly folders: readonly SharedFolderSpec[];
@@ -99,21 +99,21 @@ export function shareRoom({ runDirectory, find, shell, closePort, warn }: ShareN
   ): Promise<void> => {
     if (shares.sshfs.length === 0) return;
     const server = await findSftpServer(shares.sftpServer);
-    // all of them at the same time; what one of them has to say is not to leave the others alone
+    // all at once; the failure of one must not abandon the others
     const opened = await Promise.allSettled(
       shares.sshfs.map(async (folder, index) => {
         const inside = await shell(vm, ssh, signal, index);
         const one = await SshfsMount.open(folder, inside, { server, unchanged: shares.unchanged }, signal);
         entry.mounts.push(one);
-        void one.lost.then((problem) => problem && tellOfLoss(vm, problem));
+        void one.lost.then((problem) => problem && warnOfLoss(vm, problem));
       }),
     );
     const failed = opened.find((one) => one.status === 'rejected');
     if (failed) throw failed.reason;
   };
 
-  /** The end of the machine is the end of its folders, and no news. */
-  const tellOfLoss = async (vm: string, problem: Problem): Promise<void> => {
+  /** Warns of a lost folder, unless the machine itself has ended. */
+  const warnOfLoss = async (vm: string, problem: Problem): Promise<void> => {
     if (await endsSoon(find(vm))) return;
     warn({ ...problem, where: { kind: 'vm', vm } });
   };
@@ -125,7 +125,7 @@ export function shareRoom({ runDirectory, find, shell, closePort, warn }: ShareN
     entry.mounts.forEach((one) => one.expectEnd());
     const machine = find(vm);
     try {
-      if (entry.shell && !machine.isGivenUp()) await takeAway(machine, entry.shell, entry.folders, context);
+      if (entry.shell && !machine.isGivenUp()) await unmountAll(machine, entry.shell, entry.folders, context);
       if (!machine.isGivenUp()) await Promise.all(entry.mounts.map((one) => one.settle()));
     } finally {
       await Promise.all(entry.mounts.map((one) => one.kill()));
@@ -153,7 +153,7 @@ async function refuseNoDirectory(folder: SharedFolderSpec): Promise<void> {
   throw new TransientError({
     reason: 'host',
     message: `${pairOf(folder)}: ${folder.host} is not a directory`,
-    hint: 'share the directory that it is in, or copy it in: --copy-in-before',
+    hint: 'share the directory that contains it, or copy it in with --copy-in-before',
   });
 }
 
@@ -161,8 +161,8 @@ function noSudo(user: string, folders: readonly SharedFolderSpec[]): TransientEr
   const [first] = folders;
   return new TransientError({
     reason: 'guest',
-    message: `${first ? pairOf(first) : 'a shared folder'}: user ${user} may not use sudo in the guest, which mounting takes`,
-    hint: `let ${user} use sudo there without a password, or log in as root: --ssh-user root`,
+    message: `${first ? pairOf(first) : 'a shared folder'}: user ${user} may not use sudo in the guest, which mounting requires`,
+    hint: `let ${user} use sudo there without a password, or log in as root with --ssh-user root`,
   });
 }
 
@@ -173,7 +173,7 @@ async function mountDevices({ shares }: MountShares, shell: MountShell, signal: 
       const script = deviceScript({ type, tag: shareTag(type, index), guest, readonly }, shell.sudo);
       const { code, stderr } = await shell.run(script, signal);
       if (code === NO_KERNEL_SUPPORT) throw noKernelSupport(folder, type);
-      const what = code === NO_DIRECTORY ? 'the directory cannot be made' : 'it cannot be mounted';
+      const what = code === NO_DIRECTORY ? 'cannot create the directory' : 'cannot mount it';
       const message = `${pairOf(folder)}: ${what} in the guest: ${stderr.trim()}`;
       if (code !== 0) throw new TransientError({ reason: 'guest', message });
     }
@@ -183,12 +183,12 @@ async function mountDevices({ shares }: MountShares, shell: MountShell, signal: 
 function noKernelSupport(folder: SharedFolderSpec, type: string): TransientError {
   return new TransientError({
     reason: 'guest',
-    message: `${pairOf(folder)}: the kernel of the guest knows no ${type}`,
-    hint: 'share it by sshfs: leave via out',
+    message: `${pairOf(folder)}: the guest's kernel does not support ${type}`,
+    hint: 'share it by sshfs instead: omit "via"',
   });
 }
 
-/** How long the end of a machine may come after that of what it carries, in milliseconds. */
+/** Maximum delay between the end of a connection and that of its machine, in milliseconds. */
 const GRACE = 1000;
 
 async function endsSoon({ ended }: ReturnType<FindMachine>): Promise<boolean> {
@@ -196,15 +196,15 @@ async function endsSoon({ ended }: ReturnType<FindMachine>): Promise<boolean> {
   return Promise.race([ended.then(() => true), late]);
 }
 
-/** Unmounts what is mounted; a guest that does not answer any more has lost what it did not write. */
-async function takeAway(
+/** Unmounts the folders; an unresponsive guest loses unwritten data. */
+async function unmountAll(
   machine: Machine,
   shell: MountShell,
   folders: readonly SharedFolderSpec[],
   { signal, warn }: StepContext,
 ): Promise<void> {
   using deadline = within(signal, patience('unmount'));
-  // of a guest that has ended nothing more is to be had
+  // stops waiting once the guest has ended
   void machine.ended.then(() => deadline.abort());
   const script = unmountScript(
     folders.map(({ guest }) => guest),
@@ -219,7 +219,7 @@ async function takeAway(
     warn({
       reason: 'guest',
       message: `the shared folder at ${guest} was still in use in the guest when the session ended`,
-      hint: 'what is written there from then on does not reach the host',
+      hint: 'further writes to it do not reach the host',
     });
   }
 }
@@ -229,6 +229,6 @@ function mountedTooSlowly(machine: Machine): Problem {
   return {
     reason: 'guest',
     message: `the shared folders were not mounted within ${patience('mount') / 1000} s`,
-    hint: `the guest may be overloaded or hang: look at its serial console (--log-dir); ${PATIENCE_VARIABLE}=3 waits three times as long`,
+    hint: `the guest may be overloaded or hang: check its serial console (--log-dir); ${PATIENCE_VARIABLE}=3 waits three times as long`,
   };
 }

@@ -1,24 +1,24 @@
 import type { SharedFolderSpec } from '../config/vm-spec.ts';
 import { quoted } from '../transfer/guest-shell.ts';
 
-/** What a script that mounts says on its stderr once the folder is there. */
+/** Line on a mount script's stderr once the folder is mounted. */
 export const MOUNTED = 'transient: mounted';
 
-/** Exit codes of our scripts for what the guest lacks. */
+/** Exit codes of our scripts for missing support in the guest. */
 export const NO_SSHFS = 46;
 export const NO_DIRECTORY = 47;
 
-/** Makes the directory and stands in the way of nothing that is there. */
+/** Creates the directory, if nothing exists there. */
 function directoryScript(guest: string, sudo: string): string {
   return `g=${quoted(guest)}
 [ -d "$g" ] || ${sudo} mkdir -p -- "$g" || exit ${NO_DIRECTORY}`;
 }
 
 /**
- * Mounts a folder by sshfs, whose other end are stdin and stdout of the script, and stays until it is unmounted. Without
- * a cache a file that is changed on the host is never seen as it was. The files are shown as those of the ssh user.
- * Links are passed on as they are, which newer versions refuse where they lead out of the folder, unless they are told.
- * Before version 3 the options of the cache had other names.
+ * Mounts a folder by sshfs, with the script's stdin and stdout as its connection, and runs until it is unmounted.
+ * Without a cache, changes on the host are seen at once. Files are shown as the ssh user's. Links are passed on
+ * unchanged, which newer versions reject for links leading outside unless told to. Before version 3 the cache options
+ * had other names.
  */
 export function sshfsScript({ guest, readonly, cache = 0 }: SharedFolderSpec, sudo: string): string {
   const options = ['slave', 'allow_other', ...(readonly ? ['ro'] : [])];
@@ -38,18 +38,18 @@ exec ${sudo} sshfs -o ${options.join(',')},uid=$(id -u),gid=$(id -g)$c :/ "$g"
 }
 
 /**
- * What sshfs and the kernel remember. sshfs knows the attributes of all files of a directory that was listed, but counts in
- * the whole seconds of a clock: a timeout of 1 is up to 2 seconds. The kernel asks it for each file once and not twice
- * when it keeps the answer for the time of one call; a file is read as long as the kernel takes it to be.
+ * Cache options. sshfs caches the attributes of all files in a listed directory, but counts whole seconds: a timeout of
+ * 1 lasts up to 2 seconds. The kernel asks it once per file instead of twice if it caches a response for the duration
+ * of a call; a file is read up to the size that the kernel has cached.
  */
 function cachingOptions(seconds: number): string {
-  const kept = Math.max(1, seconds - 1);
+  const timeout = Math.max(1, seconds - 1);
   return seconds === 0
     ? 'dir_cache=no,attr_timeout=0,entry_timeout=0'
-    : `dir_cache=yes,dcache_timeout=${kept},attr_timeout=0.1,entry_timeout=0.1`;
+    : `dir_cache=yes,dcache_timeout=${timeout},attr_timeout=0.1,entry_timeout=0.1`;
 }
 
-/** Says that the folder is there as soon as it is, beside what the shell becomes. */
+/** Reports the mount as soon as it exists, in the background of the program that the shell becomes. */
 function watch(condition: string): string {
   return `{
   exec <&- >&-
@@ -60,10 +60,10 @@ function watch(condition: string): string {
 } &`;
 }
 
-/** How long what still uses a folder may take to let go of it, in tries of a fifth of a second. */
+/** Number of attempts to unmount a busy folder, a fifth of a second apart. */
 const TRIES = 15;
 
-/** Has what was written reach the host, and takes folders out of the guest; one that is in use is left to its users. */
+/** Flushes writes to the host and unmounts folders; one that is in use is detached lazily and printed. */
 export function unmountScript(folders: readonly string[], sudo: string): string {
   const lines = folders.map(
     (guest) => `(

@@ -1,11 +1,11 @@
 import type { Child } from '../host/child.ts';
 import type { GuestShell } from '../transfer/guest-shell.ts';
 
-/** The inside of a running guest, where scripts can also be started that stay. */
+/** A shell in a running guest that can also start long-running scripts. */
 export interface MountShell extends Pick<GuestShell, 'sudo' | 'run'> {
-  /** Whether the user is the guest's root, or may be. */
+  /** Whether the user is root in the guest, or may become root. */
   readonly isRoot: boolean;
   readonly user: string;
-  /** Starts a script whose stdin, stdout and stderr are ours. */
+  /** Starts a script with its stdin, stdout and stderr connected here. */
   start: (script: string) => Promise<Child>;
 }

@@ -3,8 +3,8 @@ import type { PathComponent } from '../config/path-components.ts';
 import { identityOf, pathComponents } from '../config/path-components.ts';
 
 /**
- * Files of the host that a guest may read and not change, and all that leads to them. They are looked for each time: who
- * edits a file on the host often puts a new one in its place.
+ * Files of the host that a guest may read but not modify, and all directories that lead to them. Resolved on each
+ * request: editors often replace a file by a new one.
  */
 export class Protection {
   readonly #paths: readonly string[];
@@ -13,7 +13,7 @@ export class Protection {
     this.#paths = paths;
   }
 
-  /** Whether what is at a path of the gate is one of the files, by whatever name. */
+  /** Whether the file at a path of the gate is one of them, under any name. */
   coversFile(path: Buffer): boolean {
     return this.#covers(() => {
       const file = identityOf(statSync(path, { bigint: true }));
@@ -21,7 +21,7 @@ export class Protection {
     });
   }
 
-  /** Whether a name in a directory leads to one of the files, or would, were there anything by it. */
+  /** Whether a name in a directory leads to one of them, or would if it existed. */
   coversEntry(path: Buffer): boolean {
     return this.#covers(() => {
       const slash = path.lastIndexOf('/');
@@ -43,7 +43,7 @@ function fileAt(path: Buffer): string | undefined {
   try {
     return identityOf(lstatSync(path, { bigint: true }));
   } catch {
-    // there is nothing, or the name is none: the server will say so
+    // it does not exist, or the name is invalid: the server reports that
     return undefined;
   }
 }

@@ -13,32 +13,35 @@ import {
   status,
 } from './sftp-packets.ts';
 
-/** Flags of an open (draft-ietf-secsh-filexfer-02, section 6.3). */
+/** Flags of SSH_FXP_OPEN (draft-ietf-secsh-filexfer-02, section 6.3). */
 const OPEN = { read: 0x01, create: 0x08, exclusive: 0x20 };
 
-/** The greeting, and requests about handles that went through here: their bytes flow through. Any other one is looked at. */
+/**
+ * Packet types that are passed through: the greeting, and requests about handles that were checked when opened. All
+ * others are inspected.
+ */
 const PASSED: readonly number[] = [SFTP.init, SFTP.read, SFTP.write, SFTP.fstat, SFTP.readdir];
 
 /** Extended requests of OpenSSH about handles, which can be passed on (OpenSSH, PROTOCOL, section 4). */
 const ABOUT_HANDLES = ['fstatvfs@openssh.com', 'fsync@openssh.com', 'limits@openssh.com'];
 
-/** So many directories of one folder can be open in a guest at once: each is an open file of ours. */
+/** Maximum number of open directories per folder: each is an open file here. */
 const MOST_DIRECTORIES = 512;
 
-/** So many requests can wait for the server: each may hold a file of ours open. */
+/** Maximum number of pending requests: each may hold a file open here. */
 const MOST_WAITING = 1024;
 
-/** More than these are not of a guest that reads its answers; nor are answers of ours that it leaves for so long, in bytes. */
+/** Limits of unread responses, in number and in bytes of our own, that a working guest does not reach. */
 const MOST_UNANSWERED = 16_384;
 const MOST_UNREAD = 16 * 1024 * 1024;
 
-/** Requests that change something, by their types. */
+/** Types of requests that modify something. */
 const CHANGES: readonly number[] = [
   ...[SFTP.write, SFTP.setstat, SFTP.fsetstat, SFTP.remove, SFTP.mkdir],
   ...[SFTP.rmdir, SFTP.rename, SFTP.symlink],
 ];
 
-/** A request that we answer ourselves. */
+/** Rejects a request with a status of our own. */
 class Refusal extends Error {
   readonly code: number;
 
@@ -49,27 +52,30 @@ class Refusal extends Error {
 }
 
 /**
- * Stands between a guest and an SFTP server of the host, which serves whatever its user can reach: paths of the guest
- * become places within one directory before the server sees them. What is read and written flows through as it is.
+ * Filters the traffic between a guest and an SFTP server of the host, which serves everything its user can reach: paths
+ * of the guest are translated to places within one directory before the server sees them. File data is passed through.
  */
 export class SftpGate {
-  /** From the guest to the server, and back. */
+  /** Streams from the guest to the server, and back. */
   readonly requests: Transform;
   readonly answers: Transform;
   readonly #confined: Confined;
   readonly #readonly: boolean;
   readonly #protection: Protection;
-  /** What is held for requests that the server has not answered, by their ids. */
-  readonly #held = new Map<number, Pending>();
-  /** Directories that are open, by their handles. */
+  /** Resources of requests that the server has not answered, by id. */
+  readonly #pending = new Map<number, Pending>();
+  /** Open directories, by handle. */
   readonly #directories = new Map<string, Place>();
-  /** Handles of files that may be changed. One that nobody was told cannot be among them, nor one that is being closed. */
+  /**
+   * Handles of files that may be modified; excludes handles that were never reported to the guest, and those being
+   * closed.
+   */
   readonly #changeable = new Set<string>();
-  /** Our own answers, until the server has said the one in which it is. */
-  readonly #ours: Buffer[] = [];
+  /** Our own responses, until the server has finished the one it is sending. */
+  readonly #ownResponses: Buffer[] = [];
   #isWithinAnswer = false;
 
-  /** `unchanged` are files of the host that stay as they are, wherever they are. */
+  /** `unchanged` are files of the host that must not be modified, wherever they are. */
   constructor(directory: string, readonly: boolean, unchanged: readonly string[] = []) {
     this.#confined = new Confined(directory);
     this.#readonly = readonly;
@@ -94,21 +100,21 @@ export class SftpGate {
           this.#settle(piece.packet);
           push(piece.packet);
         }
-        if (!this.#isWithinAnswer) this.#ours.splice(0).forEach(push);
+        if (!this.#isWithinAnswer) this.#ownResponses.splice(0).forEach(push);
       }
     });
   }
 
-  /** Whether the server owes the guest no answer. */
+  /** Whether the server has answered all requests. */
   get isIdle(): boolean {
-    return this.#held.size === 0;
+    return this.#pending.size === 0;
   }
 
-  /** Gives back all that it has open. */
+  /** Releases everything that is open. */
   close(): void {
-    for (const { place } of this.#held.values()) place?.release();
+    for (const { place } of this.#pending.values()) place?.release();
     for (const place of this.#directories.values()) place.release();
-    this.#held.clear();
+    this.#pending.clear();
     this.#directories.clear();
     this.#confined.close();
   }
@@ -118,18 +124,18 @@ export class SftpGate {
   }
 
   #hold(id: number, pending: Pending): void {
-    // what is held must not be given back by the answer to another request
-    if (this.#held.has(id) || this.#held.size >= MOST_UNANSWERED) {
+    // a reused id would release the resources of another request
+    if (this.#pending.has(id) || this.#pending.size >= MOST_UNANSWERED) {
       pending.place?.release();
       throw new Error('requests that cannot be told apart');
     }
-    this.#held.set(id, pending);
+    this.#pending.set(id, pending);
   }
 
   #request(whole: Buffer, push: (bytes: Buffer) => void): void {
     const id = whole.readUInt32BE(5);
     try {
-      if (this.#held.size >= MOST_WAITING) throw new Refusal(STATUS.failure, 'too many requests at once');
+      if (this.#pending.size >= MOST_WAITING) throw new Refusal(STATUS.failure, 'too many requests at once');
       const translated = this.#translated(whole, id);
       if ('answer' in translated) {
         this.#answer(translated.answer);
@@ -144,13 +150,13 @@ export class SftpGate {
   }
 
   #answer(bytes: Buffer): void {
-    if (this.answers.readableLength > MOST_UNREAD || this.#ours.length > MOST_WAITING)
+    if (this.answers.readableLength > MOST_UNREAD || this.#ownResponses.length > MOST_WAITING)
       throw new Error('answers that nobody reads');
-    if (this.#isWithinAnswer) this.#ours.push(bytes);
+    if (this.#isWithinAnswer) this.#ownResponses.push(bytes);
     else this.answers.push(bytes);
   }
 
-  /** A request as the server is to see it. */
+  /** Translates a request for the server. */
   #translated(whole: Buffer, id: number): Translated | { readonly answer: Buffer } {
     const type = whole.readUInt8(4);
     if (this.#readonly && CHANGES.includes(type)) throw readOnly();
@@ -191,7 +197,7 @@ export class SftpGate {
       case SFTP.rename:
         return this.#twoEntries(fields, (places) => packet(type, id, ...places));
       case SFTP.symlink: {
-        // OpenSSH has the text of the link first, against the draft (PROTOCOL, section 4.1)
+        // OpenSSH swaps the arguments, against the draft (PROTOCOL, section 4.1)
         const text = fields.text();
         const place = this.#changing(fields.text());
         return { bytes: packet(type, id, field(text), field(place.path)), place };
@@ -217,22 +223,22 @@ export class SftpGate {
     if (this.#readonly && (flags & ~OPEN.read) !== 0) throw readOnly();
     const attributes = harmlessAttributes(fields.rest());
     const creates = (flags & OPEN.create) !== 0;
-    // a file that is made must not be there: else a link that was put there meanwhile would be followed
-    const made = (): Translated => {
+    // a new file must not exist: a link planted meanwhile would be followed
+    const creation = (): Translated => {
       const place = this.#changing(path);
       const bytes = packet(SFTP.open, id, field(place.path), flags | OPEN.exclusive, attributes);
       return { bytes, place, opensChangeable: true };
     };
-    if (creates && (flags & OPEN.exclusive) !== 0) return made();
+    if (creates && (flags & OPEN.exclusive) !== 0) return creation();
     try {
       const place = this.#confined.found(path);
       if (place.isFile) return this.#openFile(place, flags & ~OPEN.create, attributes, id);
       place.release();
     } catch (error) {
-      if (creates && error instanceof NoSuchPlace && error.code === 'ENOENT') return made();
+      if (creates && error instanceof NoSuchPlace && error.code === 'ENOENT') return creation();
       throw error;
     }
-    // a pipe would hold up the server until somebody opens its other end
+    // a FIFO would block the server until its other end is opened
     throw new Refusal(STATUS.failure, 'not a file');
   }
 
@@ -280,21 +286,21 @@ export class SftpGate {
     }
   }
 
-  /** The place of a name that is to lead to something else than now. */
+  /** Place of a name that is about to refer to something else. */
   #changing(path: Buffer): Place {
     const place = this.#confined.entry(path);
     if (this.#protection.coversEntry(place.path)) throw unchangeable(place);
     return place;
   }
 
-  /** The server has answered: what was held for the request is given back, or held on to with its handle. */
+  /** Handles a response of the server: releases the request's resources, or keeps them with the new handle. */
   #settle(answer: Buffer): void {
-    // the first packet of all has a version where the others have an id
+    // the first packet has a version in place of an id
     if (answer.readUInt8(4) === SFTP.version) return;
     const id = answer.readUInt32BE(5);
-    const pending = this.#held.get(id);
+    const pending = this.#pending.get(id);
     if (pending === undefined) return;
-    this.#held.delete(id);
+    this.#pending.delete(id);
     const { place, opensDirectory, opensChangeable, closes } = pending;
     const handle = answer.readUInt8(4) === SFTP.handle ? handleIn(answer) : undefined;
     if (opensChangeable === true && handle !== undefined) this.#changeable.add(handle);
@@ -306,14 +312,14 @@ export class SftpGate {
   }
 }
 
-/** What is held until the server has answered a request. */
+/** Resources held until the server has answered a request. */
 interface Pending {
   readonly place?: Place;
-  /** The place stays for as long as the handle that the server answers with: it names what it lists by it. */
+  /** The place is kept with the returned handle, which lists by it. */
   readonly opensDirectory?: boolean;
-  /** What the handle names may be changed by it. */
+  /** The handle may modify its file. */
   readonly opensChangeable?: boolean;
-  /** A handle that is no more once the server has answered. */
+  /** The handle that ends with the response. */
   readonly closes?: string;
 }
 
@@ -325,7 +331,7 @@ function readOnly(): Refusal {
   return new Refusal(STATUS.permissionDenied, 'the folder is shared read-only');
 }
 
-/** What is refused of a file that a guest may not change, or of what leads to it. */
+/** Rejection of a request on a protected file, or on a directory that leads to it. */
 function unchangeable(place?: Place): Refusal {
   place?.release();
   return new Refusal(STATUS.permissionDenied, 'it decides what runs on the host');
@@ -342,7 +348,7 @@ function refusalOf(error: unknown, id: number): Buffer {
   return status(id, isMissing ? STATUS.noSuchFile : STATUS.permissionDenied, error.code);
 }
 
-/** A stream through which bytes go; what `take` throws ends it. */
+/** A transform stream; an error thrown by `take` ends it. */
 function transform(take: (chunk: Buffer, push: (bytes: Buffer) => void) => void): Transform {
   const stream = new Transform({
     transform: (chunk: Buffer, _encoding, done) => {

@@ -1,4 +1,4 @@
-/** Types of packets of the SSH File Transfer Protocol, version 3 (draft-ietf-secsh-filexfer-02, section 3). */
+/** Packet types of the SSH File Transfer Protocol, version 3 (draft-ietf-secsh-filexfer-02, section 3). */
 export const SFTP = {
   init: 1,
   version: 2,
@@ -26,30 +26,30 @@ export const SFTP = {
   extended: 200,
 } as const;
 
-/** Codes of a status (section 7 of the same). */
+/** Status codes (section 7 of the same). */
 export const STATUS = { ok: 0, noSuchFile: 2, permissionDenied: 3, failure: 4, unsupported: 8 } as const;
 
-/** The longest packet that is taken from a guest, in bytes; OpenSSH's own limit (PROTOCOL, limits@openssh.com). */
+/** Maximum packet size accepted from a guest, in bytes; OpenSSH's own limit (PROTOCOL, limits@openssh.com). */
 const LONGEST = 256 * 1024;
 
-/** Bytes in front of what a packet says: its length, its type and its id. */
+/** Size of a packet's header, in bytes: length, type and id. */
 export const HEADER = 9;
 
-/** What comes of a stream of packets: whole packets where they were asked for, else bytes to be passed on. */
+/** Output of the splitter: whole packets for the wanted types, else raw bytes to pass on. */
 type Piece = { readonly packet: Buffer } | { readonly bytes: Buffer; readonly ends: boolean };
 
-/** Cuts a stream into packets. Those that nobody wants whole are passed on in pieces as they come. */
+/** Splits a stream into packets. Packets of unwanted types are passed on in pieces as they arrive. */
 export class PacketStream {
   readonly #wantsWhole: (type: number) => boolean;
   #pending: Buffer = Buffer.alloc(0);
-  /** How much of a packet that is passed on has yet to come, in bytes. */
+  /** Bytes of the current passed-on packet still to come. */
   #passing = 0;
 
   constructor(wantsWhole: (type: number) => boolean) {
     this.#wantsWhole = wantsWhole;
   }
 
-  /** Throws on what cannot be a packet. */
+  /** Throws on an invalid packet. */
   *feed(chunk: Buffer): Generator<Piece & { readonly head?: Buffer }> {
     this.#pending = this.#pending.length === 0 ? chunk : Buffer.concat([this.#pending, chunk]);
     while (this.#pending.length > 0) {
@@ -77,13 +77,13 @@ export class PacketStream {
   }
 
   #take(length: number): Buffer {
-    const taken = this.#pending.subarray(0, length);
+    const bytes = this.#pending.subarray(0, length);
     this.#pending = this.#pending.subarray(length);
-    return taken;
+    return bytes;
   }
 }
 
-/** Reads the fields of a packet one after the other; throws where there are no more. */
+/** Reads the fields of a packet in order; throws at its end. */
 export class Fields {
   readonly #packet: Buffer;
   #at: number;
@@ -117,7 +117,7 @@ export class Fields {
   }
 }
 
-/** A packet of some type about a request, made of its fields. */
+/** Builds a packet from a type, a request id and fields. */
 export function packet(type: number, id: number, ...fields: readonly (number | Buffer)[]): Buffer {
   const body = Buffer.concat([
     number(id),
@@ -127,7 +127,7 @@ export function packet(type: number, id: number, ...fields: readonly (number | B
   return Buffer.concat([head, body]);
 }
 
-/** A text as a field. */
+/** Encodes a string field. */
 export function field(text: Buffer | string): Buffer {
   const bytes = Buffer.from(text);
   return Buffer.concat([number(bytes.length), bytes]);
@@ -143,20 +143,20 @@ function number(value: number): Buffer {
   return bytes;
 }
 
-/** Bits of the flags of attributes (section 5 of the same). */
+/** Flags of attributes (section 5 of the same). */
 const ATTRIBUTE = { size: 1, owner: 2, permissions: 4, times: 8 };
 
 /**
- * Attributes as a guest may set them: no owners, which are the host's and are shown as the guest's user, and no bits
- * that lend their rights to whoever runs a file.
+ * Filters attributes that a guest sets: no owners, which belong to the host and are shown as the guest's user, and no
+ * setuid or setgid bits.
  */
 export function harmlessAttributes(bytes: Buffer): Buffer {
   const fields = new Fields(bytes, 0);
   const flags = fields.number();
-  const kept: Buffer[] = [number(flags & (ATTRIBUTE.size | ATTRIBUTE.permissions | ATTRIBUTE.times))];
-  if (flags & ATTRIBUTE.size) kept.push(number(fields.number()), number(fields.number()));
+  const parts: Buffer[] = [number(flags & (ATTRIBUTE.size | ATTRIBUTE.permissions | ATTRIBUTE.times))];
+  if (flags & ATTRIBUTE.size) parts.push(number(fields.number()), number(fields.number()));
   if (flags & ATTRIBUTE.owner) fields.skip(8);
-  if (flags & ATTRIBUTE.permissions) kept.push(number(fields.number() & 0o1777));
-  if (flags & ATTRIBUTE.times) kept.push(number(fields.number()), number(fields.number()));
-  return Buffer.concat(kept);
+  if (flags & ATTRIBUTE.permissions) parts.push(number(fields.number() & 0o1777));
+  if (flags & ATTRIBUTE.times) parts.push(number(fields.number()), number(fields.number()));
+  return Buffer.concat(parts);
 }

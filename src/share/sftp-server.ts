@@ -1,6 +1,6 @@
 import { findProgram, hasProgram } from '../host/program.ts';
 
-/** Where distributions put OpenSSH's SFTP server, which is not meant to be typed: Debian, Fedora, Arch, Alpine, SUSE. */
+/** Paths of OpenSSH's SFTP server, which is not on PATH: Debian, Fedora, Arch, Alpine, SUSE. */
 const PLACES = [
   '/usr/lib/openssh',
   '/usr/libexec/openssh',
@@ -10,12 +10,12 @@ const PLACES = [
   '/usr/lib/misc',
 ];
 
-/** The path of the host's SFTP server by the name that the user gives it. */
+/** Finds the host's SFTP server by the name that the user gives. */
 export async function findSftpServer(name: string): Promise<string> {
   const candidates = name.includes('/') ? [] : PLACES.map((directory) => `${directory}/${name}`);
   for (const candidate of candidates) if (await hasProgram(candidate)) return candidate;
   return findProgram(
     name,
-    'shared folders need it: it is in the package openssh-sftp-server (Debian), openssh-server (Fedora) or openssh (Arch)',
+    'shared folders need it: install the package openssh-sftp-server (Debian), openssh-server (Fedora) or openssh (Arch)',
   );
 }

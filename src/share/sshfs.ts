@@ -12,20 +12,20 @@ import { MOUNTED, NO_DIRECTORY, NO_SSHFS, sshfsScript } from './guest-scripts.ts
 import { SftpGate } from './sftp-gate.ts';
 import type { MountShell } from './mount-shell.ts';
 
-/** What came to an end while a folder was mounted, and why. */
+/** Which side ended while a folder was mounted, and its exit. */
 interface Ending {
   readonly who: 'guest' | 'server';
   readonly exit: Exit;
   readonly words: readonly string[];
 }
 
-/** Time between two looks whether a folder has come to its end, in milliseconds. */
+/** Poll interval for the end of a mount, in milliseconds. */
 const INTERVAL = 50;
 
-/** A folder in a guest: its sshfs, and at the other end of an ssh channel an SFTP server of the host. */
+/** A folder mounted in a guest by sshfs, served by an SFTP server on the host over an ssh channel. */
 export class SshfsMount {
   readonly folder: SharedFolderSpec;
-  /** What is to be told of a folder that is gone although nobody took it away. */
+  /** Resolves with the problem if the mount disappears unexpectedly. */
   readonly lost: Promise<Problem | undefined>;
   readonly #guest: Child;
   readonly #server: Child;
@@ -46,7 +46,7 @@ export class SshfsMount {
     this.lost = first.then((ending) => (this.#isWanted ? lossOf(folder, ending) : undefined));
   }
 
-  /** Mounts a folder, and returns once it is there. */
+  /** Mounts a folder; resolves once it is mounted. */
   static async open(
     folder: SharedFolderSpec,
     shell: MountShell,
@@ -56,22 +56,22 @@ export class SshfsMount {
     const gate = new SftpGate(folder.host, folder.readonly, unchanged);
     const options = ['-e', ...(folder.readonly ? ['-R'] : [])];
     const served = await startChild(server, options, { fed: true, ownGroup: true });
-    // at once: what it says before anybody listens is lost
-    const wordsOfServer = wordsOf(served);
+    // attached at once: earlier output would be lost
+    const serverOutput = watchOutput(served);
     const guest = await shell.start(sshfsScript(folder, shell.sudo)).catch((error: unknown) => {
       served.kill('SIGKILL');
       gate.close();
       throw error;
     });
-    const said = { guest: wordsOf(guest), server: wordsOfServer };
+    const stderr = { guest: watchOutput(guest), server: serverOutput };
     joinStreams(guest, served, gate);
     const first = firstEnd(
-      guest.exited.then((exit): Ending => ({ who: 'guest', exit, words: said.guest.lines })),
-      served.exited.then((exit): Ending => ({ who: 'server', exit, words: said.server.lines })),
+      guest.exited.then((exit): Ending => ({ who: 'guest', exit, words: stderr.guest.lines })),
+      served.exited.then((exit): Ending => ({ who: 'server', exit, words: stderr.server.lines })),
     );
     const mount = new SshfsMount(folder, guest, served, gate, first);
     try {
-      const ending = await unlessAborted(Promise.race([said.guest.mounted, first]), signal);
+      const ending = await unlessAborted(Promise.race([stderr.guest.mounted, first]), signal);
       if (ending) throw refusalOf(folder, ending);
       return mount;
     } catch (error) {
@@ -80,12 +80,14 @@ export class SshfsMount {
     }
   }
 
-  /** What happens from now on is meant to. */
+  /** Marks the end of the mount as expected. */
   expectEnd(): void {
     this.#isWanted = false;
   }
 
-  /** Waits until all that the guest wrote is on the host; it has been unmounted, or is still used by somebody there. */
+  /**
+   * Waits until all writes of the guest have reached the host, after the unmount or while the folder is still in use.
+   */
   async settle(): Promise<void> {
     const ended = this.#guest.exited.then(() => true);
     const tries = patience('folder-end') / INTERVAL;
@@ -107,13 +109,13 @@ export class SshfsMount {
   }
 }
 
-/** What ended of its own; a server that ends in order does so because the guest has left. */
+/** Returns the side that ended first; a server that exits normally does so because the guest has left. */
 async function firstEnd(guest: Promise<Ending>, server: Promise<Ending>): Promise<Ending> {
   const first = await Promise.race([guest, server]);
   return first.who === 'server' && first.exit.code === 0 ? guest : first;
 }
 
-/** Both directions; an end on one side is passed on to the other, and how it came is told by the children. */
+/** Connects both directions; the end of one side is passed on to the other, and the children's exits tell the cause. */
 function joinStreams(guest: Child, server: Child, gate: SftpGate): void {
   if (!guest.stdout || !guest.stdin || !server.stdout || !server.stdin)
     throw new Error('a folder was shared without its streams');
@@ -121,25 +123,25 @@ function joinStreams(guest: Child, server: Child, gate: SftpGate): void {
   void pipeline(server.stdout, gate.answers, guest.stdin).catch(() => guest.kill('SIGTERM'));
 }
 
-/** More lines than these of what a program says are not kept. */
+/** Maximum number of output lines kept of a program. */
 const MOST_LINES = 10;
 const MOST_CHARACTERS = 1000;
 
-interface Words {
+interface ProgramOutput {
   readonly lines: string[];
-  /** Comes when the program says that the folder is there. */
+  /** Resolves when the program reports the mount. */
   readonly mounted: Promise<undefined>;
 }
 
-function wordsOf({ stderr }: Child): Words {
+function watchOutput({ stderr }: Child): ProgramOutput {
   const lines: string[] = [];
   const mounted = new Promise<undefined>((resolve) => {
-    let begun = '';
+    let partial = '';
     stderr?.on('data', (chunk: Buffer) => {
       const [first = '', ...more] = chunk.toString().split('\n');
-      const all = [begun + first, ...more];
-      // a line is as long as its writer likes, and this one is not ours
-      begun = (all.pop() ?? '').slice(0, MOST_CHARACTERS);
+      const all = [partial + first, ...more];
+      // lines from the guest may be of any length
+      partial = (all.pop() ?? '').slice(0, MOST_CHARACTERS);
       for (const line of all) {
         if (line === MOUNTED) resolve(undefined);
         else if (line.trim() !== '') lines.splice(MOST_LINES - 1, 1, line.slice(0, MOST_CHARACTERS));
@@ -149,7 +151,7 @@ function wordsOf({ stderr }: Child): Words {
   return { lines, mounted };
 }
 
-/** A shared folder as people name it. */
+/** Name of a shared folder in messages. */
 export function pairOf({ host, guest }: SharedFolderSpec): string {
   return `shared folder ${host}:${guest}`;
 }
@@ -157,30 +159,30 @@ export function pairOf({ host, guest }: SharedFolderSpec): string {
 function refusalOf(folder: SharedFolderSpec, { who, exit, words }: Ending): TransientError {
   const of = pairOf(folder);
   if (who === 'server') {
-    const message = `${of}: the SFTP server of the host ended before it was mounted (${howOf(exit)})`;
+    const message = `${of}: the SFTP server on the host ended before the folder was mounted (${howOf(exit)})`;
     return new TransientError({ reason: 'host', message, details: words });
   }
   if (exit.code === NO_SSHFS) {
     return new TransientError({
       reason: 'guest',
-      message: `${of}: there is no sshfs in the guest`,
-      hint: 'install it there: it is in the package sshfs (Debian, Arch, Alpine) or fuse-sshfs (Fedora)',
+      message: `${of}: sshfs is not installed in the guest`,
+      hint: 'install the package sshfs (Debian, Arch, Alpine) or fuse-sshfs (Fedora) there',
     });
   }
   const what =
-    exit.code === NO_DIRECTORY ? 'the directory cannot be made in the guest' : 'sshfs failed in the guest';
+    exit.code === NO_DIRECTORY ? 'cannot create the directory in the guest' : 'sshfs failed in the guest';
   const [first = howOf(exit), ...details] = words;
   return new TransientError({ reason: 'guest', message: `${of}: ${what}: ${first}`, details });
 }
 
 function lossOf(folder: SharedFolderSpec, { who, exit, words }: Ending): Problem | undefined {
-  // somebody in the guest has unmounted it
+  // it was unmounted in the guest
   if (who === 'guest' && exit.code === 0) return undefined;
-  const what = who === 'guest' ? 'its connection to the guest' : 'the SFTP server of the host';
+  const what = who === 'guest' ? 'its connection to the guest' : 'the SFTP server on the host';
   return {
     reason: who === 'guest' ? 'guest' : 'host',
     message: `${pairOf(folder)} is gone: ${what} ended (${howOf(exit)})`,
-    hint: 'what the guest writes there from now on stays in the guest',
+    hint: 'further writes to it stay in the guest',
     ...(words.length > 0 ? { details: words } : {}),
   };
 }

@@ -14,35 +14,35 @@ import type { StagedCopy } from './staged-copy.ts';
 import { openStagedCopy } from './staged-copy.ts';
 import { rsyncIn, rsyncOut } from './rsync.ts';
 import type { Owner, Source } from './tar.ts';
-import { SAYS_FULL, packed, unpackInto } from './tar.ts';
+import { DISK_FULL, packed, unpackInto } from './tar.ts';
 
 type Context = Pick<StepContext, 'signal' | 'progress'>;
 
-/** `runDirectory` is the private directory of this process, which names what a copy leaves when we are killed. */
+/** `runDirectory` is the private directory of this process; it records what a killed copy leaves behind. */
 type ContextOut = Context & Pick<StepContext, 'note'> & { readonly runDirectory: string };
 
-/** Copies a file or directory of the host into a guest, as `cp -a` would but for the owner. */
+/** Copies a file or directory of the host into a guest, like `cp -a` except for the owner. */
 export async function copyIn(
   { host, guest, rsync }: CopySpec,
-  far: GuestShell,
+  shell: GuestShell,
   { signal, progress }: Context,
 ): Promise<void> {
   const source = await sourceOn(host);
   const name = basename(source.path);
   if (rsync) {
-    const { owner, target } = await placeFor(guest, name, far, signal);
-    return rsyncIn(source, target, owner, far, signal);
+    const { owner, target } = await placeFor(guest, name, shell, signal);
+    return rsyncIn(source, target, owner, shell, signal);
   }
   let target: string | undefined;
-  const send = async (said: string): Promise<AsyncIterable<Buffer>> => {
-    const place = placeIn(said);
+  const send = async (text: string): Promise<AsyncIterable<Buffer>> => {
+    const place = placeIn(text);
     target = place.target;
-    return counted(await packed(source, place.owner, far.gnuTar, signal), progress);
+    return counted(await packed(source, place.owner, shell.gnuTar, signal), progress);
   };
-  const answer = await far.send(receiveScript(guest, name, source.isDirectory, far), send, signal);
+  const answer = await shell.send(receiveScript(guest, name, source.isDirectory, shell), send, signal);
   if (answer.code === 0) return;
   if (target === undefined) throw refused(`cannot write to ${guest} in the guest`, answer);
-  throw SAYS_FULL.test(answer.stderr)
+  throw DISK_FULL.test(answer.stderr)
     ? noSpace(target)
     : refused(`cannot write ${target} in the guest`, answer);
 }
@@ -51,58 +51,58 @@ function noSpace(target: string): TransientError {
   return new TransientError({
     reason: 'guest',
     message: `cannot write ${target} in the guest: no space left on its disk`,
-    hint: 'copy less, or give the VM an image with a larger disk',
+    hint: 'copy less, or use an image with a larger disk',
   });
 }
 
 /** Copies a file or directory of a guest to the host. */
-export async function copyOut(copy: CopySpec, far: GuestShell, context: ContextOut): Promise<void> {
+export async function copyOut(copy: CopySpec, shell: GuestShell, context: ContextOut): Promise<void> {
   const { host, guest } = copy;
-  const looked = await far.run(lookScript(guest, far), context.signal);
-  if (looked.code !== 0) throw missing(guest, looked);
-  const kind = looked.stdout.trim();
+  const lookup = await shell.run(lookScript(guest, shell), context.signal);
+  if (lookup.code !== 0) throw missing(guest, lookup);
+  const kind = lookup.stdout.trim();
   if (kind === 'special') throw isSpecial(guest);
-  const landing = await openStagedCopy(host, guest, context.runDirectory);
+  const staged = await openStagedCopy(host, guest, context.runDirectory);
   try {
-    await land(copy, kind === 'yes', landing, far, context);
+    await land(copy, kind === 'yes', staged, shell, context);
   } catch (error) {
-    // what went wrong first is what is told
-    await landing.remove().catch(() => undefined);
+    // the first error is the one to report
+    await staged.remove().catch(() => undefined);
     throw error;
   }
-  await landing.remove();
+  await staged.remove();
 }
 
 async function land(
   { guest, rsync }: CopySpec,
   isDirectory: boolean,
-  landing: StagedCopy,
-  far: GuestShell,
+  staged: StagedCopy,
+  shell: GuestShell,
   { signal, progress, note }: ContextOut,
 ): Promise<void> {
-  const space = await copySpace(landing.directory);
+  const space = await copySpace(staged.directory);
   await space.guard(signal, async (guarded) => {
-    if (rsync) await rsyncOut(guest, isDirectory, landing, far, guarded);
-    else await receive(guest, landing, space, far, { signal: guarded, progress });
+    if (rsync) await rsyncOut(guest, isDirectory, staged, shell, guarded);
+    else await receive(guest, staged, space, shell, { signal: guarded, progress });
   });
-  const outward = await landing.commit(signal);
-  if (outward > 0) note(outwardLinks(outward, landing.target));
+  const outward = await staged.commit(signal);
+  if (outward > 0) note(outwardLinks(outward, staged.target));
 }
 
 async function receive(
   guest: string,
-  landing: StagedCopy,
+  staged: StagedCopy,
   space: Space,
-  far: GuestShell,
+  shell: GuestShell,
   { signal, progress }: Context,
 ): Promise<void> {
-  using drawing = linked(signal);
-  const flow = far.receive(packScript(guest, far), drawing.signal);
+  using reading = linked(signal);
+  const flow = shell.receive(packScript(guest, shell), reading.signal);
   const bytes = counted(flow.bytes, progress, (size) => space.claim(size));
-  await unpackInto(landing, bytes, signal).catch(async (error: unknown) => {
+  await unpackInto(staged, bytes, signal).catch(async (error: unknown) => {
     const complaint = error instanceof NoSpace ? undefined : await complaintOf(flow, guest);
-    // nobody reads what the guest still sends
-    drawing.abort();
+    // stops the sender: nobody reads the rest
+    reading.abort();
     throw complaint ?? error;
   });
   const answer = await flow.answer;
@@ -111,11 +111,11 @@ async function receive(
 
 function outwardLinks(count: number, target: string): string {
   return count === 1
-    ? `1 of the copied links leads out of ${target}`
-    : `${count} of the copied links lead out of ${target}`;
+    ? `1 of the copied links points outside ${target}`
+    : `${count} of the copied links point outside ${target}`;
 }
 
-/** Where the guest had something to complain of, that is why there was nothing to unpack. */
+/** Returns the guest's own error, if any: it explains why the archive could not be unpacked. */
 async function complaintOf({ answer }: ScriptOutput, guest: string): Promise<TransientError | undefined> {
   const answered = await Promise.race([
     answer.catch(() => undefined),
@@ -137,23 +137,23 @@ async function sourceOn(host: string): Promise<Source> {
 async function placeFor(
   destination: string,
   name: string,
-  far: GuestShell,
+  shell: GuestShell,
   signal: AbortSignal,
 ): Promise<Place> {
-  const answer = await far.run(placeScript(destination, name, far), signal);
+  const answer = await shell.run(placeScript(destination, name, shell), signal);
   if (answer.code !== 0) throw refused(`cannot write to ${destination} in the guest`, answer);
   return placeIn(answer.stdout);
 }
 
-/** Where in the guest a copy comes to lie, and whose it is there. */
+/** Destination of a copy in the guest, and its owner there. */
 interface Place {
   readonly owner: Owner;
   readonly target: string;
 }
 
-/** What our script says of a place. */
-function placeIn(said: string): Place {
-  const [owner = '', , ...target] = said.split('\n');
+/** Parses the output of {@link placeScript}. */
+function placeIn(text: string): Place {
+  const [owner = '', , ...target] = text.split('\n');
   const [uid = 0, gid = 0] = owner.split(':').map(Number);
   return { owner: { uid, gid }, target: target.join('\n') };
 }
@@ -175,14 +175,14 @@ async function* counted(
 function isSpecial(guest: string): TransientError {
   return new TransientError({
     reason: 'guest',
-    message: `cannot copy ${guest} of the guest: it is neither a file nor a directory nor a link`,
-    hint: 'devices, pipes and sockets are not copied; what a program reads from one, it can write to a file',
+    message: `cannot copy ${guest} from the guest: it is not a file, directory or symbolic link`,
+    hint: 'devices, pipes and sockets cannot be copied; write their data to a file in the guest first',
   });
 }
 
 function missing(guest: string, answer: ScriptResult): TransientError {
   if (answer.code !== MISSING) return refused(`cannot read ${guest} in the guest`, answer);
-  const message = `cannot copy ${guest} of the guest: No such file or directory`;
+  const message = `cannot copy ${guest} from the guest: No such file or directory`;
   return new TransientError({ reason: 'guest', message });
 }
 
@@ -190,7 +190,7 @@ function refused(what: string, { stderr }: ScriptResult): TransientError {
   const lines = stderr
     .split('\n')
     .filter((line) => line !== '' && !/Exiting with failure status|^tar: \.$/.test(line));
-  const [first = 'it did not say why', ...details] = lines.map((line) => line.replace(/^\/proc\/real\//, ''));
+  const [first = 'no reason given', ...details] = lines.map((line) => line.replace(/^\/proc\/real\//, ''));
   return new TransientError({
     reason: 'guest',
     message: `${what}: ${first}`,

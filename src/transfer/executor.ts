@@ -5,10 +5,12 @@ import { TransientError } from '../problem.ts';
 import { copyIn, copyOut } from './copy.ts';
 import type { GuestShell } from './guest-shell.ts';
 
-/** Finds the inside of a guest that a copy goes to or comes from. */
+/** Finds a shell in the guest that a copy goes to or comes from. */
 export type FindShell = (step: CopyIn | CopyOut, context: StepContext) => Promise<GuestShell>;
 
-/** The executors of copies, wherever their other end is. `runDirectory` is the private directory of this process. */
+/**
+ * Executors of copies to and from running and stopped guests. `runDirectory` is the private directory of this process.
+ */
 export function copyExecutors(
   runDirectory: string,
   find: FindShell,
@@ -19,13 +21,13 @@ export function copyExecutors(
     copy: typeof copyOut,
   ): Promise<undefined> => {
     const { timeout } = step;
-    using late = within(context.signal, timeout === undefined ? undefined : timeout * 1000);
-    const { signal } = late;
+    using deadline = within(context.signal, timeout === undefined ? undefined : timeout * 1000);
+    const { signal } = deadline;
     try {
       const { progress, note } = context;
       await copy(step, await find(step, { ...context, signal }), { signal, progress, note, runDirectory });
     } catch (error) {
-      throw late.expired ? tooSlow(step) : named(step, error);
+      throw deadline.expired ? tooSlow(step) : named(step, error);
     }
     return undefined;
   };
@@ -39,11 +41,11 @@ function tooSlow(step: CopyIn | CopyOut): TransientError {
   return new TransientError({
     reason: 'guest',
     message: `${pairOf(step)} took longer than ${step.timeout} s`,
-    hint: 'give it more time with --copy-timeout',
+    hint: 'raise the limit with --copy-timeout',
   });
 }
 
-/** An error with the pair that it is about. */
+/** Prefixes an error with the copied pair. */
 function named(step: CopyIn | CopyOut, error: unknown): unknown {
   if (!(error instanceof TransientError)) return error;
   const { message } = error.problem;

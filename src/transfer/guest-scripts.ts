@@ -2,12 +2,13 @@ import { posix } from 'node:path';
 import type { GuestShell } from './guest-shell.ts';
 import { quoted } from './guest-shell.ts';
 
-/** Exit code of our scripts where what is asked for is not there. */
+/** Exit code of our scripts for a path that does not exist. */
 export const MISSING = 44;
 
 /**
- * Says where the guest's tar lies if that is GNU's, and nothing otherwise. It must be called by that path: the shell of a
- * busybox that prefers its own programs (Debian's busybox-static) takes the bare name for its own tar, and `sudo` does not.
+ * Prints the path of the guest's tar if it is GNU tar, and nothing otherwise. It must be called by that path: the shell
+ * of a busybox that prefers its own applets (Debian's busybox-static) takes the bare name for its own tar, and `sudo`
+ * does not.
  */
 export const GNU_TAR_SCRIPT = `(
 IFS=: ; set -f
@@ -19,12 +20,12 @@ done
 )`;
 
 /**
- * Finds out where in the guest something with a name is to lie, and makes the directories above it. Says, in lines: the
- * owner of the nearest directory that was there (`UID:GID`), whether the place is a directory already (`yes`), and the
- * place itself.
+ * Determines the destination of a copy in the guest and creates its parent directories. Prints lines: the owner of the
+ * nearest existing directory (`UID:GID`), whether the destination is already a directory (`yes`), and the destination
+ * itself.
  */
 export function placeScript(destination: string, name: string, { sudo }: GuestShell): string {
-  // sudo passes on what it finds on its stdin, which is for whoever comes after
+  // sudo consumes its stdin, which belongs to the commands that follow
   return `
 {
 d=${quoted(destination)} n=${quoted(name)}
@@ -45,30 +46,30 @@ printf '%s\\n%s\\n%s' "$o" "$i" "$t"
 }
 
 /**
- * The same, ended by a NUL; then unpacks there what comes on stdin: a directory, packed as what is in it, or something
- * else under its own name.
+ * The same script with its output terminated by a NUL; it then unpacks its stdin at the destination: a directory by its
+ * content, anything else under its own name.
  */
 export function receiveScript(
   destination: string,
   name: string,
   isDirectory: boolean,
-  far: GuestShell,
+  shell: GuestShell,
 ): string {
-  const unpack = isDirectory ? unpackDirectory(far) : unpackFile(far);
-  return `${placeScript(destination, name, far)}printf '\\0'\n${unpack}`;
+  const unpack = isDirectory ? unpackDirectory(shell) : unpackFile(shell);
+  return `${placeScript(destination, name, shell)}printf '\\0'\n${unpack}`;
 }
 
-/** GNU tar takes a backslash in a name for the beginning of an escape. */
+/** GNU tar interprets a backslash in a name as an escape. */
 function plain(gnuTar: boolean): string {
   return gnuTar ? '--no-unquote' : '';
 }
 
-/** Nothing but tar may read the archive. */
+/** Only tar may read the archive. */
 function unpackDirectory({ sudo, tar, gnuTar }: GuestShell): string {
   return `${sudo} mkdir -p -- "$t" <&- && exec ${sudo} ${tar} -x -p ${plain(gnuTar)} -f - -C "$t"`;
 }
 
-/** By its own name beside its place, before it gets the name that it is to have. */
+/** Unpacks under the original name beside the destination before renaming. */
 function unpackFile({ sudo, tar, gnuTar }: GuestShell): string {
   return `
 if [ "\${t##*/}" = "$n" ]; then exec ${sudo} ${tar} -x -p ${plain(gnuTar)} -f - -C "$p"; fi
@@ -90,7 +91,10 @@ exec ${sudo} ${tar} -c ${plain(gnuTar)} ${form} -f - -C ${quoted(posix.dirname(p
 `;
 }
 
-/** Says whether there is anything at a path, and whether it is a directory (`yes`) or what nobody can copy (`special`). */
+/**
+ * Fails with {@link MISSING} if nothing exists at a path; else prints whether it is a directory (`yes`), a file or link
+ * (`no`), or something that cannot be copied (`special`).
+ */
 export function lookScript(path: string, { sudo }: GuestShell): string {
   return `
 s=${quoted(path)}

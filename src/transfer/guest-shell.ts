@@ -1,51 +1,51 @@
 import type { Duplex, Readable } from 'node:stream';
 
-/** What came of a script on the far side. */
+/** Result of a script in the guest. */
 export interface ScriptResult {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** Bytes that a script on the far side writes, and what came of it once all of them were read. */
+/** Bytes that a script in the guest writes, and its result once all of them were read. */
 export interface ScriptOutput {
   readonly bytes: AsyncIterable<Buffer>;
   readonly answer: Promise<ScriptResult>;
 }
 
-/** What a script gets to read for what it has said. */
-export type Reply = (said: string) => Promise<AsyncIterable<Buffer>>;
+/** Produces the stdin of a script from its first output. */
+export type Reply = (output: string) => Promise<AsyncIterable<Buffer>>;
 
 /**
- * The inside of a guest, as copies see it: a POSIX shell that runs scripts one after the other, in a running guest over
- * ssh or on the disks of a stopped one in the builder.
+ * A POSIX shell in a guest that runs scripts one after the other: in a running guest over ssh, or on the disks of a
+ * stopped one in the builder VM.
  */
 export interface GuestShell {
-  /** Put before a command that needs the guest's root; empty where that is who we are, or cannot be. */
+  /** Prefix for commands that need root in the guest; empty if the user is root or may not use sudo. */
   readonly sudo: string;
-  /** Its tar, as words of a shell. */
+  /** Command of the guest's tar, as shell words. */
   readonly tar: string;
-  /** Whether that is GNU's: busybox's refuses holes. */
+  /** Whether that is GNU tar; busybox's does not support sparse files. */
   readonly gnuTar: boolean;
-  /** Runs a script and returns what it says. */
+  /** Runs a script and returns its result. */
   run: (script: string, signal: AbortSignal) => Promise<ScriptResult>;
-  /** Runs a script that says something, ended by a NUL, and then reads what is answered to that. */
+  /** Runs a script that prints something, ended by a NUL, and then reads the reply to it from stdin. */
   send: (script: string, reply: Reply, signal: AbortSignal) => Promise<ScriptResult>;
-  /** Runs a script that writes bytes. */
+  /** Runs a script that writes bytes to stdout. */
   receive: (script: string, signal: AbortSignal) => ScriptOutput;
-  /** Runs a script whose stdin and stdout are the other end of a socket. */
+  /** Runs a script with the other end of a socket as its stdin and stdout. */
   connect: (script: string, socket: Duplex, signal: AbortSignal) => Promise<ScriptResult>;
 }
 
-/** A word for a POSIX shell, whatever is in it. */
+/** Quotes a word for a POSIX shell. */
 export function quoted(word: string): string {
   return `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
-/** More than this is no place in a guest: it is for us to keep until its end comes, in bytes. */
-const MOST_SAID = 64 * 1024;
+/** Maximum size of text before the NUL, in bytes: a path in a guest is shorter, and the text is buffered. */
+const MAX_TEXT = 64 * 1024;
 
-/** What comes on a stream up to the first NUL; undefined where it ends, or says too much, without one. */
+/** Reads a stream up to the first NUL; undefined if the stream ends, or the limit is exceeded, without one. */
 export async function untilNul(stream: Readable): Promise<string | undefined> {
   const chunks: Buffer[] = [];
   let size = 0;
@@ -55,12 +55,12 @@ export async function untilNul(stream: Readable): Promise<string | undefined> {
       chunks.push(end < 0 ? chunk : chunk.subarray(0, end));
       size += chunk.length;
       if (end >= 0) finish(Buffer.concat(chunks).toString());
-      else if (size > MOST_SAID) finish(undefined);
+      else if (size > MAX_TEXT) finish(undefined);
     };
-    const finish = (said: string | undefined): void => {
-      // what follows is for nobody
+    const finish = (text: string | undefined): void => {
+      // the rest is discarded
       stream.off('data', take).resume();
-      resolve(said);
+      resolve(text);
     };
     stream.on('data', take).resume();
     stream.once('close', () => resolve(undefined));
@@ -68,7 +68,7 @@ export async function untilNul(stream: Readable): Promise<string | undefined> {
   });
 }
 
-/** A script as the last words of a request, as `printf %b` reads it: all on one line. */
+/** Escapes a script for `printf %b`, on a single line. */
 export function printfEscaped(script: string): string {
   return script.trim().replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
 }

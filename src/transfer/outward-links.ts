@@ -1,18 +1,18 @@
 import type { TreeLinks } from './sanitizer.ts';
 
-/** So many links are followed on one way, as the kernel does. */
+/** Maximum number of links followed in one path, as in the kernel. */
 const MOST_FOLLOWED = 40;
 
-/** How many of the links of a tree lead out of it, directly or by way of others. */
+/** Counts the links of a tree that lead outside, directly or through other links. */
 export function countOutwardLinks(links: TreeLinks): number {
-  return [...links.keys()].filter((way) => leadsOut(way, links)).length;
+  return [...links.keys()].filter((path) => leadsOut(path, links)).length;
 }
 
-/** What stands at the root of a tree, with the name that it has there, is the whole of it. */
-function leadsOut(way: string, links: TreeLinks): boolean {
-  if (way === '') return true;
-  const position = way.split('/');
-  // from the end on, the last part of the way is the next one
+/** A file at the root of the tree, with its name there, is the entire copy. */
+function leadsOut(path: string, links: TreeLinks): boolean {
+  if (path === '') return true;
+  const position = path.split('/');
+  // in reverse order: the last element is the next component
   const parts = [position.pop() ?? ''];
   let followed = 0;
   for (let part = parts.pop(); part !== undefined; part = parts.pop()) {

@@ -13,13 +13,13 @@ import { isStagingName } from '../host/staging.ts';
 import { TransientError, errorCode } from '../problem.ts';
 import type { Turns } from './turns.ts';
 
-/** A name in a directory that is held, whatever lies there; no link leads from it to anywhere else. */
+/** A name in an open directory, whether or not it exists; no link can redirect it elsewhere. */
 export interface Place {
   readonly directory: HeldDirectory;
   readonly name: Buffer;
 }
 
-/** What its owner needs of a directory to move what is in it. */
+/** Permission bits that the owner needs to move the entries of a directory. */
 const OPEN = 0o700;
 
 export function isAnything(place: Place): boolean {
@@ -34,7 +34,10 @@ function pathOf({ directory, name }: Place): Buffer {
   return directory.entry(name);
 }
 
-/** Moves something as `cp -a` would copy it: directories are joined, anything else is replaced. `shown` is the new place. */
+/**
+ * Moves a tree with the semantics of `cp -a`: directories are merged, anything else is replaced. `shown` is the new
+ * path.
+ */
 export async function moveTree(from: Place, to: Place, shown: string, turns: Turns): Promise<void> {
   await turns.take();
   if (!isDirectory(from)) {
@@ -57,7 +60,7 @@ function replaceFile(from: Place, to: Place, shown: string): void {
 
 async function moveDirectory(from: Place, directory: HeldDirectory, to: Place): Promise<void> {
   unless('ENOENT', () => unlinkSync(pathOf(to)));
-  // its own `..` changes, for which it must be writable
+  // the rename changes its `..` entry, for which it must be writable
   await whileOpen(directory, () => {
     renameSync(pathOf(from), pathOf(to));
     return Promise.resolve();
@@ -90,12 +93,12 @@ function namesIn(directory: HeldDirectory): Buffer[] {
 function directoryInTheWay(shown: string): TransientError {
   return new TransientError({
     reason: 'host',
-    message: `${shown} is a directory on the host, and a file is to be put there`,
-    hint: 'remove it, or name another place on the host',
+    message: `${shown} is a directory on the host and cannot be replaced by a file`,
+    hint: 'remove it, or choose another destination on the host',
   });
 }
 
-/** Does some work while a directory has all rights of its owner; it has those of before when the work is over. */
+/** Runs an operation while a directory has all permissions for its owner, and restores the mode afterwards. */
 async function whileOpen(directory: HeldDirectory, work: () => Promise<void>): Promise<void> {
   const mode = statSync(directory.path).mode & 0o7777;
   const isOpened = (mode & OPEN) !== OPEN && opened(directory, mode);
@@ -106,7 +109,9 @@ async function whileOpen(directory: HeldDirectory, work: () => Promise<void>): P
   }
 }
 
-/** Whether that could be done: of a directory that is not ours, the work finds out. */
+/**
+ * Returns whether the mode could be changed; for a directory of another user the operation itself reports the error.
+ */
 function opened(directory: HeldDirectory, mode: number): boolean {
   try {
     chmodSync(directory.path, mode | OPEN);
@@ -125,8 +130,8 @@ function unless(code: string, work: () => void): void {
 }
 
 /**
- * Gives the files of a tree a second name below another place, in directories like theirs: without its links, so that
- * there is no way out for a program that follows them. What cannot be read or linked is left out.
+ * Hard-links the files of a tree into an identical tree of directories at another place, without its symbolic links, so
+ * that a program that follows links cannot leave it. Entries that cannot be read or linked are skipped.
  */
 export async function mirrorFiles(from: Place, to: Place, turns: Turns): Promise<void> {
   await turns.take();
@@ -142,7 +147,7 @@ export async function mirrorFiles(from: Place, to: Place, turns: Turns): Promise
     await mirrorFiles({ directory: source, name }, { directory: target, name }, turns);
 }
 
-/** The mirror itself may lie among them, in its stage. */
+/** The mirror itself may be among them, in the staging directory. */
 function readableNamesIn(directory: HeldDirectory): Buffer[] {
   try {
     return namesIn(directory).filter((name) => !isStagingName(name.toString('latin1')));
@@ -154,9 +159,9 @@ function readableNamesIn(directory: HeldDirectory): Buffer[] {
 function linkFile(from: Place, to: Place): void {
   try {
     linkSync(pathOf(from), pathOf(to));
-    // a link, or what was put there a moment ago
+    // a symbolic link, or something that was put there a moment ago
     if (!lstatSync(pathOf(to)).isFile()) unlinkSync(pathOf(to));
   } catch {
-    // not linked, so that it is sent as a whole
+    // not linked, so it is sent in full
   }
 }

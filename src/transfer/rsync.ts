@@ -10,102 +10,103 @@ import type { StagedCopy } from './staged-copy.ts';
 import { nameIn } from './staged-copy.ts';
 import type { Owner, Source } from './tar.ts';
 
-/** What rsync is to keep: all that `cp -a` would, hard links and holes too. */
+/** Attributes that rsync preserves: the same as `cp -a`, including hard links, and holes. */
 const KEEPING = ['-aHS', '--numeric-ids'];
 
-/** What it has to say besides errors nobody reads, and so it would wait for ever. */
+/** Suppresses output other than errors: nobody reads it, so rsync would block forever. */
 const SILENTLY = '--quiet';
 
-/** The descriptor on which rsync's remote shell finds its way to the far side. */
-const WAY = 3;
+/** File descriptor by which rsync's remote shell reaches the guest. */
+const SOCKET_DESCRIPTOR = 3;
 
 /**
- * What rsync takes for its remote shell: it says which command rsync wants there in a first line, and then passes bytes
- * on in both directions, until the far side ends: rsync waits for that. Its first argument is the host, which there is
- * only one of.
+ * The remote shell for rsync: it sends the command that rsync wants to run as a first line, and then passes bytes on in
+ * both directions until the guest's side ends, since rsync waits for that. Its first argument is the host, of which
+ * there is only one.
  */
 const REMOTE_SHELL = `#!/bin/sh
 shift
-printf '%s\\n' "$*" >&${WAY}
+printf '%s\\n' "$*" >&${SOCKET_DESCRIPTOR}
 exec 4<&0
-cat <&4 >&${WAY} &
-cat <&${WAY}
+cat <&4 >&${SOCKET_DESCRIPTOR} &
+cat <&${SOCKET_DESCRIPTOR}
 kill $!
 `;
 
-/** Brings a place in the guest to what a source on the host is; what is the same there is not sent. */
+/** Synchronizes a path in the guest with a source on the host; unchanged data is not sent. */
 export async function rsyncIn(
   source: Source,
   target: string,
   { uid, gid }: Owner,
-  far: GuestShell,
+  shell: GuestShell,
   signal: AbortSignal,
 ): Promise<void> {
   const from = source.isDirectory ? `${source.path}/` : source.path;
   const to = source.isDirectory ? `far:${target}/` : `far:${target}`;
-  await runRsync([`--chown=${uid}:${gid}`, '--', from, to], far, signal);
+  await runRsync([`--chown=${uid}:${gid}`, '--', from, to], shell, signal);
 }
 
 /**
- * What is copied out is ours, also where we are root and could give it away. The list of files comes before the files
- * (`--no-inc-recursive`): older versions of rsync let a guest out of the directory by a link in a later part of the list.
+ * Copied-out files belong to the user, also as root, who could give them away. The complete file list is sent first
+ * (`--no-inc-recursive`): older versions of rsync let a guest escape from the directory by a link in a later part of
+ * the list.
  */
 const RECEIVING = ['--no-owner', '--no-group', '--no-D', '--chmod=ug-s,go-w', '--no-inc-recursive'];
 
 /**
- * Receives a file or directory of the guest; what is the same in the mirror of what lies at its target is not sent. The
+ * Receives a file or directory of the guest; files that are identical in the mirror of the target are not sent. The
  * target itself is no place for a program that follows links.
  */
 export async function rsyncOut(
   guest: string,
   isDirectory: boolean,
-  landing: Pick<StagedCopy, 'stage' | 'mirror'>,
-  far: GuestShell,
+  staged: Pick<StagedCopy, 'stage' | 'mirror'>,
+  shell: GuestShell,
   signal: AbortSignal,
 ): Promise<void> {
   const name = nameIn(guest);
-  const mirror = join(await landing.mirror(signal), isDirectory ? name : '');
-  const to = join(landing.stage, name);
-  const way = isDirectory ? [`far:${guest.replace(/\/*$/, '/')}`, `${to}/`] : [`far:${guest}`, to];
-  await runRsync([...RECEIVING, `--link-dest=${mirror}`, '--', ...way], far, signal);
+  const mirror = join(await staged.mirror(signal), isDirectory ? name : '');
+  const to = join(staged.stage, name);
+  const paths = isDirectory ? [`far:${guest.replace(/\/*$/, '/')}`, `${to}/`] : [`far:${guest}`, to];
+  await runRsync([...RECEIVING, `--link-dest=${mirror}`, '--', ...paths], shell, signal);
 }
 
-async function runRsync(args: readonly string[], far: GuestShell, signal: AbortSignal): Promise<void> {
+async function runRsync(args: readonly string[], shell: GuestShell, signal: AbortSignal): Promise<void> {
   await findProgram('rsync');
-  const there = await far.run('command -v rsync', signal);
-  if (there.code !== 0) throw noRsync();
+  const probe = await shell.run('command -v rsync', signal);
+  if (probe.code !== 0) throw noRsync();
   const directory = await mkdtemp(join(tmpdir(), 'transient-rsync-'));
   try {
-    const shell = join(directory, 'shell');
-    await writeFile(shell, REMOTE_SHELL, { mode: 0o700 });
-    const path = `${far.sudo} rsync`.trim();
-    // what rsync sends of paths goes over the wire and not through a shell
+    const remoteShell = join(directory, 'shell');
+    await writeFile(remoteShell, REMOTE_SHELL, { mode: 0o700 });
+    const path = `${shell.sudo} rsync`.trim();
+    // rsync sends paths over the wire and not through a shell
     const all = [
       ...KEEPING,
       SILENTLY,
       '--protect-args',
       '--blocking-io',
       '-e',
-      shell,
+      remoteShell,
       `--rsync-path=${path}`,
       ...args,
     ];
     const child = await startChild('rsync', all, { channels: 1, signal });
-    const [way] = child.channels;
-    if (way === undefined) throw new Error('rsync was started without its way to the guest');
-    way.on('error', () => undefined);
-    // execa lets go by what nobody reads at once; rsync speaks first, and the way to the guest takes a while to open
-    way.pause();
-    const said = tailOf(child.stderr);
-    // how the far side ends is what rsync itself tells of
-    const joined = far
-      .connect('IFS= read -r command && exec sh -c "exec $command"', way, signal)
+    const [socket] = child.channels;
+    if (socket === undefined) throw new Error('rsync was started without its socket to the guest');
+    socket.on('error', () => undefined);
+    // execa discards output without a reader; rsync writes first, and the connection to the guest takes a while to open
+    socket.pause();
+    const stderr = tailOf(child.stderr);
+    // rsync itself reports how the other side ended
+    const joined = shell
+      .connect('IFS= read -r command && exec sh -c "exec $command"', socket, signal)
       .catch(() => undefined);
     const { code } = await child.exited;
-    way.destroy();
+    socket.destroy();
     await joined;
     signal.throwIfAborted();
-    if (code !== 0) throw failed(said.text);
+    if (code !== 0) throw failed(stderr.text);
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
@@ -114,13 +115,13 @@ async function runRsync(args: readonly string[], far: GuestShell, signal: AbortS
 function noRsync(): TransientError {
   return new TransientError({
     reason: 'missing-program',
-    message: 'there is no rsync in the guest, or in the builder VM',
+    message: 'rsync is not installed in the guest or the builder VM',
     hint: 'install it there, or copy without --rsync',
   });
 }
 
 function failed(stderr: string): TransientError {
-  const [first = 'it did not say why', ...details] = stderr.split('\n').filter(Boolean);
+  const [first = 'no reason given', ...details] = stderr.split('\n').filter(Boolean);
   return new TransientError({
     reason: 'guest',
     message: `rsync failed: ${first}`,

@@ -3,13 +3,13 @@ import { chmodSync, lstatSync, readdirSync, readlinkSync, unlinkSync } from 'nod
 import type { Place } from './place.ts';
 import type { Turns } from './turns.ts';
 
-/** Rights that nothing from a guest has on the host: to change it for others than its owner, and to act as its owner. */
+/** Permission bits removed from files of a guest: write access for others, setuid and setgid. */
 const REFUSED = 0o6022;
 
-/** What its owner needs of a directory to look into it and take something out. */
+/** Permission bits that the owner needs to list a directory and remove entries. */
 const OPEN = 0o700;
 
-/** Where the links of a tree lead to, by their paths in it; all of them bytes, each as one character (latin1). */
+/** Targets of the links of a tree, by their paths in it; both are bytes, each as one latin1 character. */
 export type TreeLinks = ReadonlyMap<string, string>;
 
 interface Walk {
@@ -18,33 +18,38 @@ interface Walk {
 }
 
 /**
- * Makes what a guest sent harmless: nobody else may write to it, nothing lends its owner's rights, and nothing but files,
- * directories and links is left, for a program that opens a FIFO waits for ever. Returns the links that there are.
+ * Makes files of a guest harmless: removes write access for others and setuid bits, and everything but files,
+ * directories and links, since a program that opens a FIFO blocks forever. Returns the links of the tree.
  */
 export async function sanitizeTree(place: Place, turns: Turns): Promise<TreeLinks> {
   const walk: Walk = { turns, links: new Map() };
-  await tameEntry(place, '', walk);
+  await sanitizeEntry(place, '', walk);
   return walk.links;
 }
 
-async function tameEntry(place: Place, way: string, walk: Walk): Promise<void> {
+async function sanitizeEntry(place: Place, relativePath: string, walk: Walk): Promise<void> {
   await walk.turns.take();
   const path = place.directory.entry(place.name);
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined) return;
-  if (found.isDirectory()) await tameDirectory(place, way, found, walk);
-  else if (found.isSymbolicLink()) walk.links.set(way, readlinkSync(path, 'latin1'));
+  if (found.isDirectory()) await sanitizeDirectory(place, relativePath, found, walk);
+  else if (found.isSymbolicLink()) walk.links.set(relativePath, readlinkSync(path, 'latin1'));
   else if (!found.isFile()) unlinkSync(path);
   else if ((found.mode & REFUSED) !== 0) chmodSync(path, tamed(found));
 }
 
-async function tameDirectory(place: Place, way: string, found: Stats, walk: Walk): Promise<void> {
+async function sanitizeDirectory(
+  place: Place,
+  relativePath: string,
+  found: Stats,
+  walk: Walk,
+): Promise<void> {
   using directory = place.directory.below(place.name);
   const mode = tamed(found);
   if ((mode & OPEN) !== OPEN) chmodSync(directory.path, mode | OPEN);
   for (const name of readdirSync(directory.path, { encoding: 'buffer' })) {
     const inner = name.toString('latin1');
-    await tameEntry({ directory, name }, way === '' ? inner : `${way}/${inner}`, walk);
+    await sanitizeEntry({ directory, name }, relativePath === '' ? inner : `${relativePath}/${inner}`, walk);
   }
   if ((mode & OPEN) !== OPEN || mode !== (found.mode & 0o7777)) chmodSync(directory.path, mode);
 }

@@ -11,39 +11,38 @@ import { isAnything, mirrorFiles, moveTree } from './place.ts';
 import { sanitizeTree } from './sanitizer.ts';
 import { Turns } from './turns.ts';
 
-/** Where on the host something from a guest is to lie, and a private directory beside it to receive it in. */
+/** Destination on the host of a copy from a guest, and a private staging directory beside it. */
 export interface StagedCopy {
-  /** Where it comes to lie. */
+  /** Final path. */
   readonly target: string;
-  /** The directory that takes it, also while it is received. */
+  /** The directory that will contain it, which also holds the staging directory. */
   readonly directory: string;
-  /** Where it is received, by its name in the guest. */
+  /** Path where the copy is received, under its name in the guest. */
   readonly stage: string;
   /**
-   * A directory with the files that lie at the target, by the name in the guest; no link is among them. Made when it is
-   * asked for, and private.
+   * Creates a private directory with the existing files of the target, under the name in the guest and without links.
    */
   readonly mirror: (signal: AbortSignal) => Promise<string>;
   /**
-   * Puts what was received in its place, as `cp -a` would: directories are joined, anything else is replaced, and no link
-   * on the way is followed. Returns how many of its links lead out of it.
+   * Moves the received files into place with the semantics of `cp -a`: directories are merged, anything else is
+   * replaced, and no link on the path is followed. Returns how many of the links point outside the copy.
    */
   readonly commit: (signal: AbortSignal) => Promise<number>;
-  /** Removes what was received and not settled. */
+  /** Removes received files that were not committed. */
   readonly remove: () => Promise<void>;
 }
 
-/** The name of the thing at a guest path; empty for a path that says none, as `/` and `/srv/.`. */
+/** File name at a guest path; empty for a path without one, such as `/` and `/srv/.`. */
 export function nameIn(guestPath: string): string {
   const name = posix.basename(guestPath);
   return name === '.' ? '' : name;
 }
 
 /**
- * Prepares the place for a guest's file: below a destination that is a directory or ends in a slash by its own name,
- * else as the destination. A link at the destination is followed where a slash says that a directory is meant, and is
- * to be replaced otherwise: it may have come from a guest. Directories above it are made. `runDirectory` is the private
- * directory of this process.
+ * Prepares the destination for a guest's file: inside a destination that is a directory or ends in a slash, under its
+ * own name, otherwise the destination itself. A link at the destination is followed if a slash says that a directory is
+ * meant, and replaced otherwise: it may have come from a guest. Parent directories are created. `runDirectory` is the
+ * private directory of this process.
  */
 export async function openStagedCopy(
   destination: string,
@@ -62,17 +61,17 @@ export async function openStagedCopy(
   }
 }
 
-/** A place on the host, and what it is called. */
+/** A place on the host, and its path for messages. */
 interface Target {
   readonly place: Place;
   readonly path: string;
-  /** What the held directory is called. */
+  /** Path of the open directory, for messages. */
   readonly directory: string;
 }
 
 async function openTarget(destination: string, name: string): Promise<Target> {
   const inside = (directory: HeldDirectory): Target => ({
-    // what has no name is the directory itself
+    // without a name, it is the directory itself
     place: { directory, name: Buffer.from(name || '.') },
     path: join(destination, name),
     directory: resolve(destination),
@@ -132,7 +131,7 @@ async function settled(
   return countOutwardLinks(links);
 }
 
-/** The private directory beside a target: what it holds keeps to itself whatever rights a guest gives to what it sends. */
+/** The private directory beside a target: it protects its content whatever permissions the guest's files have. */
 class Stage {
   readonly receivingPath: string;
   readonly mirrorPath: string;
@@ -173,8 +172,8 @@ class Stage {
 function nothingCame(guestPath: string): TransientError {
   return new TransientError({
     reason: 'guest',
-    message: `the guest sent nothing by the name of ${posix.basename(guestPath)}`,
-    hint: 'it was there a moment before: copy it again, when nothing in the guest takes it away',
+    message: `the guest did not send ${posix.basename(guestPath)}`,
+    hint: 'it existed a moment before: copy it again once nothing in the guest removes it',
   });
 }
 

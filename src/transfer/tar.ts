@@ -8,21 +8,21 @@ import { tailOf } from '../host/tail.ts';
 import { TransientError } from '../problem.ts';
 import type { StagedCopy } from './staged-copy.ts';
 
-/** Who owns what is unpacked: numbers of the guest's. */
+/** Owner of unpacked files, by the guest's numeric ids. */
 export interface Owner {
   readonly uid: number;
   readonly gid: number;
 }
 
-/** Something on the host that is to be copied; a link is copied as a link. */
+/** A file or directory on the host to copy; a symbolic link is copied as a link. */
 export interface Source {
   readonly path: string;
   readonly isDirectory: boolean;
 }
 
 /**
- * A host file or directory as a tar stream: a directory as what is in it, anything else under its own name. Times with
- * nanoseconds and holes need GNU tar at the other end, too.
+ * Packs a host file or directory as a tar stream: a directory by its content, anything else under its own name.
+ * Nanosecond timestamps and holes need GNU tar on the other end, too.
  */
 export async function packed(
   { path, isDirectory }: Source,
@@ -41,13 +41,13 @@ export async function packed(
   return outputOf(tar, `cannot read ${path}`, signal);
 }
 
-/** What tar says of a full disk: often only that it wrote less than it wanted to. */
-export const SAYS_FULL = /Wrote only \d+ of \d+ bytes|No space left on device|Disk quota exceeded/;
+/** Matches tar's messages for a full disk; often only that it wrote less than it wanted to. */
+export const DISK_FULL = /Wrote only \d+ of \d+ bytes|No space left on device|Disk quota exceeded/;
 
-/** Takes precedence over the locale (gettext): what tar says is read by us. */
+/** Overrides the locale (gettext), since tar's messages are parsed here. */
 const IN_ENGLISH = { LANGUAGE: 'en' };
 
-/** Unpacks a tar stream from a guest where it is to be received on the host; a full disk ends it at once. */
+/** Unpacks a tar stream from a guest into the staging directory on the host; a full disk stops it at once. */
 export async function unpackInto(
   { stage, directory }: Pick<StagedCopy, 'stage' | 'directory'>,
   bytes: AsyncIterable<Buffer>,
@@ -58,15 +58,15 @@ export async function unpackInto(
     ['-x', '-p', '--no-same-owner', '--no-unquote', '-f', '-', '-C', stage],
     { fed: true, signal, environment: IN_ENGLISH },
   );
-  const said = tailOf(tar.stderr);
-  const isFull = (): boolean => SAYS_FULL.test(said.text);
-  // it would go on, with an error for each further file
+  const stderr = tailOf(tar.stderr);
+  const isFull = (): boolean => DISK_FULL.test(stderr.text);
+  // it would continue, with an error for each further file
   tar.stderr?.on('data', () => isFull() && tar.kill('SIGKILL'));
   const { stdin } = tar;
   if (stdin === null) throw new Error('tar was started without its stdin');
   let fault: unknown;
-  // why it takes no more is for tar to say
-  const poured = pipeline(
+  // tar itself reports why it reads no more
+  const piped = pipeline(
     tapErrors(bytes, (error) => (fault = error)),
     stdin,
   ).catch(() => undefined);
@@ -74,17 +74,17 @@ export async function unpackInto(
   signal.throwIfAborted();
   if (fault instanceof NoSpace) throw fault;
   if (isFull()) throw full(directory);
-  if (code !== 0) throw failed('cannot unpack on the host what the guest sent', said.text);
-  await poured;
+  if (code !== 0) throw failed('cannot unpack the files from the guest', stderr.text);
+  await piped;
 }
 
 async function* outputOf(tar: Child, what: string, signal: AbortSignal): AsyncGenerator<Buffer> {
-  const said = tailOf(tar.stderr);
+  const stderr = tailOf(tar.stderr);
   try {
     for await (const chunk of tar.stdout ?? []) yield chunk as Buffer;
     const { code } = await tar.exited;
     signal.throwIfAborted();
-    if (code !== 0) throw failed(what, said.text);
+    if (code !== 0) throw failed(what, stderr.text);
   } finally {
     tar.kill('SIGKILL');
   }
@@ -93,8 +93,8 @@ async function* outputOf(tar: Child, what: string, signal: AbortSignal): AsyncGe
 function full(directory: string): NoSpace {
   return new NoSpace({
     reason: 'host',
-    message: `there is no space left in ${directory} on the host`,
-    hint: 'free some space there, or name another place on the host; nothing of this copy was kept',
+    message: `no space left in ${directory} on the host`,
+    hint: 'free some space there, or copy to another directory on the host; nothing of this copy was kept',
   });
 }
 

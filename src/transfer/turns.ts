@@ -1,10 +1,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-/** So many entries are looked at before others have a turn. */
+/** Number of entries between two yields to the event loop. */
 const IN_ONE_TURN = 1000;
 
 /**
- * Lets others have their turn now and then, while a tree is walked by calls that do not wait: by promises each entry takes
+ * Yields to the event loop now and then while a tree is walked with synchronous calls: with promises each entry takes
  * ten times as long.
  */
 export class Turns {

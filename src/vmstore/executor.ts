@@ -17,18 +17,18 @@ import { createVm, isStored, removeVm } from './store.ts';
 
 type VmKind = 'vm.create' | 'vm.lock' | 'vm.unlock' | 'vm.stop' | 'vm.remove';
 
-/** The executors of steps on stored VMs, and the disks of those that we hold. */
+/** Executors of steps on stored VMs, and the disks of the locked ones. */
 export interface VmRoom {
   readonly executors: Pick<Executors, VmKind>;
   readonly disks: FindDisks;
 }
 
-/** Time between two looks whether a process is gone, in milliseconds. */
+/** Poll interval for the end of a process, in milliseconds. */
 const INTERVAL = 20;
 
 /** `runDirectory` is the private directory of this process. */
 export function vmRoom(runDirectory: string): VmRoom {
-  const held = new Map<string, LockedVm>();
+  const locked = new Map<string, LockedVm>();
 
   const create: Executor<'vm.create'> = async (step, context) => {
     const isNew = await createVm(step, context);
@@ -37,14 +37,14 @@ export function vmRoom(runDirectory: string): VmRoom {
 
   const lock: Executor<'vm.lock'> = async (step, context) => {
     const vm = await lockVm(step, runDirectory);
-    held.set(step.vm, vm);
+    locked.set(step.vm, vm);
     warnOfOtherImage(step, vm, context);
     return undefined;
   };
 
   const unlock: Executor<'vm.unlock'> = async ({ vm }) => {
-    await held.get(vm)?.release();
-    held.delete(vm);
+    await locked.get(vm)?.release();
+    locked.delete(vm);
     return undefined;
   };
 
@@ -56,7 +56,7 @@ export function vmRoom(runDirectory: string): VmRoom {
       'vm.stop': stopExecutor(),
       'vm.remove': remove,
     },
-    disks: disksOfLocked(held),
+    disks: disksOfLocked(locked),
   };
 }
 
@@ -66,13 +66,13 @@ function warnOfOtherImage({ name, image }: LockVm, { disks }: LockedVm, { warn }
   warn({
     reason: 'conflict',
     message: `VM '${name}' was created from image '${first.image}'; image '${image}' is not used`,
-    hint: `to have it from the other one, remove it first: transient rm ${name}`,
+    hint: `to create it from the other image, remove it first: transient rm ${name}`,
   });
 }
 
-/** Ends running VMs; an owner that has several of them is asked once, since a second signal would be less patient. */
+/** Stops running VMs; an owner of several VMs is signalled once, since a second signal would make it less patient. */
 function stopExecutor(): Executor<'vm.stop'> {
-  const asked = new Set<number>();
+  const signalled = new Set<number>();
   return async (step, context) => {
     const running = await runningVms(process.env, step.vmstore);
     const vms = await toBeStopped(step, running);
@@ -83,12 +83,12 @@ function stopExecutor(): Executor<'vm.stop'> {
     for (const vm of vms) {
       const { owner, run } = vm;
       if (await endedBySupervisor(vm, step, context)) continue;
-      if (asked.has(owner.pid)) continue;
-      asked.add(owner.pid);
-      tellOfOthers(step, owner.pid, running, context);
-      // a second signal would be less patient with the guest than whoever asked before us
+      if (signalled.has(owner.pid)) continue;
+      signalled.add(owner.pid);
+      noteOthers(step, owner.pid, running, context);
+      // a second signal would cut the shutdown short that the first one requested
       if (step.kill || (await askedFirst({ run }))) signalOwner(step, owner.pid, context);
-      else context.note(`Process ${owner.pid} is ending VM '${step.name}' already`);
+      else context.note(`Process ${owner.pid} is already stopping VM '${step.name}'`);
     }
     const supervised = await supervisors(vms);
     const processes = vms.flatMap((vm) => [
@@ -103,13 +103,13 @@ function stopExecutor(): Executor<'vm.stop'> {
         while (processes.some(isAlive)) await delay(INTERVAL, undefined, { signal });
       },
     );
-    // nobody else will: its owner had no time to clean up
+    // its owner had no time to clean up
     if (step.kill) await sweepRunDirectories(process.env);
     return undefined;
   };
 }
 
-/** A VM of a project that runs detached is ended alone, and those that depend on it: its supervisor has others. */
+/** Stops a VM of a detached project alone, with those that depend on it, since its supervisor has others. */
 async function endedBySupervisor(
   vm: RunningVm | Hold,
   { kill }: StopVm,
@@ -124,8 +124,8 @@ async function endedBySupervisor(
   if (exit !== 0)
     throw new TransientError({
       reason: 'machine',
-      message: `VM '${vm.name}' did not end in order`,
-      hint: 'the log of its project may tell why: transient logs',
+      message: `VM '${vm.name}' did not shut down cleanly`,
+      hint: 'see the log of its project: transient logs',
     });
   return true;
 }
@@ -138,14 +138,14 @@ async function supervisors(vms: readonly (RunningVm | Hold)[]): Promise<Set<numb
 function stillRuns(name: string, pid: number | undefined): Problem {
   return {
     reason: 'host',
-    message: `process ${pid ?? 'unknown'}, which runs VM '${name}', has not ended it within ${patience('vm-stop') / 1000} s`,
-    hint: `end it at once: transient stop --kill ${name}`,
+    message: `process ${pid ?? 'unknown'}, which runs VM '${name}', did not stop it within ${patience('vm-stop') / 1000} s`,
+    hint: `kill it: transient stop --kill ${name}`,
   };
 }
 
-const WHERE_TO_LOOK = 'transient ps lists what runs; "transient ps -a" what could be started';
+const WHERE_TO_LOOK = '"transient ps" lists the running VMs, "transient ps -a" all';
 
-/** The VMs of a name that run, or are about to. */
+/** Finds the VMs of a name that run or are about to. */
 async function toBeStopped(
   { name, vmstore, ifRunning }: StopVm,
   running: readonly RunningVm[],
@@ -156,7 +156,7 @@ async function toBeStopped(
   return holder?.purpose === 'run' ? [holder] : [];
 }
 
-function tellOfOthers(
+function noteOthers(
   { name, together }: StopVm,
   owner: number,
   running: readonly RunningVm[],
@@ -165,16 +165,16 @@ function tellOfOthers(
   const others = running.filter((one) => one.owner.pid === owner && !together.includes(one.name));
   if (others.length === 0) return;
   const listed = others.map((one) => `'${one.name}'`).join(', ');
-  note(`The run of VM '${name}' ends as a whole, and with it ${listed}`);
+  note(`Stopping VM '${name}' also stops ${listed}: they belong to the same run`);
 }
 
 function signalOwner({ name, kill }: StopVm, pid: number, { note }: StepContext): void {
   note(
-    kill ? `Killing process ${pid}, which runs VM '${name}'` : `Asking process ${pid} to end VM '${name}'`,
+    kill ? `Killing process ${pid}, which runs VM '${name}'` : `Asking process ${pid} to stop VM '${name}'`,
   );
   try {
     process.kill(pid, kill ? 'SIGKILL' : 'SIGTERM');
-    // one that was suspended (^Z) hears of it only when it goes on
+    // a suspended process (^Z) receives the signal only when it continues
     process.kill(pid, 'SIGCONT');
   } catch (cause) {
     if (errorCode(cause) === 'ESRCH') return;
@@ -186,7 +186,7 @@ function signalOwner({ name, kill }: StopVm, pid: number, { note }: StepContext)
 const remove: Executor<'vm.remove'> = async ({ name, vmstore }, context) => {
   if (!(await isStored(vmstore, name))) throw new TransientError(noVm(name));
   const take = async (): Promise<() => Promise<void>> => {
-    // what has no configuration cannot be locked, nor used by anybody
+    // without a configuration it can be neither locked nor used
     return lockConfiguration(vmstore, name).catch((error: unknown) => {
       if (error instanceof TransientError && error.problem.reason === 'unreadable')
         return () => Promise.resolve();

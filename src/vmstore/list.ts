@@ -6,28 +6,28 @@ import { runningVms } from '../host/vm-registry.ts';
 import type { StoredVmFacts } from './store.ts';
 import { listVms } from './store.ts';
 
-/** One line of `ps`; times as ISO time, the port of 127.0.0.1. */
+/** A row of `ps`; times as ISO time, ports of 127.0.0.1. */
 export interface VmRow {
   readonly name: string;
   readonly images: readonly string[];
   /**
-   * `in-use`: somebody has it who does not tell us of it. `broken`: it cannot be started, only removed. `ended`: it ran
-   * detached, and ended by itself.
+   * `in-use`: locked by a process that is not in our registry. `broken`: cannot be started, only removed. `ended`: ran
+   * detached and ended by itself.
    */
   readonly status: 'running' | 'in-use' | 'offline' | 'broken' | 'ended';
   readonly stored: boolean;
   readonly started?: string;
   readonly created?: string;
-  /** The process of QEMU, and that of the transient that runs it. */
+  /** Process id of QEMU, and of the transient process that runs it. */
   readonly pid?: number;
   readonly owner?: number;
-  /** The port is missing where it lets nobody in any more: `transient ssh` goes by its owner's login. */
+  /** `port` is missing once it accepts no more logins: `transient ssh` uses the owner's connection. */
   readonly ssh?: { readonly port?: number; readonly user: string };
-  /** Ports of the host that lead to ports of the guest. */
+  /** Host ports forwarded to guest ports. */
   readonly forwards: RunningVm['forwards'];
 }
 
-/** The VMs of a store that run, and, with `all`, those that do not, by name. */
+/** Lists the running VMs of a store by name, and with `all` the others too. */
 export async function vmRows(
   environment: NodeJS.ProcessEnv,
   vmstore: string,

@@ -11,26 +11,26 @@ import type { StepContext } from '../plan/executor.ts';
 import type { CreateVm } from '../plan/step.ts';
 import { TransientError, errorCode, systemMessage } from '../problem.ts';
 
-/** One disk of a stored VM; `image` is the name of the backend image that it was made over. */
+/** A disk of a stored VM; `image` is the name of the backend image it is based on. */
 export interface StoredDisk {
   readonly number: number;
   readonly image: string;
   readonly path: string;
 }
 
-/** A VM of the store; one without a configuration was cut off by whoever made it. */
+/** A VM of the store; one without a configuration was left by an interrupted creation. */
 export interface StoredVmFacts {
   readonly name: string;
   readonly disks: readonly StoredDisk[];
   readonly created: Date;
-  /** The file that is locked by whoever uses the VM. */
+  /** The file that users of the VM lock. */
   readonly config: Stats | undefined;
 }
 
-/** Longest name of a file (Linux, `NAME_MAX`), in bytes. */
+/** Maximum length of a file name (Linux, `NAME_MAX`), in bytes. */
 const LONGEST_NAME = 255;
 
-/** The VMs of a store by name; one that is not there is empty. */
+/** Lists the VMs of a store by name; a missing store is empty. */
 export async function listVms(vmstore: string): Promise<StoredVmFacts[]> {
   const files = await readdir(vmstore).catch((error: unknown) => {
     if (errorCode(error) === 'ENOENT') return [];
@@ -38,7 +38,7 @@ export async function listVms(vmstore: string): Promise<StoredVmFacts[]> {
   });
   const names = files
     .filter((file) => !file.startsWith('.'))
-    // another spelling of a name is a directory that nobody finds by it
+    // a directory with another encoding of a name is unreachable
     .filter((file) => encodeName(decodeName(file) ?? '') === file)
     .map((file) => decodeName(file) ?? file);
   const found = await Promise.all(names.map((name) => factsOf(vmstore, name)));
@@ -47,31 +47,31 @@ export async function listVms(vmstore: string): Promise<StoredVmFacts[]> {
 
 async function factsOf(vmstore: string, name: string): Promise<StoredVmFacts | undefined> {
   const { directory, config } = vmPaths(vmstore, name);
-  const [there, settings] = await Promise.all(
+  const [existing, settings] = await Promise.all(
     [directory, config].map((path) => stat(path).catch(() => undefined)),
   );
-  if (there?.isDirectory() !== true) return undefined;
+  if (existing?.isDirectory() !== true) return undefined;
   const disks = await disksOf(vmstore, name);
   const seemsBroken = settings === undefined || disks.length === 0;
-  // it may be on its way out of the store
+  // it may be in the process of being removed
   if (seemsBroken && !(await isStored(vmstore, name))) return undefined;
-  return { name, disks, created: (settings ?? there).mtime, config: settings };
+  return { name, disks, created: (settings ?? existing).mtime, config: settings };
 }
 
-/** Whether a VM has a place in the store, whatever is in it. */
+/** Whether the store has a directory for the VM, whatever its content. */
 export async function isStored(vmstore: string, name: string): Promise<boolean> {
-  // the store itself, and what is ours in it, are no VMs
+  // the store itself, and our directories in it, are not VMs
   if (name === '' || name.startsWith('.')) return false;
   const found = await stat(vmPaths(vmstore, name).directory).catch(() => undefined);
   return found?.isDirectory() === true;
 }
 
-/** Whether anything has the place that a VM of that name would have. */
+/** Whether anything exists at the path of a VM of that name. */
 async function isTaken(vmstore: string, name: string): Promise<boolean> {
   return (await lstat(vmPaths(vmstore, name).directory).catch(() => undefined)) !== undefined;
 }
 
-/** The disks of a VM in their order: files `VM-NUMBER-IMAGE`, each part encoded. */
+/** Lists the disks of a VM in order: files `VM-NUMBER-IMAGE`, each part encoded. */
 export async function disksOf(vmstore: string, name: string): Promise<StoredDisk[]> {
   const { directory } = vmPaths(vmstore, name);
   const files = await readdir(directory).catch(() => []);
@@ -85,8 +85,8 @@ export async function disksOf(vmstore: string, name: string): Promise<StoredDisk
 }
 
 /**
- * Gives a VM its place: all of it is made in a directory of its own, which one rename makes the VM. Returns false where
- * there is one of that name and that is fine.
+ * Creates a VM in a temporary directory, which one rename publishes. Returns false if a VM of that name exists and that
+ * is acceptable.
  */
 export async function createVm(
   step: CreateVm,
@@ -112,7 +112,7 @@ export async function createVm(
   }
 }
 
-/** Name of the directory, within the one in which a VM is made, that becomes the VM. */
+/** Name of the subdirectory of the working directory that becomes the VM. */
 const VM = 'vm';
 
 async function fill(
@@ -122,14 +122,14 @@ async function fill(
 ): Promise<void> {
   const directory = join(root, VM);
   await makeDirectory(directory);
-  // what a guest keeps is nobody's but its user's
+  // the data of a guest is private to its user
   await chmod(directory, 0o700);
   for (const [number, image] of images.entries()) {
     const file = diskName(name, number, image.name);
     await createOverlay(imagePath(image.backend, image.name), join(directory, file), signal);
   }
   const paths = vmPaths(vmstore, name);
-  // before the VM is there: a text without its VM does no harm
+  // before the VM exists: a document without its VM does no harm
   await writeDurably(paths.ours, ours);
   await rm(paths.loginKey, { force: true });
   await writeDurably(join(directory, basename(paths.config)), config);
@@ -140,8 +140,8 @@ function diskName(vm: string, number: number, image: string): string {
   if (name.length <= LONGEST_NAME) return name;
   throw new TransientError({
     reason: 'invalid-value',
-    message: `the names of VM '${vm}' and of image '${image}' make too long a file name together`,
-    hint: 'give the VM a shorter name',
+    message: `the names of VM '${vm}' and image '${image}' are too long together for a file name`,
+    hint: 'choose a shorter name for the VM',
   });
 }
 
@@ -152,8 +152,8 @@ async function writeDurably(path: string, text: string): Promise<void> {
 }
 
 /**
- * Takes a VM out of the store: one rename, and then its files one after the other. `take` has it for ourselves, once
- * nobody can put another in its place, and returns how it is left to others.
+ * Removes a VM from the store: one rename, then its files. `take` locks the VM once no other can be created in its
+ * place, and returns how to unlock it.
  */
 export async function removeVm(
   vmstore: string,
@@ -168,7 +168,7 @@ export async function removeVm(
   try {
     const release = await take();
     try {
-      await takeAway(vmstore, name);
+      await moveAway(vmstore, name);
     } finally {
       await release();
     }
@@ -178,7 +178,7 @@ export async function removeVm(
   await sweepStore(vmstore);
 }
 
-/** Removes what processes left that died: VMs half created or half removed, and temporary ones that nobody runs. */
+/** Removes leftovers of dead processes: VMs half created or half removed, and temporary VMs without an owner. */
 async function sweepStore(vmstore: string): Promise<void> {
   await removeAbandoned(vmstore);
   await sweepWorkingDirectories(ownPath(vmstore, 'creating'));
@@ -187,7 +187,7 @@ async function sweepStore(vmstore: string): Promise<void> {
   await Promise.all(names.map((name) => rm(join(removed, name), { recursive: true, force: true })));
 }
 
-/** Temporary VMs whose lock is free: their run was killed before it could remove them. */
+/** Removes temporary VMs whose lock is free: their run was killed before it could remove them. */
 async function removeAbandoned(vmstore: string): Promise<void> {
   const texts = await readdir(ownPath(vmstore, 'vms')).catch(() => []);
   for (const file of texts) {
@@ -198,12 +198,12 @@ async function removeAbandoned(vmstore: string): Promise<void> {
     if (!isTemporary(text) || !(await isOlder(paths.config, NEWBORN))) continue;
     const lock = await lockKeptFile(paths.config, { wait: false }).catch(() => undefined);
     if (lock === undefined) continue;
-    await takeAway(vmstore, name).catch(() => undefined);
+    await moveAway(vmstore, name).catch(() => undefined);
     await lock.release();
   }
 }
 
-/** A VM that was just created is about to be locked by its run; after this time it would be, in milliseconds. */
+/** Grace period in which a newly created VM is locked by its run, in milliseconds. */
 const NEWBORN = 60_000;
 
 async function isOlder(path: string, age: number): Promise<boolean> {
@@ -211,8 +211,8 @@ async function isOlder(path: string, age: number): Promise<boolean> {
   return found === undefined || Date.now() - found.mtimeMs > age;
 }
 
-/** One rename takes a VM out of the store; what it leaves is removed by the next sweep. */
-async function takeAway(vmstore: string, name: string): Promise<void> {
+/** Moves a VM out of the store by one rename; the next sweep removes what is left of it. */
+async function moveAway(vmstore: string, name: string): Promise<void> {
   const paths = vmPaths(vmstore, name);
   const unique = `${process.pid}.${Date.now()}.${basename(paths.directory)}`.slice(0, LONGEST_NAME);
   await makeDirectory(ownPath(vmstore, 'removed'));

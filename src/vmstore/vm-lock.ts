@@ -10,13 +10,13 @@ import { TransientError, errorCode } from '../problem.ts';
 import type { StoredDisk } from './store.ts';
 import { disksOf, isStored } from './store.ts';
 
-/** A VM of the store that is ours alone until it is released. */
+/** A stored VM that is locked until it is released. */
 export interface LockedVm {
   readonly disks: readonly StoredDisk[];
   release: () => Promise<void>;
 }
 
-/** Locks a VM, without waiting for whoever has it, and tells other processes that we do. */
+/** Locks a VM without waiting, and registers this process as its user. */
 export async function lockVm(
   { name, vmstore, purpose }: Pick<LockVm, 'name' | 'vmstore' | 'purpose'>,
   runDirectory: string,
@@ -24,7 +24,7 @@ export async function lockVm(
   const release = await lockConfiguration(vmstore, name);
   try {
     const disks = await disksOf(vmstore, name);
-    // one that an earlier version made, or the Python, can be read by everybody
+    // VMs created by an earlier version or by the Python are world-readable
     await chmod(vmPaths(vmstore, name).directory, 0o700).catch(() => undefined);
     await refuseBroken(name, disks);
     const withdraw = await publishHold(runDirectory, { name, vmstore, purpose });
@@ -41,16 +41,16 @@ export async function lockVm(
   }
 }
 
-/** Takes the lock on a VM's configuration; returns how it is given back. */
+/** Locks the configuration of a VM; returns a function that unlocks it. */
 export async function lockConfiguration(vmstore: string, name: string): Promise<() => Promise<void>> {
   const { config } = vmPaths(vmstore, name);
   const lock = await lockKeptFile(config, { wait: false }).catch(async (error: unknown) => {
     if (errorCode(error) !== 'ENOENT') throw error;
     if (!(await isStored(vmstore, name))) throw new TransientError(noVm(name));
-    // another one of that name may have been created meanwhile
-    const late = await lockKeptFile(config, { wait: false }).catch(() => 'missing' as const);
-    if (late === 'missing') throw new TransientError(noConfiguration(name));
-    return late;
+    // another VM of that name may have been created meanwhile
+    const secondTry = await lockKeptFile(config, { wait: false }).catch(() => 'missing' as const);
+    if (secondTry === 'missing') throw new TransientError(noConfiguration(name));
+    return secondTry;
   });
   if (lock === undefined) throw await inUse(vmstore, name);
   return () => lock.release();
@@ -63,7 +63,7 @@ async function inUse(vmstore: string, name: string): Promise<TransientError> {
     return new TransientError({
       reason: 'conflict',
       message: `VM '${name}' is in use by another process`,
-      hint: `"fuser ${config}" may tell by which; try again when it is done`,
+      hint: `"fuser ${config}" may show which one; try again when it is done`,
     });
   }
   const since = holder.since.replace('T', ' ').slice(0, 19);
@@ -73,7 +73,7 @@ async function inUse(vmstore: string, name: string): Promise<TransientError> {
     hint:
       holder.purpose === 'run'
         ? `connect to it with "transient ssh ${name}", or end it with "transient stop ${name}"`
-        : `${holder.purpose === 'commit' ? 'an image is made of it' : 'files are copied to or from it'}: try again when that is done`,
+        : `${holder.purpose === 'commit' ? 'an image is being created from it' : 'files are being copied to or from it'}: try again when it is done`,
   });
 }
 
@@ -91,16 +91,16 @@ async function refuseBroken(name: string, disks: readonly StoredDisk[]): Promise
   const disk = disks[missing.indexOf(backing)];
   throw new TransientError({
     reason: 'image',
-    message: `a disk of VM '${name}' was made over image '${disk?.image ?? ''}', which is not there any more: ${backing}`,
-    hint: `retrieve the same image again (transient image pull), or remove the VM: transient rm ${name}`,
+    message: `VM '${name}' needs image '${disk?.image ?? ''}', which is missing: ${backing}`,
+    hint: `pull the same image again (transient image pull), or remove the VM: transient rm ${name}`,
   });
 }
 
-/** The disks of held VMs, for those that run or copy them. */
-export function disksOfLocked(held: ReadonlyMap<string, LockedVm>): FindDisks {
+/** Finds the disks of locked VMs, for the steps that run or copy them. */
+export function disksOfLocked(locked: ReadonlyMap<string, LockedVm>): FindDisks {
   return (vm) => {
-    const found = held.get(vm);
-    if (found === undefined) throw new Error(`VM ${vm} is not held`);
+    const found = locked.get(vm);
+    if (found === undefined) throw new Error(`VM ${vm} is not locked`);
     return found.disks.map((disk) => disk.path);
   };
 }

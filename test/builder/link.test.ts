@@ -18,10 +18,10 @@ test.for(['two\nlines', String.raw`back\slash \n \\0101 \c`, 'quo\'tes "and" $(m
     const line = printfEscaped(script);
     expect(line).not.toContain('\n');
     for (const shell of ['sh', 'busybox sh']) {
-      const made = execFileSync('sh', ['-c', `${shell} -c 'printf %b "$1"' - "$1"`, '-', line], {
+      const output = execFileSync('sh', ['-c', `${shell} -c 'printf %b "$1"' - "$1"`, '-', line], {
         encoding: 'utf8',
       });
-      expect(made).toBe(script);
+      expect(output).toBe(script);
     }
   },
 );

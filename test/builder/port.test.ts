@@ -102,6 +102,7 @@ function opened(): {
   };
   const whole = reading();
   whole.catch(() => undefined);
-  const ok = (asked: Promise<unknown> = Promise.resolve()): void => resolve({ bytes: MARK, asked });
+  const ok = (asked: Promise<unknown> = Promise.resolve()): void =>
+    resolve({ bytes: MARK, requested: asked });
   return { guest, read: { text, whole }, ends: { ok, unknown: reject } };
 }

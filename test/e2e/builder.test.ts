@@ -19,7 +19,7 @@ test('with a kernel and an initramfs of the user’s own nothing is assembled', 
   expect(existsSync(cache)).toBe(false);
   // a kernel that could be booted, so that the initramfs is looked at
   expect(await copyIn(rig, '--builder-kernel', kernel, '--builder-initrd', 'nowhere')).toMatch(
-    /error: --builder-initrd names \S*\/nowhere, which cannot be read: No such file/,
+    /error: --builder-initrd: cannot read \S*\/nowhere: No such file/,
   );
 });
 
@@ -27,7 +27,7 @@ test('a kernel that is not there is told by its path, and one that is none in th
   await using rig = await withVm();
   const initrd = ['--builder-initrd', 'file'];
   expect(await copyIn(rig, '--builder-kernel', 'nowhere', ...initrd)).toMatch(
-    /error: --builder-kernel names \S*\/nowhere, which cannot be read: No such file/,
+    /error: --builder-kernel: cannot read \S*\/nowhere: No such file/,
   );
   expect(await copyIn(rig, '--builder-kernel', 'file', ...initrd)).toMatch(
     /error: .*ended with exit code 1\n.*kernel/,

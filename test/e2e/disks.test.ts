@@ -65,7 +65,7 @@ test('a filesystem that /etc/fstab wants and that is not there is told by its na
   const { exitCode, stderr } = await rig.run(['cp', 'new', 'vm:/etc/']);
   expect(exitCode).toBe(1);
   expect(stderr.text).toContain(
-    `mounted: cannot mount UUID=${ABSENT} at /var, as the /etc/fstab of the guest says`,
+    `mounted: cannot mount UUID=${ABSENT} at /var, listed in /etc/fstab of the guest`,
   );
 });
 

@@ -27,7 +27,7 @@ test('a box of two disks comes from a registry, boots, and is not fetched again'
   const first = await rig.run(args);
   expect(first.stdout.text).toBe('tiny\n');
   expect(first.stderr.text).toContain('Pulling from vagrant cloud: user/box:v1.0');
-  expect(first.stderr.text).toContain('the box holds 2 disks; "root.img" becomes the image');
+  expect(first.stderr.text).toContain('the box contains 2 disks; "root.img" becomes the image');
   const requests = server.requests.length;
   expect((await rig.run(args)).exitCode).toBe(0);
   expect(server.requests).toHaveLength(requests);

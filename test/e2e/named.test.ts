@@ -150,7 +150,7 @@ test('when there is no room for what a stateless VM writes, the run ends and say
     ['unshare', '--user', '--map-root-user', '--mount', 'sh', '-c', mounted, full, ...inside],
     { env: { TRANSIENT_SNAPSHOT_DIR: full } },
   );
-  expect(stderr.text).toContain(`the VM was ended: ${full} is full, where what it writes is kept`);
+  expect(stderr.text).toContain(`the VM was ended: ${full}, which holds its disk writes, is full`);
   expect(stderr.text.match(/error:/g)).toHaveLength(1);
   expect([exitCode, stdout.text]).toEqual([1, '']);
 });

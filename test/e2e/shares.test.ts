@@ -266,7 +266,7 @@ test.for([
   [
     'the SFTP server',
     (rig: Rig) => kill(rig, 'sftp-server'),
-    'the SFTP server of the host ended (killed by SIGKILL)',
+    'the SFTP server on the host ended (killed by SIGKILL)',
   ],
   ['sshfs in the guest', undefined, 'its connection to the guest ended'],
 ] as const)('when %s dies, it is told at once, and the command goes on', async ([, onHost, words]) => {

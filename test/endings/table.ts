@@ -115,7 +115,7 @@ export const TABLE: Readonly<Record<StepKind, Row>> = {
       waits: (_rig, output) => output().includes('Downloading image'),
       deadline: {
         env: { TRANSIENT_HTTP_IDLE_TIMEOUT: '0.3' },
-        message: /cannot download .*no answer came within/,
+        message: /cannot download .*no response within/,
       },
     },
     {
@@ -173,7 +173,7 @@ export const TABLE: Readonly<Record<StepKind, Row>> = {
       waits: (_rig, output) => output().includes('Asking process'),
       deadline: {
         env: { TRANSIENT_PATIENCE: '0.003' },
-        message: /has not ended it within .* transient stop --kill x/s,
+        message: /did not stop it within .* transient stop --kill x/s,
       },
     },
   ],
@@ -213,7 +213,7 @@ export const TABLE: Readonly<Record<StepKind, Row>> = {
       waits: (_rig, output) => output().includes('Mount the disk'),
       deadline: {
         env: { TRANSIENT_PATIENCE: '0.02' },
-        message: /the builder VM did not answer within/,
+        message: /the builder VM did not respond within/,
       },
     },
   ],
@@ -287,14 +287,14 @@ export const TABLE: Readonly<Record<StepKind, Row>> = {
       faults: { noQmp: true },
       command: (rig) => run(rig, '--cmd', 'true'),
       waits: (rig) => rig.entries('start').length > 0,
-      deadline: { flags: ['--qmp-timeout', '1'], message: /QEMU did not answer .* within 1 s/ },
+      deadline: { flags: ['--qmp-timeout', '1'], message: /QEMU did not respond .* within 1 s/ },
     },
     {
       fault: 'a QEMU that greets and says nothing more',
       faults: { silentQmp: true },
       command: (rig) => run(rig, '--cmd', 'true'),
       waits: (rig) => rig.entries('qmp').length > 0,
-      deadline: { flags: ['--qmp-timeout', '1'], message: /QEMU did not answer .* within 1 s/ },
+      deadline: { flags: ['--qmp-timeout', '1'], message: /QEMU did not respond .* within 1 s/ },
     },
     {
       fault: 'a QEMU that sends a line without an end',
@@ -338,7 +338,7 @@ export const TABLE: Readonly<Record<StepKind, Row>> = {
       command: (rig) =>
         run(rig, '--shutdown-timeout', '1000', '--qmp-timeout', '1', ...ALIVE, '--cmd', 'true'),
       waits: (rig) => commandOf(rig, /true/),
-      deadline: { message: /VM vm does not answer; / },
+      deadline: { message: /VM vm (does|did) not respond; / },
     },
   ],
   'session.end': 'it waits for the steps of the VM that it ends, each of which has a row',
@@ -362,7 +362,10 @@ export const TABLE: Readonly<Record<StepKind, Row>> = {
       faults: { refuseLogin: true },
       command: (rig) => run(rig, '--cmd', 'true'),
       waits: (rig) => rig.entries('banner').length > 0,
-      deadline: { flags: ['--ssh-timeout', '1'], message: /did not let user "vagrant" in within 1 s/ },
+      deadline: {
+        flags: ['--ssh-timeout', '1'],
+        message: /did not accept a login of user "vagrant" within 1 s/,
+      },
     },
   ],
   'guest.ready-command': inGuest(
@@ -384,7 +387,7 @@ export const TABLE: Readonly<Record<StepKind, Row>> = {
       faults: { freezes: 'work' },
       command: (rig) => run(rig, ...more.split(' ').filter(Boolean), '--cmd', 'work'),
       waits: (rig) => commandOf(rig, /work/),
-      deadline: { flags: ALIVE, message: /the guest stopped answering while "work" ran/ },
+      deadline: { flags: ALIVE, message: /the guest stopped responding while "work" ran/ },
     })),
     {
       fault: 'a frozen guest among several',
@@ -397,7 +400,7 @@ export const TABLE: Readonly<Record<StepKind, Row>> = {
         return ['up', ...TCG];
       },
       waits: (rig) => commandOf(rig, /work/) && commandOf(rig, /sleep/),
-      deadline: { flags: ALIVE, message: /a: error: the guest stopped answering while "work" ran/ },
+      deadline: { flags: ALIVE, message: /a: error: the guest stopped responding while "work" ran/ },
     },
     {
       fault: 'an ssh program of the user that leaves something behind',
@@ -416,7 +419,7 @@ export const TABLE: Readonly<Record<StepKind, Row>> = {
       faults: { freezes: 'shell' },
       command: (rig) => run(rig, '--ssh'),
       waits: (rig) => commandOf(rig, /shell/),
-      deadline: { flags: ALIVE, message: /the guest stopped answering while its console was open/ },
+      deadline: { flags: ALIVE, message: /the guest stopped responding while its console was open/ },
     },
   ],
 };

@@ -60,11 +60,11 @@ describe.each([
     writeFileSync(authorized, before.join('\n'));
     chmodSync(authorized, 0o600);
     expect(await treat('replace')).toEqual([]);
-    const own = await publicKeyOf(readFileSync(key, 'utf8'));
+    const publicKey = await publicKeyOf(readFileSync(key, 'utf8'));
     const after = readFileSync(authorized, 'utf8').split('\n');
     expect(after.filter((line) => !line.startsWith('#'))).toEqual([
-      `${own} made-by-transient`,
-      `no-pty,command="echo a b" ${own} made-by-transient`,
+      `${publicKey} made-by-transient`,
+      `no-pty,command="echo a b" ${publicKey} made-by-transient`,
       before[3],
       '',
     ]);
@@ -105,7 +105,7 @@ describe.each([
     writeFileSync(authorized, `${RSA}\n`);
     mkdirSync(`${authorized}.new`);
     const [problem] = await treat('replace');
-    expect(problem?.message).toContain('everybody on this host can still log in to the guest');
+    expect(problem?.message).toContain('any user of this host can still log in to the guest');
     expect(readFileSync(authorized, 'utf8')).toBe(`${RSA}\n`);
   });
 
@@ -113,7 +113,7 @@ describe.each([
     writeFileSync(authorized, `${RSA}\n`);
     await treat('replace');
     mkdirSync(`${authorized}.new`);
-    await expect(treat('restore')).rejects.toThrow("the image's own keys could not be put back");
+    await expect(treat('restore')).rejects.toThrow("the image's own keys could not be restored");
   });
 });
 

@@ -52,18 +52,18 @@ test('a guest that says nothing for long is told from one that is slow', async (
     '  clocksource: hpet',
   ]);
   expect(await detailsFor({ lines: ['clocksource: hpet'], silence: 299.4 })).toEqual([
-    'the last lines of its serial console, which has said nothing for 299 s:',
+    'the last lines of its serial console, silent for 299 s:',
     '  clocksource: hpet',
   ]);
 });
 
 test('the end-to-end tests know a guest that hangs by what is said of it, and no other', async () => {
-  const said = async (silence: number): Promise<string> =>
+  const details = async (silence: number): Promise<string> =>
     (await detailsFor({ lines: ['clocksource: hpet'], silence })).join('\n');
-  expect(await said(161)).toMatch(HUNG);
-  expect(await said(20)).not.toMatch(HUNG);
+  expect(await details(161)).toMatch(HUNG);
+  expect(await details(20)).not.toMatch(HUNG);
 });
 
 test('a guest without a console is told', async () => {
-  expect(await detailsFor({ lines: [], silence: 0 })).toEqual(['its serial console said nothing']);
+  expect(await detailsFor({ lines: [], silence: 0 })).toEqual(['there was no output on its serial console']);
 });

@@ -40,9 +40,9 @@ async function hostAsGuest(path = process.env['PATH'] ?? '', profile = ':'): Pro
 }
 
 test('what a login shell prints on its own is no part of an answer', async () => {
-  const far = await hostAsGuest(undefined, 'echo welcome; echo 12 messages');
-  expect(await far.run('echo in', patience)).toMatchObject({ code: 0, stdout: 'in\n' });
-  expect(far.isRoot).toBe(process.getuid?.() === 0 || far.sudo !== '');
+  const shell = await hostAsGuest(undefined, 'echo welcome; echo 12 messages');
+  expect(await shell.run('echo in', patience)).toMatchObject({ code: 0, stdout: 'in\n' });
+  expect(shell.isRoot).toBe(process.getuid?.() === 0 || shell.sudo !== '');
 });
 
 describe('feeding a script', () => {
@@ -52,71 +52,71 @@ describe('feeding a script', () => {
   }
 
   test('all of it arrives', async () => {
-    const far = await hostAsGuest();
+    const shell = await hostAsGuest();
     const into = join(directory, 'arrived');
-    const said: string[] = [];
+    const requests: string[] = [];
     const reply = (what: string): Promise<AsyncIterable<Buffer>> => {
-      said.push(what);
+      requests.push(what);
       return Promise.resolve(pieces(20));
     };
     const script = `printf 'go\\non\\0'; cat >${into}`;
-    expect(await far.send(script, reply, patience)).toMatchObject({ code: 0 });
-    expect([said, statSync(into).size]).toEqual([['go\non'], 1_310_720]);
+    expect(await shell.send(script, reply, patience)).toMatchObject({ code: 0 });
+    expect([requests, statSync(into).size]).toEqual([['go\non'], 1_310_720]);
   });
 
   test.each([0, 20])(
     'a source that fails after %i pieces is told, though the script is content',
     async (count) => {
-      const far = await hostAsGuest();
+      const shell = await hostAsGuest();
       const fault = new Error('cannot read it');
       const script = `printf '\\0'; cat >/dev/null`;
-      await expect(far.send(script, () => Promise.resolve(pieces(count, fault)), patience)).rejects.toBe(
+      await expect(shell.send(script, () => Promise.resolve(pieces(count, fault)), patience)).rejects.toBe(
         fault,
       );
     },
   );
 
   test('a source that is not to be had is told, and the script does not wait for it', async () => {
-    const far = await hostAsGuest();
+    const shell = await hostAsGuest();
     const fault = new Error('there is no tar');
     const script = `printf '\\0'; cat >/dev/null`;
-    await expect(far.send(script, () => Promise.reject(fault), patience)).rejects.toBe(fault);
+    await expect(shell.send(script, () => Promise.reject(fault), patience)).rejects.toBe(fault);
   });
 
   test('one that says and says is not listened to for ever', async () => {
-    const far = await hostAsGuest();
+    const shell = await hostAsGuest();
     const before = process.memoryUsage().rss;
     const reply = (): Promise<AsyncIterable<Buffer>> => Promise.resolve(pieces(1));
     for (const script of [
       'head -c 200000000 /dev/zero | tr "\\0" x',
       `printf '\\0'; head -c 200000000 /dev/zero`,
     ])
-      await far.send(script, reply, patience);
+      await shell.send(script, reply, patience);
     expect(process.memoryUsage().rss - before).toBeLessThan(150_000_000);
   });
 
   test('what counts of a script that fails is its answer, not that it read no more', async () => {
-    const far = await hostAsGuest();
+    const shell = await hostAsGuest();
     const script = `printf '\\0'; echo no >&2; exit 3`;
-    const answer = await far.send(script, () => Promise.resolve(pieces(200)), patience);
+    const answer = await shell.send(script, () => Promise.resolve(pieces(200)), patience);
     expect(answer).toMatchObject({ code: 3, stderr: 'no\n' });
   });
 
   test('one that fails before it has said all is sent nothing', async () => {
-    const far = await hostAsGuest();
+    const shell = await hostAsGuest();
     const reply = (): Promise<never> => Promise.reject(new Error('nobody asked'));
-    const answer = await far.send('echo half; echo no >&2; exit 4', reply, patience);
+    const answer = await shell.send('echo half; echo no >&2; exit 4', reply, patience);
     expect(answer).toMatchObject({ code: 4, stderr: 'no\n' });
   });
 });
 
 test('a guest that cannot pack says why, and not the tar of the host', async () => {
-  const far = await hostAsGuest(pathWithout(join(directory, 'bin'), process.env['PATH'] ?? '', 'tar'));
+  const shell = await hostAsGuest(pathWithout(join(directory, 'bin'), process.env['PATH'] ?? '', 'tar'));
   const [progress, note] = [(): void => undefined, (): void => undefined];
   const context = { signal: patience, progress, note, runDirectory: directory };
   writeFileSync(join(directory, 'wanted'), '');
   const copy = { guest: join(directory, 'wanted'), host: join(directory, 'out'), rsync: false };
-  await expect(copyOut(copy, far, context)).rejects.toThrow(
+  await expect(copyOut(copy, shell, context)).rejects.toThrow(
     /^cannot read .*wanted in the guest: .*tar.*not found/,
   );
   expect(existsSync(join(directory, 'out'))).toBe(false);

@@ -19,11 +19,11 @@ test('a disk of a format that is not ours is refused by the name of that, also a
   const { exitCode, stderr } = await rig.pull(...Object.keys(all).map((name) => `${name},file=${name}`));
   expect(exitCode).toBe(1);
   const errors = errorsIn(stderr.text);
-  const told = (name: string): unknown =>
+  const errorOf = (name: string): unknown =>
     errors.find((error) => error.includes(`/${name} is not a usable disk image: `));
   for (const name of names)
     for (const file of [name, `${name}.gz`])
-      expect(told(file)).toMatch(new RegExp(`${escaped(FOREIGN_DISKS[name]?.told ?? '')}.*\\n *hint: .`));
+      expect(errorOf(file)).toMatch(new RegExp(`${escaped(FOREIGN_DISKS[name]?.told ?? '')}.*\\n *hint: .`));
   expect(rig.images).toEqual([]);
 });
 

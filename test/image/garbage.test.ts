@@ -10,7 +10,7 @@ test('a qemu-img that prints something else than JSON is told by what it printed
   await using rig = rigWith('echo "what a day"');
   const { exitCode, stderr } = await rig.run(['image', 'ls']);
   expect(exitCode).toBe(1);
-  expect(stderr.text).toContain('error: Command produced garbage: qemu-img says nothing of use about ');
+  expect(stderr.text).toContain('error: Command produced garbage: unexpected output of qemu-img for ');
   expect(stderr.text).toContain('\n  what a day\n');
   expect(stderr.text).not.toContain('bug in transient');
 });
@@ -19,7 +19,9 @@ test('one that makes nothing makes no VM', async () => {
   await using rig = rigWith(insteadOf('create', 'exit 0'));
   const { exitCode, stdout, stderr } = await rig.run(['create', 'test', '--name', 'vm']);
   expect({ exitCode, stdout: stdout.text }).toEqual({ exitCode: 1, stdout: '' });
-  expect(stderr.text).toContain('error: Command produced garbage: qemu-img ended with 0 and has not made ');
+  expect(stderr.text).toContain(
+    'error: Command produced garbage: qemu-img exited with 0 but did not create ',
+  );
   expect(readdirSync(rig.vmstore).filter((name) => !name.startsWith('.'))).toEqual([]);
 });
 
@@ -35,7 +37,7 @@ test.for<[string, string[]]>([
   rig.write({ 'disk.qcow2': disk('qcow2'), 'disk.raw': disk('raw') });
   const { exitCode, stderr } = await rig.run(args);
   expect(exitCode).toBe(1);
-  expect(stderr.text).toContain('Command produced garbage: qemu-img says nothing of use about ');
+  expect(stderr.text).toContain('Command produced garbage: unexpected output of qemu-img for ');
   expect(stderr.text).not.toMatch(/[^\x20-\x7e\n…✔✖❯⚠]/);
   expect(rig.images).toEqual(['test']);
   expect(rig.entries('start')).toEqual([]);
@@ -68,8 +70,8 @@ describe('what a check of a qcow2 says', () => {
   test.for<[string, string, string | undefined]>([
     ['nothing wrong', says(found, 0), undefined],
     ['leaks, which do no harm', says({ ...found, leaks: 3 }, 3), undefined],
-    ['damage', says({ ...found, corruptions: 3 }, 2), 'it is broken or was cut off'],
-    ['a check that has errors', says({ 'check-errors': 3 }, 1), 'it cannot be checked to its end'],
+    ['damage', says({ ...found, corruptions: 3 }, 2), 'it is corrupt or truncated'],
+    ['a check that has errors', says({ 'check-errors': 3 }, 1), 'it cannot be checked completely'],
     [
       'that it cannot open it',
       "echo 'qemu-img: no luck' >&2; exit 1",

@@ -35,6 +35,6 @@ describe('a file that was stored without its holes', () => {
     ['a negative stretch', '1\n-512\n512\n'],
     ['words', '1\na\nb\n'],
   ])('with a map of %s is refused', async (_what, map) => {
-    await expect(expanded(map, Buffer.alloc(1024), 512)).rejects.toThrow('its list of holes is broken');
+    await expect(expanded(map, Buffer.alloc(1024), 512)).rejects.toThrow('its sparse map is corrupt');
   });
 });

@@ -233,7 +233,7 @@ describe('a body that breaks off', () => {
       expect.stringContaining(`error: cannot download ${url}: nothing came for 0.5 s\n`),
     ]);
     expect(triesIn(stderr)).toEqual(
-      [2, 3, 4, 5].map((n) => `Download of ${url}: nothing came for 0.5 s; trying again (${n} of 5)`),
+      [2, 3, 4, 5].map((n) => `Download of ${url}: nothing came for 0.5 s; retrying (${n} of 5)`),
     );
   });
 
@@ -246,7 +246,7 @@ describe('a body that breaks off', () => {
     const { exitCode, stderr } = await rig.pull(specOf(silent.url));
     expect(exitCode).toBe(1);
     expect(errorsIn(stderr.text)).toEqual([
-      expect.stringContaining(`error: cannot download ${silent.url}: no answer came within 0.5 s\n`),
+      expect.stringContaining(`error: cannot download ${silent.url}: no response within 0.5 s\n`),
     ]);
     expect(triesIn(stderr.text)).toHaveLength(4);
   });
@@ -276,7 +276,7 @@ describe('a body that breaks off', () => {
     );
     expect(it.exitCode).toBe(1);
     expect(it.server.requests).toHaveLength(5);
-    expect(triesIn(it.stderr)[1]).toContain(`the connection ended after 20 of ${IMAGE.length} bytes`);
+    expect(triesIn(it.stderr)[1]).toContain(`the connection was closed after 20 of ${IMAGE.length} bytes`);
   });
 
   test('our own slowness is none of the server', async () => {
@@ -355,8 +355,8 @@ describe('a status', () => {
 
 describe('nobody there', () => {
   test.for<[string, string]>([
-    ['the connection ended before an answer came', ''],
-    ['the server does not answer in HTTP', 'SSH-2.0-OpenSSH_9.2p1\r\n'],
+    ['the connection was closed before a response arrived', ''],
+    ['the server does not speak HTTP', 'SSH-2.0-OpenSSH_9.2p1\r\n'],
   ])('%s', async ([reason, answer]) => {
     await using rig = new Rig({ resumable: true });
     await using odd = await listening((socket) => void socket.end(answer));
@@ -478,7 +478,7 @@ async function listening(
 
 /** The lines that tell of tries that failed. */
 function triesIn(stderr: string): string[] {
-  return stderr.split('\n').filter((line) => line.includes('; trying again ('));
+  return stderr.split('\n').filter((line) => line.includes('; retrying ('));
 }
 
 function isWhole(rig: Rig): boolean {

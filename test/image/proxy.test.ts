@@ -32,8 +32,8 @@ describe('a proxy', () => {
 
   test.for<[string, string, string]>([
     ['socks5://ann:s3cret@127.0.0.1:1', 'socks5://ann:***@127.0.0.1:1', 'is a SOCKS proxy'],
-    ['http://', 'http://', 'is not the address of a proxy'],
-    ['proxy one', 'proxy one', 'is not the address of a proxy'],
+    ['http://', 'http://', 'is not a proxy URL'],
+    ['proxy one', 'proxy one', 'is not a proxy URL'],
   ])('%s is refused', async ([address, shown, reason]) => {
     await using rig = new Rig({ env: { http_proxy: address } });
     const { exitCode, stderr } = await rig.pull(`disk,http=http://${HOST}/disk`);
@@ -56,7 +56,7 @@ describe('a proxy', () => {
       });
     const refused = await pull(proxy.address);
     expect(errorsIn(refused.stderr.text)).toEqual([
-      expect.stringContaining('the proxy wants a name and a password (407)'),
+      expect.stringContaining('the proxy requires a user name and password (407)'),
     ]);
     expect((await pull(`http://ann:p%40ss@${proxy.address}`)).exitCode).toBe(0);
     expect(server.requests.map(({ headers }) => headers['proxy-authorization'])).toEqual(
@@ -128,7 +128,7 @@ describe('https', () => {
     await using plain = await HttpServer.start();
     const { stderr } = await rig.pull(`disk,http=${server.serve('/disk', IMAGE)}`);
     expect(errorsIn(stderr.text)).toEqual([
-      expect.stringMatching(/SSL_CERT_FILE: error: cannot read the certificates of authorities in /),
+      expect.stringMatching(/SSL_CERT_FILE: error: cannot read the CA certificates in /),
     ]);
     expect((await rig.pull(`disk,http=${plain.serve('/disk', IMAGE)}`)).exitCode).toBe(0);
   });

@@ -123,12 +123,18 @@ function question(of: {
   bootp.writeUInt16BE(flags, 10);
   bootp.set(ip(current), 12);
   bootp.set(bytes(mac), 28);
-  const said = Object.entries({ ...options, 53: Buffer.of(type) }).flatMap(([code, value]) => [
+  const encoded = Object.entries({ ...options, 53: Buffer.of(type) }).flatMap(([code, value]) => [
     Buffer.of(Number(code), value.length),
     value,
   ]);
   const end = Buffer.of(255);
-  const payload = Buffer.concat([bootp, bytes('63825363'), ...said.slice(-2), ...said.slice(0, -2), end]);
+  const payload = Buffer.concat([
+    bootp,
+    bytes('63825363'),
+    ...encoded.slice(-2),
+    ...encoded.slice(0, -2),
+    end,
+  ]);
   const udp = Buffer.alloc(8);
   udp.writeUInt16BE(68, 0);
   udp.writeUInt16BE(67, 2);

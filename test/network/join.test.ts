@@ -73,7 +73,7 @@ describe('the script by which a guest joins', () => {
   test('says which card is not there', () => {
     using guest = new Guest();
     expect(guest.runs({ ...LAN, mac: '52:54:00:00:00:99' })).toBe(103);
-    expect(guest.said).toContain('52:54:00:00:00:99');
+    expect(guest.stderr).toContain('52:54:00:00:00:99');
   });
 
   test('needs root', () => {
@@ -86,7 +86,7 @@ describe('the script by which a guest joins', () => {
 /** A directory that looks like a guest: its cards, its hosts, and an `ip` that writes down what it is asked. */
 class Guest implements Disposable {
   readonly #root = mkdtempSync(join(tmpdir(), 'guest-'));
-  said = '';
+  stderr = '';
 
   constructor({ has = '', hosts = '127.0.0.1 localhost\n', virtual = 'none', user = 0 } = {}) {
     for (const [card, mac] of [
@@ -107,7 +107,7 @@ class Guest implements Disposable {
     const places = { cards: join(this.#root, 'net'), hosts: join(this.#root, 'hosts'), looks: 1 };
     const env = { PATH: `${join(this.#root, 'bin')}:${process.env['PATH'] ?? ''}` };
     const { status, stderr } = spawnSync('sh', ['-c', joinScript([card], places)], { env, encoding: 'utf8' });
-    this.said = stderr;
+    this.stderr = stderr;
     return status;
   }
 

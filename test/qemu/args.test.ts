@@ -129,9 +129,9 @@ describe("the user's own arguments", () => {
     ['-vnc :1', ['-display']],
     ['-serial stdio', ['-serial', '-monitor']],
     ['-monitor stdio', ['-monitor']],
-  ] as const)('%s displaces ours', ([said, flags]) => {
-    const own = said.split(' ');
-    const ours = qemuArguments(facts({ machine: machine(own) })).slice(0, -own.length);
+  ] as const)('%s displaces ours', ([text, flags]) => {
+    const userArgs = text.split(' ');
+    const ours = qemuArguments(facts({ machine: machine(userArgs) })).slice(0, -userArgs.length);
     for (const flag of flags) expect(ours).not.toContain(flag);
     // and nothing else goes with it
     const before = qemuArguments(facts());
@@ -139,9 +139,9 @@ describe("the user's own arguments", () => {
     expect(flags).toEqual(expect.arrayContaining(lost));
   });
 
-  test.for(['-machine q35', '-device virtio-serial', '-name mine'])('%s displaces nothing', (said) => {
-    const own = said.split(' ');
-    expect(qemuArguments(facts({ machine: machine(own) })).slice(0, -own.length)).toEqual(
+  test.for(['-machine q35', '-device virtio-serial', '-name mine'])('%s displaces nothing', (text) => {
+    const userArgs = text.split(' ');
+    expect(qemuArguments(facts({ machine: machine(userArgs) })).slice(0, -userArgs.length)).toEqual(
       qemuArguments(facts()),
     );
   });
@@ -176,7 +176,7 @@ describe('architectures', () => {
   });
 });
 
-/** What leads to the guest's ssh. */
+/** The forward to the guest's ssh. */
 const SSH = { address: '127.0.0.1', host: 0, guest: 22, protocol: 'tcp' } as const;
 
 function machine(qemuArgs: readonly string[] = [], more: Partial<MachineSpec> = {}): MachineSpec {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { watchKernel } from '../../src/qemu/kernel-messages.ts';
 
-/** What is heard of a console that says this, a piece after the other. */
+/** Collects the reports for a console with this output, delivered in pieces. */
 function heard(...pieces: readonly string[]): string[] {
   const directory = mkdtempSync('/tmp/kernel-messages-');
   const log = join(directory, 'serial.log');

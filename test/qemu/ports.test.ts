@@ -25,7 +25,9 @@ describe('what QEMU says of forwards', () => {
       { address: '127.0.0.1', host: 0, guest: 53, protocol: 'udp' },
       { address: '0.0.0.0', host: 8080, guest: 80, protocol: 'tcp' },
     ];
-    expect(readForwards(USERNET, wanted).map((made) => made?.host)).toEqual([40_404, 2222, 50_505, 8080]);
+    expect(readForwards(USERNET, wanted).map((forward) => forward?.host)).toEqual([
+      40_404, 2222, 50_505, 8080,
+    ]);
   });
 
   test('is nothing for one that is not there, nor for those of other cards', () => {

@@ -17,7 +17,7 @@ describe('the beginning', () => {
 
   test('a QEMU that says nothing is given up', async () => {
     await expect(opening(0.01).opened).rejects.toThrow(
-      'did not answer on its control connection within 0.01 s',
+      'did not respond on its control connection within 0.01 s',
     );
   });
 
@@ -50,7 +50,7 @@ describe('commands', () => {
     qemu.say(
       '{"id": 2, "error": {"class": "CommandNotFound", "desc": "The command nonsense has not been found"}}',
     );
-    await expect(refused).rejects.toThrow('QEMU refused a command: The command nonsense has not been found');
+    await expect(refused).rejects.toThrow('QEMU rejected a command: The command nonsense has not been found');
   });
 
   test('what waits when the connection is lost is told so', async () => {

@@ -10,7 +10,7 @@ export const FOREIGN_DISKS: Readonly<Record<string, { make: () => Buffer; told: 
   'sealed.qcow2': { make: encryptedQcow2, told: 'it is encrypted' },
   'locked.img': { make: () => sectors('LUKS\xba\xbe\0\x01'), told: 'it is encrypted (LUKS)' },
   'parallels.hdd': { make: () => made('parallels'), told: 'a Parallels disk' },
-  'first.qcow': { make: () => made('qcow'), told: 'the first qcow format' },
+  'first.qcow': { make: () => made('qcow'), told: 'qcow (version 1) disk' },
   'bochs.img': { make: () => sectors('Bochs Virtual HD Image\0'), told: 'a Bochs disk' },
   'live.cloop': {
     make: () => sectors('#!/bin/sh\n#V2.0 Format\nmodprobe cloop file=$0 && mount -r\n'),
@@ -21,8 +21,8 @@ export const FOREIGN_DISKS: Readonly<Record<string, { make: () => Buffer; told: 
   'zipped.zip': { make: () => sectors('PK\x03\x04'), told: 'a ZIP archive' },
   'seven.7z': { make: () => sectors('7z\xbc\xaf\x27\x1c'), told: 'a 7z archive' },
   'packed.rar': { make: () => sectors('Rar!\x1a\x07\x00'), told: 'a RAR archive' },
-  'quick.lz4': { make: () => sectors('\x04\x22\x4d\x18'), told: 'compressed by lz4' },
-  'small.lz': { make: () => sectors('LZIP\x01'), told: 'compressed by lzip' },
+  'quick.lz4': { make: () => sectors('\x04\x22\x4d\x18'), told: 'compressed with lz4' },
+  'small.lz': { make: () => sectors('LZIP\x01'), told: 'compressed with lzip' },
   'install.wim': { make: () => sectors('MSWIM\0\0\0'), told: '(WIM)' },
   'clone.img': { make: () => sectors('partclone-image'), told: 'partclone' },
 };

@@ -30,7 +30,7 @@ export class Output {
 type Stream = 'stdout' | 'stderr';
 
 /** What we say of a guest whose kernel stood still while it booted: a fault of QEMU (src/builder/args.ts), not of ours. */
-export const HUNG = /serial console, which has said nothing for (\d{3,}|[6-9]\d) s/;
+export const HUNG = /serial console, silent for (\d{3,}|[6-9]\d) s/;
 
 /** A program that was started, in a process group of its own. */
 export class Program {

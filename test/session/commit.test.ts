@@ -131,12 +131,12 @@ describe('commit', () => {
     rmSync(join(rig.backend, 'test'));
     const { exitCode, stderr } = await rig.run(['commit', 'x', 'made']);
     expect(exitCode).toBe(1);
-    expect(errorsOf(stderr.text)[0]).toContain("made over image 'test', which is not there any more");
+    expect(errorsOf(stderr.text)[0]).toContain("needs image 'test', which is missing");
     expect(rig.images).toEqual([]);
   });
 });
 
-describe('while an image is made of it', () => {
+describe('while an image is being created from it', () => {
   test('the VM is in use, and cannot be stopped', async () => {
     await using rig = new Rig();
     await created(rig, 'x');
@@ -146,7 +146,7 @@ describe('while an image is made of it', () => {
     const started = await rig.run(['start', 'x']);
     expect(started.exitCode).toBe(1);
     expect(started.stderr.text).toContain(`VM 'x' is in use by process ${commit.pid}, since`);
-    expect(started.stderr.text).toContain('an image is made of it');
+    expect(started.stderr.text).toContain('an image is being created from it');
     const stopped = await rig.run(['stop', 'x']);
     expect(stopped.exitCode).toBe(1);
     expect(errorsOf(stopped.stderr.text)).toEqual(["No running VM found with the name 'x'"]);
@@ -213,7 +213,7 @@ describe('image rm of an image in use', () => {
     const { exitCode, stderr } = await rig.run(['image', 'rm', '--force', 'test']);
     expect(exitCode).toBe(0);
     expect(stderr.text).toContain("warning: Backend 'test' is in use by 'x'");
-    expect((await rig.run(['start', 'x'])).stderr.text).toContain("made over image 'test'");
+    expect((await rig.run(['start', 'x'])).stderr.text).toContain("needs image 'test'");
   });
 });
 

@@ -80,7 +80,7 @@ describe('a detached project', () => {
     await succeeded(rig, ['up', '-d']);
     freeze(rig);
     const { exitCode, stderr } = await rig.run(['down']);
-    expect(stderr.text).toContain('VM a does not answer; it was ended at once');
+    expect(stderr.text).toContain('VM a did not respond; it was terminated');
     expect(exitCode).toBe(0);
   });
 

@@ -74,7 +74,7 @@ describe('a port that is taken', () => {
     server.close();
     expect(exitCode).toBe(1);
     expect(stderr.text).toContain(
-      `second: error: cannot use port ${port} of 127.0.0.1 for the guest's 80/tcp: it is in use`,
+      `second: error: cannot use port ${port} of 127.0.0.1 for the guest's 80/tcp: it is already in use`,
     );
     expect(rig.entries('start')).toEqual([]);
   });
@@ -88,7 +88,7 @@ describe('a port that is taken', () => {
       rig.run(['run', rig.stored(), '--cmd', 'true', '-p', `${port}:80/${protocol}`, ...TCG]);
     const [udp, tcp] = [await run('udp'), await run('tcp')];
     socket.close();
-    expect(udp.stderr.text).toContain(`for the guest's 80/udp: it is in use`);
+    expect(udp.stderr.text).toContain(`for the guest's 80/udp: it is already in use`);
     expect(tcp.exitCode).toBe(0);
   });
 });

@@ -46,7 +46,7 @@ describe('an image from a file', () => {
   test.for([
     ['text', 'hello\n'.repeat(256), 'it is text'],
     ['nothing', '', 'it is empty'],
-    ['half a sector', Buffer.alloc(700), 'not whole sectors'],
+    ['half a sector', Buffer.alloc(700), 'not a multiple of 512 bytes'],
   ] as const)('a file of %s is refused', async ([, content, why]) => {
     await using rig = new Rig();
     rig.write({ 'disk.img': content });

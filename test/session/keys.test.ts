@@ -149,7 +149,7 @@ describe('the keys of the user', () => {
     const args = ['run', rig.stored(), '--cmd', 'true', '--ssh-timeout', '1'];
     const { exitCode, stderr } = await rig.run(args, { env });
     expect(exitCode).toBe(1);
-    expect(stderr.text).toContain('did not let user "vagrant" in');
+    expect(stderr.text).toContain('did not accept a login of user "vagrant"');
   });
 });
 

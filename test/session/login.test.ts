@@ -38,7 +38,7 @@ test('a guest that lets nobody in is given up, with its refusal', async () => {
   const args = ['run', rig.stored(), '--cmd', 'true', '--ssh-timeout', '1', '--ssh-user', 'root'];
   const { exitCode, stderr } = await rig.run(args);
   expect(exitCode).toBe(1);
-  expect(stderr.text).toContain('did not let user "root" in within 1 s');
+  expect(stderr.text).toContain('did not accept a login of user "root" within 1 s');
   expect(stderr.text).toContain('--ssh-user');
 });
 

@@ -33,7 +33,7 @@ describe('a QEMU that does not start', () => {
       '0.3',
     ]);
     expect(exitCode).toBe(1);
-    expect(stderr.text).toContain('did not answer on its control connection within 0.3 s');
+    expect(stderr.text).toContain('did not respond on its control connection within 0.3 s');
   });
 });
 
@@ -131,7 +131,7 @@ describe('the ssh port', () => {
     ]);
     server.close();
     expect(exitCode).toBe(1);
-    expect(stderr.text).toContain(`cannot use port ${port} of 127.0.0.1 for ssh: it is in use`);
+    expect(stderr.text).toContain(`cannot use port ${port} of 127.0.0.1 for ssh: it is already in use`);
     expect(rig.entries('start')).toEqual([]);
   });
 

@@ -249,10 +249,10 @@ describe('a ready-command', () => {
       /^db: error: the guest was not ready within 2 s: echo try .* did not succeed \(exit code 5\)$/m,
     );
     const tries = readFileSync(join(rig.work, 'tries'), 'utf8').split('\n').length - 1;
-    const last = /^ *what it last said:\n +try (\d+)\n +the disk is full$/m.exec(stderr.text)?.[1];
+    const last = /^ *its last output:\n +try (\d+)\n +the disk is full$/m.exec(stderr.text)?.[1];
     // one more may have begun
     expect(tries - Number(last)).toBeOneOf([0, 1]);
-    expect(stderr.text).toContain('hint: give it more time with ready-timeout');
+    expect(stderr.text).toContain('hint: raise the limit with ready-timeout');
     expect(stderr.text).toMatch(/^VM web is not started, because of VM db: Wait for .* failed$/m);
     expect(startedIn(rig)).toEqual(['db']);
     expect(rig.entries('powerdown').map(nameOf)).toEqual(['db']);
@@ -265,7 +265,7 @@ describe('a ready-command', () => {
     });
     const { exitCode, stderr } = await rig.run(['up']);
     expect(exitCode).toBe(1);
-    expect(stderr.text).toContain('sleep 1000 did not succeed (it has not ended once)');
+    expect(stderr.text).toContain('sleep 1000 did not succeed (it never exited)');
   });
 
   test('is ended by a signal, in order', async () => {

@@ -280,7 +280,7 @@ describe('--log-dir', () => {
     const log = join(rig.work, 'logs/a.serial.log');
     const { exitCode, stderr } = await rig.run(['up', '--log-dir', 'logs']);
     expect(exitCode).toBe(0);
-    const warning = 'warning: the serial log of VM a has passed 32 MB: its beginning is dropped';
+    const warning = 'warning: the serial log of VM a has exceeded 32 MB: its beginning is dropped';
     expect(stderr.text.split(warning)).toHaveLength(2);
     expect(readFileSync(log, 'utf8')).toMatch(/the end\n$/);
     expect(statSync(log).size).toBeLessThan(10_000);

@@ -50,8 +50,8 @@ describe('what it lacks in the guest is told by name', () => {
       env: { PATH: guestPath(rig, 'echo 0') },
     });
     expect(stderr.text).toContain(`shared folder ${join(rig.work, 'folder')}:${join(rig.root, 'guest')}`);
-    expect(stderr.text).toContain('there is no sshfs in the guest');
-    expect(stderr.text).toMatch(/hint: install it there: .*fuse-sshfs/);
+    expect(stderr.text).toContain('sshfs is not installed in the guest');
+    expect(stderr.text).toMatch(/hint: install the package .*fuse-sshfs/);
     expect(exitCode).toBe(1);
     expect(rig.leftovers()).toEqual([]);
   });
@@ -63,7 +63,7 @@ describe('what it lacks in the guest is told by name', () => {
       ['run', rig.stored(), '-s', './folder:/srv', '--cmd', 'echo never'],
       { env: { PATH: guestPath(rig, 'echo 1000') } },
     );
-    expect(stderr.text).toContain('user vagrant may not use sudo in the guest, which mounting takes');
+    expect(stderr.text).toContain('user vagrant may not use sudo in the guest, which mounting requires');
     expect([exitCode, stdout.text]).toEqual([1, '']);
   });
 });

@@ -12,9 +12,9 @@ describe('a disk that cannot be written', () => {
     const { exitCode, stderr } = await rig.run(['run', rig.stored(), ...TCG, '--cmd', 'true']);
     expect(exitCode).toBe(1);
     expect(errorsOf(stderr.text)).toEqual([
-      `the VM was ended: ${temporary(rig)} is full, where what it writes is kept while it runs`,
+      `the VM was ended: ${temporary(rig)}, which holds its disk writes, is full`,
     ]);
-    expect(stderr.text).toMatch(/hint: .*TRANSIENT_SNAPSHOT_DIR$/m);
+    expect(stderr.text).toMatch(/hint: set TRANSIENT_SNAPSHOT_DIR to a directory with more space$/m);
     expect(momentsOf(rig).slice(-3)).toEqual(['command', 'signal', 'end']);
   });
 
@@ -24,7 +24,7 @@ describe('a disk that cannot be written', () => {
     const { exitCode, stderr } = await rig.run(['start', 'my-vm', ...TCG, '--cmd', 'true']);
     expect(exitCode).toBe(1);
     expect(errorsOf(stderr.text)).toEqual([
-      `the VM was ended: there is no space left in ${vmFile(rig, 'my-vm', '').replace(/\/$/, '')}, where its disks are`,
+      `the VM was ended: no space left in ${vmFile(rig, 'my-vm', '').replace(/\/$/, '')}, which holds its disks`,
     ]);
     expect(stderr.text).not.toContain('TRANSIENT_SNAPSHOT_DIR');
   });
@@ -33,7 +33,7 @@ describe('a disk that cannot be written', () => {
     await using rig = new Rig({ faults: { ioError: { nospace: false } } });
     const { exitCode, stderr } = await rig.run(['run', rig.stored(), ...TCG, '--cmd', 'true']);
     expect(exitCode).toBe(1);
-    expect(errorsOf(stderr.text)).toEqual(['the VM was ended: a disk of it failed: Input/output error']);
+    expect(errorsOf(stderr.text)).toEqual(['the VM was ended: one of its disks failed: Input/output error']);
   });
 
   test('also from the console', async () => {
@@ -87,7 +87,7 @@ describe('TRANSIENT_SNAPSHOT_DIR', () => {
     await using rig = new Rig({ faults: FULL });
     const env = { TRANSIENT_SNAPSHOT_DIR: rig.home };
     const { stderr } = await rig.run(['run', rig.stored(), ...TCG, '--cmd', 'true'], { env });
-    expect(stderr.text).toContain(`${rig.home} is full`);
+    expect(stderr.text).toContain(`${rig.home}, which holds its disk writes, is full`);
   });
 
   test.for(['nowhere', 'file'])('that is no directory is told, before QEMU starts: %s', async (name) => {

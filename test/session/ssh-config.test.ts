@@ -74,7 +74,7 @@ test('a name that ssh cannot be told is told as a comment', async () => {
   await using rig = new Rig();
   await created(rig, 'a * b');
   const owner = await running(rig, ['start', 'a * b']);
-  expect(await succeeded(rig, ['ssh-config'])).toBe('# "a * b" is no name that ssh takes\n');
+  expect(await succeeded(rig, ['ssh-config'])).toBe('# "a * b" is not a host name that ssh accepts\n');
   await end(owner);
 });
 

@@ -190,7 +190,7 @@ describe('a VM that the Python created', () => {
       'vm.toml': `shared-folder = [${folder('folder')}, ${folder('other', ', readonly = true')}]\n`,
     });
     const { stderr } = await rig.run(['start', 'x', '--config', 'vm.toml', '--cmd', 'true']);
-    expect(stderr.text).toMatch(/everybody on this host can log in to it, and write to \S*\/folder\n/);
+    expect(stderr.text).toMatch(/any user of this host can log in to it, and write to \S*\/folder\n/);
   });
 
   test.for([
@@ -235,7 +235,7 @@ describe('a VM that is broken', () => {
     const { exitCode, stderr } = await rig.run(['start', 'x', '--cmd', 'true']);
     expect(exitCode).toBe(1);
     expect(stderr.text).toContain(
-      `a disk of VM 'x' was made over image 'test', which is not there any more: ${join(rig.backend, 'test')}`,
+      `VM 'x' needs image 'test', which is missing: ${join(rig.backend, 'test')}`,
     );
     expect(stderr.text.match(/error:/g)).toHaveLength(1);
     expect(rig.entries()).toEqual([]);
@@ -248,7 +248,7 @@ describe('a VM that is broken', () => {
     rmSync(join(rig.backend, 'data'));
     const { exitCode, stderr } = await rig.run(['start', 'x', '--cmd', 'true']);
     expect(exitCode).toBe(1);
-    expect(stderr.text).toContain("was made over image 'data'");
+    expect(stderr.text).toContain("needs image 'data'");
   });
 
   test.for(['start', 'run'] as const)(

@@ -147,7 +147,7 @@ describe('several VMs of one "up"', () => {
     const owner = await up(rig);
     const { exitCode, stderr } = await rig.run(['stop', 'work-a']);
     expect(exitCode).toBe(0);
-    expect(stderr.text).toContain("The run of VM 'work-a' ends as a whole, and with it 'work-b'");
+    expect(stderr.text).toContain("Stopping VM 'work-a' also stops 'work-b': they belong to the same run");
     expect((await owner.ended).exitCode).toBe(143);
     expect(await succeeded(rig, ['ps', '--json'])).toBe('[]\n');
   });
@@ -214,7 +214,7 @@ test('a second stop waits with the first, and the guest has its time', async () 
   const stops = [rig.run(['stop', 'x']), rig.happened('powerdown').then(() => rig.run(['stop', 'x']))];
   const [first, second] = await Promise.all(stops);
   expect([first?.exitCode, second?.exitCode]).toEqual([0, 0]);
-  expect(second?.stderr.text).toContain("is ending VM 'x' already");
+  expect(second?.stderr.text).toContain("is already stopping VM 'x'");
   const { stderr } = await owner.ended;
   expect(stderr.text).toContain('did not shut down within 2 s and was terminated');
 });

@@ -4,7 +4,7 @@ import { SftpGate } from '../../src/share/sftp-gate.ts';
 import { Fields, PacketStream, SFTP, field, packet } from '../../src/share/sftp-packets.ts';
 import { findSftpServer } from '../../src/share/sftp-server.ts';
 
-/** What a server answers: the type of its packet, and for a status its code. */
+/** A server's response: the type of its packet, and for a status its code. */
 export interface Answer {
   readonly type: number;
   readonly code: number | undefined;

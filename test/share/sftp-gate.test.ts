@@ -121,8 +121,8 @@ describe('a path leads nowhere but into the folder', () => {
 describe('what a folder is for', () => {
   test('files are made, written, read, renamed and removed', async () => {
     await using guest = await RawGuest.in(folder);
-    const made = await guest.ask(SFTP.open, '/sub/new', READ | WRITE | CREATE, 4, 0o640);
-    const handle = new Fields(made.packet).text();
+    const created = await guest.ask(SFTP.open, '/sub/new', READ | WRITE | CREATE, 4, 0o640);
+    const handle = new Fields(created.packet).text();
     expect(await guest.ask(SFTP.write, handle, 0, 0, 'written')).toMatchObject({ code: STATUS.ok });
     expect((await guest.ask(5, handle, 0, 0, 100)).packet.toString()).toContain('written');
     expect(await guest.ask(SFTP.close, handle)).toMatchObject({ code: STATUS.ok });
@@ -135,8 +135,8 @@ describe('what a folder is for', () => {
 
   test('a file that may not be written is written by who makes it, as git does', async () => {
     await using guest = await RawGuest.in(folder);
-    const made = await guest.ask(SFTP.open, 'object', WRITE | CREATE | EXCLUSIVE, 4, 0o444);
-    expect(made.type).toBe(SFTP.handle);
+    const created = await guest.ask(SFTP.open, 'object', WRITE | CREATE | EXCLUSIVE, 4, 0o444);
+    expect(created.type).toBe(SFTP.handle);
     expect(await guest.ask(SFTP.open, 'object', WRITE | CREATE | EXCLUSIVE, NO_ATTRIBUTES)).toMatchObject({
       code: STATUS.failure,
     });

@@ -41,7 +41,7 @@ test('the first file for which there is no room ends the copy, and the directory
   chmodSync(join(work, 'tar'), 0o755);
   vi.stubEnv('PATH', [work, process.env['PATH']].join(delimiter));
   const copy = unpackInto({ stage, directory: join(work, 'out') }, endless(), new AbortController().signal);
-  await expect(copy).rejects.toThrow(`there is no space left in ${join(work, 'out')} on the host`);
+  await expect(copy).rejects.toThrow(`no space left in ${join(work, 'out')} on the host`);
 });
 
 test('the words of another language are understood', async () => {
@@ -94,7 +94,7 @@ describe.runIf(canMount())('a disk of 64 MB', () => {
   test('is not filled up, whatever a guest sends', async () => {
     const disk = join(work, 'disk');
     await expect(copyFrom(tarOf(200))).rejects.toThrow(
-      /^what the guest sends is larger than the 0\.06\d GB \(\d+ bytes\) that may be filled in \S*disk$/,
+      /^the data from the guest is larger than the 0\.06\d GB \(\d+ bytes\) that may be filled in \S*disk$/,
     );
     expect(readdirSync(disk)).toEqual([]);
     const { bavail, bsize } = statfsSync(disk);

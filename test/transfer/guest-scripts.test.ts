@@ -35,40 +35,40 @@ const ODD_NAMES = [
 ];
 
 /** The shells of guests, and of the builder, whose other programs are busybox's too, but for tar. */
-describe.for(['sh', 'busybox sh'])('in %s', (shell) => {
+describe.for(['sh', 'busybox sh'])('in %s', (program) => {
   let guest = '';
   let programs = '';
   /** Only what scripts are made of. */
-  let far: GuestShell;
+  let shell: GuestShell;
   beforeEach(() => {
     guest = mkdtempSync('/tmp/tr-scripts-');
     programs = mkdtempSync('/tmp/tr-programs-');
-    if (shell !== 'sh') {
+    if (program !== 'sh') {
       execFileSync('busybox', ['--install', '-s', programs]);
       rmSync(join(programs, 'tar'));
       symlinkSync(execFileSync('which', ['tar'], { encoding: 'utf8' }).trim(), join(programs, 'tar'));
     }
     // some builds of busybox have a shell that prefers its own tar to that of PATH
-    far = { sudo: '', tar: run(GNU_TAR_SCRIPT).stdout.toString().trim(), gnuTar: true } as GuestShell;
+    shell = { sudo: '', tar: run(GNU_TAR_SCRIPT).stdout.toString().trim(), gnuTar: true } as GuestShell;
   });
   afterEach(() => {
     for (const directory of [guest, programs]) rmSync(directory, { recursive: true });
   });
 
   const run = (script: string, input: Buffer = Buffer.alloc(0)): SpawnSyncReturns<Buffer> => {
-    const env = shell === 'sh' ? process.env : { PATH: programs };
-    return spawnSync(shell === 'sh' ? '/bin/sh' : join(programs, 'sh'), ['-c', script], { input, env });
+    const env = program === 'sh' ? process.env : { PATH: programs };
+    return spawnSync(program === 'sh' ? '/bin/sh' : join(programs, 'sh'), ['-c', script], { input, env });
   };
   const placed = (destination: string, name: string): string[] => {
-    const { status, stdout, stderr } = run(placeScript(join(guest, destination), name, far));
+    const { status, stdout, stderr } = run(placeScript(join(guest, destination), name, shell));
     expect([status, stderr.toString()]).toEqual([0, '']);
     const [owner = '', isThere = '', ...place] = stdout.toString().split('\n');
     return [owner, isThere, place.join('\n').replace(`${guest}/`, '')];
   };
 
   test('GNU tar is found where PATH has it, and nothing where that is another one', () => {
-    expect(far.tar).toBe(
-      shell === 'sh' ? execFileSync('which', ['tar']).toString().trim() : `${programs}/tar`,
+    expect(shell.tar).toBe(
+      program === 'sh' ? execFileSync('which', ['tar']).toString().trim() : `${programs}/tar`,
     );
     mkdirSync(join(guest, 'tar'));
     const look = (...path: readonly string[]): string =>
@@ -107,7 +107,7 @@ describe.for(['sh', 'busybox sh'])('in %s', (shell) => {
     test('belongs to whoever owns the nearest directory', () => {
       const { uid, gid } = statSync(guest);
       expect(placed('a/b/new', 'app')[0]).toBe(`${uid}:${gid}`);
-      expect(run(placeScript('/tr-not-made', 'app', far)).stdout.toString()).toBe(
+      expect(run(placeScript('/tr-not-made', 'app', shell)).stdout.toString()).toBe(
         `${statSync('/').uid}:${statSync('/').gid}\nno\n/tr-not-made`,
       );
     });
@@ -120,7 +120,7 @@ describe.for(['sh', 'busybox sh'])('in %s', (shell) => {
 
     test('below a file is refused', () => {
       writeFileSync(join(guest, 'file'), '');
-      const { status, stderr } = run(placeScript(join(guest, 'file/x/y'), 'app', far));
+      const { status, stderr } = run(placeScript(join(guest, 'file/x/y'), 'app', shell));
       expect(status).not.toBe(0);
       expect(stderr.toString()).toContain(join(guest, 'file'));
     });
@@ -128,30 +128,30 @@ describe.for(['sh', 'busybox sh'])('in %s', (shell) => {
 
   test('what is received is preceded by its place, and a NUL', () => {
     const { uid, gid } = statSync(guest);
-    const { status, stdout } = run(receiveScript(`${guest}/`, 'app', false, far), archiveOf('app'));
+    const { status, stdout } = run(receiveScript(`${guest}/`, 'app', false, shell), archiveOf('app'));
     expect([status, stdout.toString()]).toEqual([0, `${uid}:${gid}\nno\n${guest}/app\0`]);
   });
 
   describe('a file that is unpacked', () => {
     test.for(ODD_NAMES)('by the name %j keeps it, or has the one that it is given', (name) => {
       const archive = archiveOf(name);
-      expect(run(receiveScript(join(guest, name), name, false, far), archive).status).toBe(0);
-      expect(run(receiveScript(join(guest, 'other'), name, false, far), archive).status).toBe(0);
-      expect(run(receiveScript(join(guest, `un${name}`), name, false, far), archive).status).toBe(0);
-      for (const made of [name, 'other', `un${name}`])
-        expect(readFileSync(join(guest, made), 'utf8')).toBe('content');
+      expect(run(receiveScript(join(guest, name), name, false, shell), archive).status).toBe(0);
+      expect(run(receiveScript(join(guest, 'other'), name, false, shell), archive).status).toBe(0);
+      expect(run(receiveScript(join(guest, `un${name}`), name, false, shell), archive).status).toBe(0);
+      for (const file of [name, 'other', `un${name}`])
+        expect(readFileSync(join(guest, file), 'utf8')).toBe('content');
       expect(readdirSync(guest)).toHaveLength(3);
     });
 
     test('takes the place of another file', () => {
       writeFileSync(join(guest, 'other'), 'before');
-      expect(run(receiveScript(join(guest, 'other'), 'app', false, far), archiveOf('app')).status).toBe(0);
+      expect(run(receiveScript(join(guest, 'other'), 'app', false, shell), archiveOf('app')).status).toBe(0);
       expect(readFileSync(join(guest, 'other'), 'utf8')).toBe('content');
     });
 
     test('and is broken leaves nothing', () => {
       const broken = archiveOf('app').subarray(0, 700);
-      expect(run(receiveScript(join(guest, 'other'), 'app', false, far), broken).status).not.toBe(0);
+      expect(run(receiveScript(join(guest, 'other'), 'app', false, shell), broken).status).not.toBe(0);
       expect(readdirSync(guest)).toEqual([]);
     });
   });
@@ -160,13 +160,13 @@ describe.for(['sh', 'busybox sh'])('in %s', (shell) => {
     test.for(ODD_NAMES)('at %j is joined with what is there', (name) => {
       mkdirSync(join(guest, name));
       writeFileSync(join(guest, name, 'old'), 'old');
-      expect(run(receiveScript(guest, name, true, far), archiveOf('new')).status).toBe(0);
+      expect(run(receiveScript(guest, name, true, shell), archiveOf('new')).status).toBe(0);
       expect(readdirSync(join(guest, name))).toEqual(['new', 'old']);
     });
 
     test('and is broken is told by the exit code', () => {
       const broken = archiveOf('app').subarray(0, 700);
-      expect(run(receiveScript(join(guest, 'new'), 'app', true, far), broken).status).not.toBe(0);
+      expect(run(receiveScript(join(guest, 'new'), 'app', true, shell), broken).status).not.toBe(0);
     });
   });
 
@@ -174,23 +174,23 @@ describe.for(['sh', 'busybox sh'])('in %s', (shell) => {
     test.for(ODD_NAMES)('has its own name, %j', (name) => {
       mkdirSync(join(guest, name));
       writeFileSync(join(guest, name, name), 'content');
-      const { status, stdout } = run(packScript(join(guest, name), far));
+      const { status, stdout } = run(packScript(join(guest, name), shell));
       expect(status).toBe(0);
       expect(namesIn(stdout)).toEqual([`./${name}/`, `./${name}/${name}`]);
     });
 
     test('may be a link that leads nowhere', () => {
       symlinkSync('nowhere', join(guest, 'link'));
-      expect(namesIn(run(packScript(join(guest, 'link'), far)).stdout)).toEqual(['./link']);
+      expect(namesIn(run(packScript(join(guest, 'link'), shell)).stdout)).toEqual(['./link']);
     });
 
     test('may be named with a slash at its end', () => {
       mkdirSync(join(guest, 'there'));
-      expect(namesIn(run(packScript(join(guest, 'there/'), far)).stdout)).toEqual(['./there/']);
+      expect(namesIn(run(packScript(join(guest, 'there/'), shell)).stdout)).toEqual(['./there/']);
     });
 
     test('and is not there is told by its own exit code', () => {
-      const { status, stdout } = run(packScript(join(guest, 'nowhere'), far));
+      const { status, stdout } = run(packScript(join(guest, 'nowhere'), shell));
       expect([status, stdout.length]).toEqual([MISSING, 0]);
       expect(MISSING).toBe(44);
     });
@@ -203,13 +203,13 @@ describe.for(['sh', 'busybox sh'])('in %s', (shell) => {
     ['file', 0, 'no\n'],
     ['nowhere', MISSING, ''],
     ['file/below', MISSING, ''],
-  ] as const)('a look at %s', ([name, status, said]) => {
+  ] as const)('a look at %s', ([name, status, output]) => {
     mkdirSync(join(guest, 'there'));
     symlinkSync('there', join(guest, 'link'));
     symlinkSync('nowhere', join(guest, 'dangling'));
     writeFileSync(join(guest, 'file'), '');
-    const answer = run(lookScript(join(guest, name), far));
-    expect([answer.status, answer.stdout.toString()]).toEqual([status, said]);
+    const answer = run(lookScript(join(guest, name), shell));
+    expect([answer.status, answer.stdout.toString()]).toEqual([status, output]);
   });
 });
 
@@ -224,10 +224,10 @@ function archiveOf(name: string): Buffer {
 
 /** The names in a tar archive, as they are. */
 function namesIn(archive: Buffer): string[] {
-  const said = execFileSync('tar', ['-t', '--quoting-style=literal', '--null', '-f', '-'], {
+  const output = execFileSync('tar', ['-t', '--quoting-style=literal', '--null', '-f', '-'], {
     input: archive,
   });
-  return said
+  return output
     .toString()
     .split(/\n(?=\.\/)/)
     .map((name) => name.replace(/\n$/, ''))

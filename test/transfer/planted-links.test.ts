@@ -34,7 +34,7 @@ afterEach(() => {
   rmSync(work, { recursive: true });
 });
 
-/** What a run has put into the guest. */
+/** Files that a run has created in the guest. */
 function fill(script: string): void {
   rmSync(guest, { recursive: true });
   mkdirSync(guest);
@@ -57,7 +57,7 @@ describe.for(['tar', 'rsync'] as const)('by %s', (way) => {
 
   test('a link of an earlier run does not lead the next one astray', async () => {
     fill('ln -s ../../victim res');
-    expect(await copy('res', 'out/')).toEqual(['1 of the copied links leads out of ./out/res']);
+    expect(await copy('res', 'out/')).toEqual(['1 of the copied links points outside ./out/res']);
     expect(readlinkSync(at('out/res'))).toBe('../../victim');
     fill('mkdir res; echo key >res/authorized_keys; echo evil >res/.bashrc');
     expect(await copy('res', 'out/')).toEqual([]);
@@ -107,7 +107,7 @@ describe.for(['tar', 'rsync'] as const)('by %s', (way) => {
         'ln -s .. res/a/up; ln -s a/up/../x res/round; ln -s ../res/a res/again; ln -s loop res/loop',
       ].join('; '),
     );
-    expect(await copy('res', 'out/')).toEqual(['3 of the copied links lead out of ./out/res']);
+    expect(await copy('res', 'out/')).toEqual(['3 of the copied links point outside ./out/res']);
     const links = ['a/in', 'dangling', 'absolute', 'a/up', 'round', 'again', 'loop'];
     expect(links.map((link) => readlinkSync(at(`out/res/${link}`)))).toEqual([
       '../file',
@@ -132,7 +132,7 @@ test('two copies of one run, the first of which plants a link for the second', a
     const { exitCode, stderr } = await rig.run(args, { cwd: 'project' });
     expect([exitCode, stderr.text]).toEqual([
       0,
-      expect.stringContaining('1 of the copied links leads out of '),
+      expect.stringContaining('1 of the copied links points outside '),
     ]);
     expect(readdirSync(join(rig.work, 'victim'))).toEqual(['mine']);
     expect(readdirSync(join(rig.work, 'project/out/res'))).toEqual(['authorized_keys']);

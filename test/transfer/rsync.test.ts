@@ -16,16 +16,16 @@ beforeEach(() => {
 afterEach(() => rmSync(work, { recursive: true }));
 
 test('nothing that rsync says is lost before the way to the guest is open', async () => {
-  const [from, there, back] = ['from', 'there', 'back'].map((name) => join(work, name)) as [
+  const [from, to, back] = ['from', 'there', 'back'].map((name) => join(work, name)) as [
     string,
     string,
     string,
   ];
   const owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
   const patient = new AbortController().signal;
-  await rsyncIn({ path: from, isDirectory: true }, there, owner, SLOW, patient);
-  const landing = await openStagedCopy(`${back}/`, there, work);
-  await rsyncOut(there, true, landing, SLOW, patient);
+  await rsyncIn({ path: from, isDirectory: true }, to, owner, SLOW, patient);
+  const landing = await openStagedCopy(`${back}/`, to, work);
+  await rsyncOut(to, true, landing, SLOW, patient);
   expect(readFileSync(join(landing.stage, 'there/file'), 'utf8')).toBe('content');
   await landing.remove();
 });

@@ -58,8 +58,8 @@ function fill(script: string): void {
 }
 
 /** Copies out of this host, which passes for the guest. */
-async function copied(path: string, way: 'tar' | 'rsync', far: GuestShell = HOST_AS_GUEST): Promise<void> {
-  await copyOut({ guest: path, host: out(''), rsync: way === 'rsync' }, far, {
+async function copied(path: string, way: 'tar' | 'rsync', shell: GuestShell = HOST_AS_GUEST): Promise<void> {
+  await copyOut({ guest: path, host: out(''), rsync: way === 'rsync' }, shell, {
     signal: new AbortController().signal,
     progress: () => undefined,
     note: () => undefined,
@@ -108,7 +108,7 @@ describe.for(['tar', 'rsync'] as const)('by %s', (way) => {
 
   test('one alone is refused', async () => {
     fill('mkfifo fifo');
-    await expect(copy('fifo')).rejects.toThrow('it is neither a file nor a directory nor a link');
+    await expect(copy('fifo')).rejects.toThrow('it is not a file, directory or symbolic link');
     expect(readdirSync(out(''))).toEqual([]);
   });
 
@@ -135,7 +135,7 @@ describe.for(['tar', 'rsync'] as const)('by %s', (way) => {
     beforeEach(() => {
       for (const name of ['', 'run', 'out']) chownSync(join(work, name), ORDINARY, ORDINARY);
     });
-    /** What it has to complain of. */
+    /** Expected complaint. */
     const copyAsOrdinary = (path: string): string => {
       const user = ['--reuid', String(ORDINARY), '--regid', String(ORDINARY), '--clear-groups'];
       const args = [process.execPath, program, join(guest, path), out(''), join(work, 'run'), way];
@@ -161,7 +161,7 @@ describe.for(['tar', 'rsync'] as const)('by %s', (way) => {
       for (const name of ['mod', 'mod/a', 'mod/a/b', 'mod/a/b/go.mod'])
         chownSync(out(name), ORDINARY, ORDINARY);
       expect(copyAsOrdinary('mod')).toBe(
-        `${out('mod/a/b/go.mod')} is a directory on the host, and a file is to be put there`,
+        `${out('mod/a/b/go.mod')} is a directory on the host and cannot be replaced by a file`,
       );
     });
   });

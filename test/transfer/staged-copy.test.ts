@@ -90,7 +90,7 @@ describe('where something lands', () => {
 
   test('nothing at all is an error', async () => {
     await expect(land(join(work, 'out/'), '/var/log', () => undefined)).rejects.toThrow(
-      'the guest sent nothing',
+      'the guest did not send',
     );
     expect(existsSync(join(work, 'out/log'))).toBe(false);
   });

@@ -77,7 +77,7 @@ test(
     const more = (): boolean => (SECONDS > 0 ? Date.now() < deadline : crowd.begun < LIMIT);
     await Promise.all(Array.from({ length: WORKERS }, () => crowd.work(more)));
     await watch.end();
-    console.log(`${crowd.told()}\n${watch.told()}`);
+    console.log(`${crowd.summary()}\n${watch.summary()}`);
     expect([...watch.overlaps, ...crowd.complaints]).toEqual([]);
     await startAndRemoveAll(rig);
     expect(unfinishedVms(rig)).toEqual([]);
@@ -115,7 +115,7 @@ class Crowd {
     if (name === 'ps -a --json') this.#judge(ended.stdout.text);
   }
 
-  /** What is listed while others work: each VM once, and none of them broken. */
+  /** Checks a listing made while others work: each VM once, and none of them broken. */
   #judge(json: string): void {
     const rows = JSON.parse(json) as { name: string; status: string }[];
     const names = rows.map((row) => row.name);
@@ -123,7 +123,7 @@ class Crowd {
     if (!isFine) this.complaints.push(`ps -a --json: ${json}`);
   }
 
-  told(): string {
+  summary(): string {
     const lines = [...this.#counts].sort().map(([name, counts]) => {
       const outcomes = [...counts].sort().map(([outcome, count]) => `${count} ${outcome}`);
       return `${name.padEnd(12)} ${outcomes.join(', ')}`;
@@ -162,7 +162,7 @@ class Watch {
     await this.#looking;
   }
 
-  told(): string {
+  summary(): string {
     return `${this.#looks} looks at ${this.#seen.size} QEMUs`;
   }
 

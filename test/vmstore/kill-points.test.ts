@@ -57,7 +57,7 @@ test.for(CASES)(
   },
 );
 
-/** What a command is about to change in the filesystem that nobody kills, one after the other. */
+/** Filesystem changes of a command that is not killed, in order. */
 async function changesOf(prepare: Case['prepare'], args: readonly string[]): Promise<string[]> {
   await using rig = new Rig();
   await prepare(rig);

@@ -11,11 +11,11 @@ const POINTS = Number(process.env['TRANSIENT_KILL_POINTS'] ?? 5);
 /** Trials that go on at the same time: they wait more than they compute. */
 const LANES = 2;
 
-/** What is to be killed, and the programs that end then. */
+/** The victim, and the programs that end with it. */
 interface Victim {
   readonly pid: number;
   readonly programs: readonly Program[];
-  /** What goes on where the victim did not come to end it. */
+  /** Continues where the victim did not finish. */
   readonly session?: Program;
 }
 
@@ -113,8 +113,8 @@ async function killAll(what: string, scene: Scene, after: Aftermath): Promise<vo
     }
   };
   await Promise.all(Array.from({ length: LANES }, work));
-  const told = [...outcomes].sort().map(([outcome, count]) => `${count} ${outcome}`);
-  console.log(`${what} of ${Math.round(life)} ms: ${told.join('; ')}`);
+  const counts = [...outcomes].sort().map(([outcome, count]) => `${count} ${outcome}`);
+  console.log(`${what} of ${Math.round(life)} ms: ${counts.join('; ')}`);
 }
 
 async function killOne(scene: Scene, point: number, after: Aftermath): Promise<string> {

@@ -173,8 +173,11 @@ describe('a lock as the Python takes it', () => {
   });
 });
 
-/** What the Python transient 0.25 leaves of `create generic/alpine38:v3.0.2 --name my-vm`; returns the VM's directory. */
-function pythonVm(rig: Rig, said: Readonly<Record<string, string | readonly string[]>> = {}): string {
+/**
+ * Creates the files that the Python transient 0.25 leaves of `create generic/alpine38:v3.0.2 --name my-vm`; returns the
+ * VM's directory.
+ */
+function pythonVm(rig: Rig, settings: Readonly<Record<string, string | readonly string[]>> = {}): string {
   const backing = join(rig.backend, IMAGE);
   writeFileSync(backing, disk('qcow2'));
   chmodSync(backing, 0o444);
@@ -186,7 +189,7 @@ function pythonVm(rig: Rig, said: Readonly<Record<string, string | readonly stri
     ...{ qmp_timeout: 10, sftp_bin_name: 'sftp-server', shared_folder: [], shutdown_timeout: 20 },
     ...{ ssh_bin_name: 'ssh', ssh_net_driver: 'virtio-net-pci', ssh_option: [], ssh_timeout: 90 },
     ...{ ssh_user: 'vagrant', verbose: 0, vmstore: rig.vmstore },
-    ...said,
+    ...settings,
   };
   const lines = Object.entries(config).map(([key, value]) => `${key} = ${pythonToml(value)}\n`);
   writeFileSync(join(directory, 'config'), lines.sort().join(''));

@@ -8,7 +8,7 @@ import type { Rig } from '../rig/rig.ts';
 
 const IMAGE = disk('qcow2');
 
-/** What `ps -a --json` tells of a VM, as far as these tests look at it. */
+/** Fields of `ps -a --json` that these tests use. */
 export interface Row {
   readonly name: string;
   readonly images: readonly string[];
@@ -29,7 +29,7 @@ export async function listed(rig: Rig): Promise<Row[]> {
   return JSON.parse(stdout.text) as Row[];
 }
 
-/** What lies in the rig's store of VMs that are being made or removed, as paths below `.transient`. */
+/** Lists the VMs being created or removed in the rig's store, as paths below `.transient`. */
 export function unfinishedVms(rig: Rig): string[] {
   return ['creating', 'removed'].flatMap((what) => {
     const directory = join(rig.vmstore, '.transient', what);
@@ -44,7 +44,7 @@ export function ageNewborns(rig: Rig): void {
   for (const name of readdirSync(base)) if (name.startsWith('new-')) utimesSync(join(base, name), 0, 0);
 }
 
-/** Whatever was killed: the VM is there and works, or is not there and can be created. */
+/** Checks that after a kill the VM works, or does not exist and can be created. */
 export async function expectSound(rig: Rig): Promise<string> {
   const rows = await listed(rig);
   const isThere = rows.length > 0;
@@ -76,7 +76,7 @@ export function changeDisk(rig: Rig): void {
   execFileSync('qemu-io', ['-c', 'write -q -P 7 4k 128k', diskOf(rig)]);
 }
 
-/** Whatever a commit to the image `copy` left: that is whole or not there, and the VM can be committed. */
+/** Checks that after a commit the image `copy` is complete or missing, and the VM can be committed. */
 export async function expectWhole(rig: Rig): Promise<void> {
   const isThere = rig.images.includes('copy');
   if (isThere) expectSame(rig, 'copy');

@@ -2,13 +2,12 @@ import type { Readable } from 'node:stream';
 import type { HttpTimes } from './http-times.ts';
 import { Pace } from './pace.ts';
 
-/** How many chunks of a body wait for us at most. */
+/** Maximum number of body chunks that are queued. */
 const QUEUE = 16;
 
 /**
- * A body whose bytes are taken as soon as they are there. A stream that fails drops what it has buffered, and with it
- * the progress that a connection which always breaks early would still have made. Made at once when the answer comes,
- * so that no news of it is missed.
+ * A response body that is read eagerly. A stream that fails drops its buffer, and with it the progress of a connection
+ * that keeps breaking early. Must be created as soon as the response arrives, so that no event is missed.
  */
 export class Body {
   readonly #stream: Readable;
@@ -36,7 +35,7 @@ export class Body {
     });
   }
 
-  /** The bytes as they come; throws when they come too slowly. */
+  /** Yields the bytes as they arrive; throws if they arrive too slowly. */
   async *chunks(): AsyncGenerator<Buffer> {
     for (;;) {
       const chunk = this.#queue.shift();

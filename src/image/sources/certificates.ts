@@ -4,15 +4,15 @@ import type { Environment } from '../../config/merge.ts';
 import { TransientError, systemMessage } from '../../problem.ts';
 
 /**
- * The authorities that are trusted besides Node's own, which `SSL_CERT_FILE` names; nothing where it names none, since
- * Node itself then takes what NODE_EXTRA_CA_CERTS names. Authorities of our own replace both in Node's eyes, so that the
- * whole list is returned.
+ * Loads the certificate authorities that `SSL_CERT_FILE` names, together with Node's own. Undefined if it is not set:
+ * Node itself then honours NODE_EXTRA_CA_CERTS. Passing authorities to Node replaces both, so the complete list is
+ * returned.
  */
 export async function trustedAuthorities(environment: Environment): Promise<string[] | undefined> {
   const file = environment['SSL_CERT_FILE'];
   if (!file) return undefined;
   const extra = environment['NODE_EXTRA_CA_CERTS'];
-  // Node passes over a file of its own variable that it cannot read, and warns
+  // Node ignores a file in its own variable that it cannot read, with a warning
   const more = extra ? await readFile(extra, 'utf8').catch(() => '') : '';
   return [...rootCertificates, await readAuthorities(file), more].filter(Boolean);
 }
@@ -22,7 +22,7 @@ async function readAuthorities(file: string): Promise<string> {
     throw new TransientError(
       {
         reason: 'unreadable',
-        message: `cannot read the certificates of authorities in ${file}: ${systemMessage(cause)}`,
+        message: `cannot read the CA certificates in ${file}: ${systemMessage(cause)}`,
         where: { kind: 'env', name: 'SSL_CERT_FILE' },
       },
       { cause },

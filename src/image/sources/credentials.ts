@@ -1,13 +1,13 @@
 import type { Environment } from '../../config/merge.ts';
 import { netrcCredentials } from './netrc.ts';
 
-/** What says to one server who asks: its origin, and the value of the Authorization header. */
+/** Credentials for one server: its origin, and the value of the Authorization header. */
 export interface Authorization {
   readonly origin: string;
   readonly header: string;
 }
 
-/** The authorization for an address, from the address itself or from the user's `.netrc`. */
+/** Finds the credentials for a URL, in the URL itself or in the user's `.netrc`. */
 export async function authorizationFor(
   url: URL,
   environment: Environment,
@@ -19,7 +19,7 @@ export async function authorizationFor(
   return found && { origin, header: basicHeader(found.name, found.password) };
 }
 
-/** The value of a header by the name and password of an address (RFC 7617). */
+/** Authorization header value for the user name and password of a URL (RFC 7617). */
 export function basicHeaderOf({ username, password }: URL): string | undefined {
   if (username === '' && password === '') return undefined;
   return basicHeader(decoded(username), decoded(password));
@@ -29,7 +29,7 @@ function basicHeader(name: string, password: string): string {
   return `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`;
 }
 
-/** A percent sign that encodes nothing stands for itself. */
+/** Decodes percent encoding; a percent sign that encodes nothing stands for itself. */
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text);

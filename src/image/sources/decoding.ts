@@ -5,21 +5,21 @@ import type { Encoding } from './encoding.ts';
 import { isGzip } from './encoding.ts';
 
 /**
- * What a server has compressed for the way, as it says, is taken as what it was before. Some say so of every file whose
- * name ends in .gz, and there a sum is that of the file as it came: either may have been promised.
+ * Undoes a Content-Encoding that the server reports. Some servers report one for every file whose name ends in .gz, and
+ * there a checksum is that of the file as sent: either may match.
  */
 export class Decoding {
   readonly #encoding: () => Encoding | undefined;
   readonly #sums: Sums;
   #isPlain = true;
 
-  /** How the bytes are encoded is asked when the first of them are there; `sums` are taken of the decoded ones. */
+  /** `encoding` is called when the first bytes are there; `sums` are computed over the decoded bytes. */
   constructor(encoding: () => Encoding | undefined, sums: Sums) {
     this.#encoding = encoding;
     this.#sums = sums;
   }
 
-  /** Whether the bytes are as they came. */
+  /** Whether the bytes are passed on as sent. */
   get isPlain(): boolean {
     return this.#isPlain;
   }
@@ -30,7 +30,7 @@ export class Decoding {
     yield* this.#isPlain ? bytes : this.#sums.over(gunzipped(bytes));
   }
 
-  /** The sums that count, of the bytes that came (`asSent`) or of those that they became; refuses what has neither. */
+  /** Returns the checksums that apply: of the bytes as sent (`asSent`) or decoded; rejects if neither match. */
   verified(asSent: Sums, location: string): Sums {
     const counting = this.#isPlain || asSent.isPromised ? asSent : this.#sums;
     counting.verify(location);

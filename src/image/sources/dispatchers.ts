@@ -5,7 +5,7 @@ import { trustedAuthorities } from './certificates.ts';
 import { basicHeaderOf } from './credentials.ts';
 import { proxyFor } from './proxy.ts';
 
-/** A way to a server, and what is asked for on it: by plain HTTP a proxy wants the whole address. */
+/** A route to a server, and the request target on it: a plain HTTP proxy takes the absolute URL. */
 export interface Route {
   readonly dispatcher: Dispatcher;
   readonly origin: string;
@@ -13,12 +13,12 @@ export interface Route {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** undici's own timers are coarse, and know no least rate: who asks keeps the time. */
+/** undici's timers are coarse and know no minimum rate: the caller keeps the time. */
 const UNTIMED = { headersTimeout: 0, bodyTimeout: 0 };
 
 /**
- * The ways to servers that the environment wants: straight, or through a proxy, by GET with the whole address for http and
- * by CONNECT for https, as curl does: many proxies allow CONNECT for port 443 only.
+ * Routes to servers as the environment configures them: direct, or through a proxy, by GET with an absolute URL for
+ * http and by CONNECT for https, as curl does: many proxies allow CONNECT for port 443 only.
  */
 export class Dispatchers {
   readonly #undici: typeof Undici;
@@ -86,7 +86,7 @@ export class Dispatchers {
     });
   }
 
-  /** Read only where it is needed: a file of authorities that is not there is no fault of plain HTTP. */
+  /** Read on demand: a missing file of authorities does not matter for plain HTTP. */
   async #tls(secure: boolean): Promise<{ ca?: string[] }> {
     const ca = secure ? await trustedAuthorities(this.#environment) : undefined;
     return ca === undefined ? {} : { ca };

@@ -3,29 +3,29 @@ import { gunzipSync } from 'node:zlib';
 import { errorCode } from '../../problem.ts';
 import { tooLarge } from './download-faults.ts';
 
-/** How what is sent differs from what is kept at an address. */
+/** Content encoding of a response. */
 export type Encoding = 'gzip';
 
 const GZIP_MAGIC = Buffer.from('1f8b', 'hex');
 
-/** We ask for no encoding, and some servers send one all the same (RFC 9110 section 8.4). */
+/** Content encoding of a response: none is requested, but some servers send one all the same (RFC 9110 section 8.4). */
 export function encodingOf(headers: IncomingHttpHeaders): Encoding | undefined {
   return /^\s*(x-)?gzip\s*$/i.test(headers['content-encoding'] ?? '') ? 'gzip' : undefined;
 }
 
-/** Whether bytes begin what the encoding makes: a server can say so of what it sends as it is. */
+/** Whether the bytes really are gzip data: some servers report an encoding for unencoded content. */
 export function isGzip(head: Buffer): boolean {
   return head.subarray(0, GZIP_MAGIC.length).equals(GZIP_MAGIC);
 }
 
-/** A small document as it is kept; one that unpacks to more than `limit` bytes is refused. */
+/** Decompresses a small document; one that exceeds `limit` bytes is rejected. */
 export function inflated(document: Buffer, url: string, limit: number): Buffer {
   if (!isGzip(document)) return document;
   try {
     return gunzipSync(document, { maxOutputLength: limit });
   } catch (error) {
     if (errorCode(error) === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(url, limit);
-    // what it says will not be metadata, and that is told
+    // it will not parse as metadata, and that is reported
     return document;
   }
 }

@@ -1,16 +1,19 @@
-/** How long a download waits for a server, and how little it puts up with. Times in milliseconds. */
+/** Timeouts and minimum rate of a download. Times in milliseconds. */
 export interface HttpTimes {
-  /** How long a server may send nothing, also before its answer; the window in which it must keep the least rate. */
+  /**
+   * How long a server may send nothing, including before its response; also the window in which it must meet the
+   * minimum rate.
+   */
   readonly idle: number;
-  /** Before the first retry; each further one waits twice as long. */
+  /** Delay before the first retry; it doubles with each further one. */
   readonly retryDelay: number;
-  /** A server that sends less than this in the window is as good as silent, in bytes per second. */
+  /** Minimum rate, in bytes per second; a slower server counts as silent. */
   readonly leastRate: number;
 }
 
 const STANDARD: HttpTimes = { idle: 30_000, retryDelay: 500, leastRate: 1000 };
 
-/** Times of the network, which the environment can change. */
+/** Network timeouts, which the environment can override. */
 export function httpTimes(environment: NodeJS.ProcessEnv): HttpTimes {
   const milliseconds = (name: string, standard: number): number => {
     const seconds = Number(environment[name] ?? '');
@@ -23,7 +26,7 @@ export function httpTimes(environment: NodeJS.ProcessEnv): HttpTimes {
   };
 }
 
-/** So many bytes must come within the window. */
+/** Number of bytes that must arrive within the window. */
 export function leastBytes({ idle, leastRate }: HttpTimes): number {
   return Math.ceil((leastRate * idle) / 1000);
 }

@@ -8,7 +8,7 @@ import type { Answer, Trust } from './requests.ts';
 import { Requests } from './requests.ts';
 import { Tries } from './tries.ts';
 
-/** What is known of a download while it runs; amounts in bytes. */
+/** Progress of a download; amounts in bytes. */
 export interface DownloadProgress {
   readonly done: number;
   readonly total?: number;
@@ -17,9 +17,9 @@ export interface DownloadProgress {
 type Context = Pick<StepContext, 'signal' | 'note'>;
 
 /**
- * The bytes of a URL from the first to the last: those that an earlier attempt left in `partial`, then the rest from
- * the server, each appended to `partial` before it is handed on. A connection that breaks is taken up again where it
- * broke. When the server's file is not the one that was begun, {@link StartAnew} is thrown and `partial` is empty.
+ * Yields the bytes of a URL from the first to the last: those that an earlier attempt left in `partial`, then the rest
+ * from the server, each chunk appended to `partial` before it is passed on. A broken connection is resumed. If the file
+ * on the server has changed, throws {@link StartAnew} and empties `partial`.
  */
 export async function* download(
   url: string,
@@ -40,9 +40,9 @@ export async function* download(
     for (;;) {
       try {
         for await (const { chunk, total } of client.rest(url, partial, context.signal)) {
-          // written while the reader works on it, and before the next one comes
+          // written while the reader works on the chunk, and before the next one is read
           const written = partial.append(chunk);
-          // told by the await below, however long the reader takes until then
+          // reported by the await below, however long the reader takes until then
           written.catch(() => undefined);
           done += chunk.length;
           tries.receive(chunk.length);
@@ -63,7 +63,7 @@ export async function* download(
   }
 }
 
-/** A small document of a URL as text; one that is larger than `limit` bytes is refused. */
+/** Fetches a small document as text; one larger than `limit` bytes is rejected. */
 export async function fetchText(
   url: string,
   limit: number,
@@ -85,7 +85,7 @@ export async function fetchText(
   }
 }
 
-/** What is read of an answer, whatever the way on which it came. */
+/** Reads responses, with retries left to the caller. */
 class HttpClient {
   readonly #requests: Requests;
 
@@ -97,14 +97,14 @@ class HttpClient {
     return new HttpClient(await Requests.open(process.env, times, trust));
   }
 
-  /** What is missing of a file after the bytes that are there already. */
+  /** Fetches the rest of a file after the bytes that were received already. */
   async *rest(
     url: string,
     partial: PartialDownload,
     signal: AbortSignal,
   ): AsyncGenerator<{ chunk: Buffer; total: number | undefined }> {
     const { size, validator } = partial;
-    // a server that can be asked for the rest of just this file; without a validator it could be another file's rest
+    // only with a validator: otherwise the rest could be that of another file
     const resume = size > 0 && validator !== undefined;
     if (size > 0 && !resume) await startAnew(partial);
     const headers = resume ? { range: `bytes=${size}-`, 'if-range': validator } : {};
@@ -147,7 +147,7 @@ class HttpClient {
   }
 }
 
-/** An answer to a request for the rest that is not the rest. */
+/** Rejects a response to a range request that is not the requested rest. */
 async function refuseRest(answer: Answer, partial: PartialDownload): Promise<void> {
   const status = new HttpStatus(answer.statusCode, answer.headers);
   if (status.passes) throw status;
@@ -159,19 +159,19 @@ async function startAnew(partial: PartialDownload): Promise<never> {
   throw new StartAnew();
 }
 
-/** A strong ETag, else the date of the last change: what If-Range may hold (RFC 9110 section 13.1.5). */
+/** Validator for If-Range: a strong ETag, otherwise Last-Modified (RFC 9110 section 13.1.5). */
 function validatorOf(headers: IncomingHttpHeaders): string | undefined {
   const { etag, 'last-modified': lastModified } = headers;
   return etag !== undefined && !etag.startsWith('W/') ? etag : lastModified;
 }
 
-/** Where a part begins in the whole file. */
+/** Offset of a partial response in the whole file. */
 function startOf({ headers }: Answer): number | undefined {
   const start = /^bytes (\d+)-/.exec(headers['content-range'] ?? '')?.[1];
   return start === undefined ? undefined : Number(start);
 }
 
-/** The size of the whole file, from Content-Range or Content-Length. */
+/** Size of the whole file, from Content-Range or Content-Length. */
 function totalOf({ statusCode, headers }: Answer): number | undefined {
   const range = /\/(\d+)$/.exec(headers['content-range'] ?? '')?.[1];
   if (range !== undefined) return Number(range);

@@ -3,15 +3,15 @@ import { join } from 'node:path';
 import type { Environment } from '../../config/merge.ts';
 import { TransientError, errorCode, systemMessage } from '../../problem.ts';
 
-/** A name and a password for a web server. */
+/** User name and password for a web server. */
 export interface Credentials {
   readonly name: string;
   readonly password: string;
 }
 
 /**
- * What the user's `.netrc` has for a host. Its `default` entry is passed over: a Transientfile of somebody else can name
- * any server, which would be sent the password.
+ * Looks up a host in the user's `.netrc`. The `default` entry is ignored: a Transientfile from elsewhere can name any
+ * server, which would then receive the password.
  */
 export async function netrcCredentials(
   host: string,
@@ -26,14 +26,14 @@ function netrcPath({ NETRC: named, HOME: home }: Environment): string | undefine
   return home ? join(home, '.netrc') : undefined;
 }
 
-/** A file that was named has to be there. */
+/** Reads the file; one named by `NETRC` must exist. */
 async function readNetrc(path: string, { NETRC: named }: Environment): Promise<string> {
   return readFile(path, 'utf8').catch((cause: unknown) => {
     if (!named && errorCode(cause) !== 'EACCES') return '';
     throw new TransientError(
       {
         reason: 'unreadable',
-        message: `cannot read ${path}, which may hold passwords for web servers: ${systemMessage(cause)}`,
+        message: `cannot read ${path}, which may contain passwords for web servers: ${systemMessage(cause)}`,
         ...(named ? { where: { kind: 'env', name: 'NETRC' } } : {}),
       },
       { cause },
@@ -41,7 +41,7 @@ async function readNetrc(path: string, { NETRC: named }: Environment): Promise<s
   });
 }
 
-/** Reads the words of the file in pairs, as ftp and curl do: `machine HOST login NAME password PASSWORD`. */
+/** Parses the file as pairs of words, as ftp and curl do: `machine HOST login NAME password PASSWORD`. */
 export function credentialsIn(text: string, host: string): Credentials | undefined {
   const words = wordsOf(text);
   const at = words.findIndex((word, index) => word === 'machine' && words[index + 1] === host);
@@ -56,7 +56,7 @@ export function credentialsIn(text: string, host: string): Credentials | undefin
   return { name: valueOf('login'), password: valueOf('password') };
 }
 
-/** Words, of which those in quotes may hold blanks; macros, up to an empty line, and comments are none. */
+/** Splits into words; quoted ones may contain blanks. Skips comments, and macros up to an empty line. */
 function wordsOf(text: string): string[] {
   const plain = text
     .replaceAll(/^[ \t]*macdef[^]*?(\n[ \t]*\n|$(?![^]))/gm, '\n')

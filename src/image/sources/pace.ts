@@ -3,13 +3,13 @@ import type { HttpTimes } from './http-times.ts';
 import { leastBytes } from './http-times.ts';
 
 /**
- * Holds a server to the least rate. Its clock runs only while we wait for the server: the time that we take ourselves to
- * unpack and write what came is none of its.
+ * Enforces the minimum transfer rate. The clock runs only while waiting for the server: time spent unpacking and
+ * writing does not count.
  */
 export class Pace {
   readonly #idle: number;
   readonly #least: number;
-  /** Bytes that came, and milliseconds that we waited, since the last time that enough had come. */
+  /** Bytes received, and milliseconds waited, since the minimum was last met. */
   #received = 0;
   #waited = 0;
 
@@ -18,7 +18,7 @@ export class Pace {
     this.#least = leastBytes(times);
   }
 
-  /** Counts what came. */
+  /** Counts received bytes. */
   receive(bytes: number): void {
     this.#received += bytes;
     if (this.#received < this.#least) return;
@@ -26,7 +26,7 @@ export class Pace {
     this.#waited = 0;
   }
 
-  /** Waits for the next event on the connection, and throws when too little has come in the window. */
+  /** Waits for the next event on the connection; throws if too little arrived in the window. */
   async wait(event: Promise<void>): Promise<void> {
     const begin = performance.now();
     let timer: NodeJS.Timeout | undefined;

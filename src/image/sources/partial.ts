@@ -5,7 +5,7 @@ import * as z from 'zod';
 import { withoutPasswords } from '../../options/password.ts';
 import type { Encoding } from './encoding.ts';
 
-/** What is kept beside a partial download, to tell whether it may be continued. */
+/** State stored beside a partial download, to decide whether it can be resumed. */
 const stateSchema = z.object({
   url: z.string(),
   validator: z.string().optional(),
@@ -13,8 +13,8 @@ const stateSchema = z.object({
 });
 
 /**
- * The bytes of a download as they came, kept so that another attempt, also of another process after this one was
- * killed, goes on where this one ended. The caller holds the lock of the image.
+ * The bytes of a download as sent, kept so that another attempt, also of another process, can resume it. The caller
+ * holds the lock of the image.
  */
 export class PartialDownload {
   readonly path: string;
@@ -30,7 +30,7 @@ export class PartialDownload {
     this.#size = 0;
   }
 
-  /** Opens what an earlier attempt left of the same URL, or begins with nothing. */
+  /** Opens the partial download of an earlier attempt at the same URL, or an empty one. */
   static async open(path: string, address: string): Promise<PartialDownload> {
     const url = withoutPasswords(address);
     const state = await readState(`${path}.json`);
@@ -49,17 +49,17 @@ export class PartialDownload {
     return this.#size;
   }
 
-  /** What the server said of the file that was begun: an ETag or a date, for If-Range. */
+  /** Validator of the file, for If-Range: an ETag or a date. */
   get validator(): string | undefined {
     return this.#validator;
   }
 
-  /** How the bytes that came differ from the file that is meant, as the server said. */
+  /** Content encoding of the received bytes, as reported by the server. */
   get encoding(): Encoding | undefined {
     return this.#encoding;
   }
 
-  /** Takes note of what the server says of the file whose bytes will follow; of one without any, too. */
+  /** Records the validator and encoding of the file whose bytes will follow; also if there is no validator. */
   async begin(validator: string | undefined, encoding: Encoding | undefined): Promise<void> {
     if (this.#size > 0) return;
     this.#validator = validator;
@@ -74,7 +74,7 @@ export class PartialDownload {
     this.#size += chunk.length;
   }
 
-  /** The bytes that are there already. */
+  /** Reads the bytes that were received already. */
   async *read(): AsyncGenerator<Buffer> {
     if (this.#size === 0) return;
     for await (const chunk of createReadStream(this.path, { highWaterMark: 1 << 20 })) yield chunk as Buffer;

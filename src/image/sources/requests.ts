@@ -10,20 +10,20 @@ import { Dispatchers } from './dispatchers.ts';
 import { BadRedirect, NoAnswer, ProxyStatus, REDIRECTS, faultOfProxy } from './download-faults.ts';
 import type { HttpTimes } from './http-times.ts';
 
-/** What may come by other ways than it was asked for. */
+/** Relaxations for redirects. */
 export interface Trust {
-  /** What comes is held against a sum, so that it may come by plain HTTP where https was asked for. */
+  /** The content is verified by a checksum, so it may come over plain HTTP although https was requested. */
   readonly hasSum: boolean;
 }
 
-/** One request, of which a redirect makes a new one. */
+/** A request; a redirect creates a new one. */
 interface Asked {
   readonly headers: Readonly<Record<string, string>>;
   readonly authorization: Authorization | undefined;
   readonly exchange: Scope;
 }
 
-/** GET requests, with redirects, the credentials and proxies of the environment, and our times. */
+/** Performs GET requests with redirects, the credentials and proxies of the environment, and our timeouts. */
 export class Requests {
   readonly #dispatchers: Dispatchers;
   readonly #environment: Environment;
@@ -48,7 +48,7 @@ export class Requests {
     try {
       const url = new URL(address);
       const authorization = await authorizationFor(url, this.#environment);
-      // the bytes as they are kept there: a compression of the way would make ranges and sums meaningless
+      // no content encoding: it would make ranges and checksums meaningless
       const all = { 'user-agent': 'transient', 'accept-encoding': 'identity', ...headers };
       const {
         statusCode,
@@ -81,19 +81,19 @@ export class Requests {
       if (target === undefined || seen.size > REDIRECTS) return answer;
       await answer.body.dump();
       url = this.#next(url, target);
-      if (seen.has(url.href)) throw new BadRedirect('the server redirects in a circle');
+      if (seen.has(url.href)) throw new BadRedirect('the server redirects in a loop');
     }
   }
 
   async #ask(url: URL, { headers, authorization, exchange }: Asked): Promise<Dispatcher.ResponseData> {
     const { dispatcher, origin, path, headers: onWay } = await this.#dispatchers.routeTo(url);
-    // nobody but the server that was named is told who asks
-    const who = authorization?.origin === url.origin ? { authorization: authorization.header } : {};
+    // credentials go only to the server that was named
+    const credentials = authorization?.origin === url.origin ? { authorization: authorization.header } : {};
     const answer = await dispatcher.request({
       method: 'GET',
       origin,
       path,
-      headers: { ...headers, ...onWay, ...who },
+      headers: { ...headers, ...onWay, ...credentials },
       signal: exchange.signal,
     });
     if (answer.statusCode !== 407) return answer;
@@ -104,19 +104,19 @@ export class Requests {
   #next(from: URL, location: string): URL {
     const target = URL.canParse(location, from.href) ? new URL(location, from) : undefined;
     if (target === undefined || !/^https?:$/.test(target.protocol))
-      throw new BadRedirect('the server redirects to what is no address of http or https');
+      throw new BadRedirect('the server redirects to something other than an http or https URL');
     const isDowngrade = from.protocol === 'https:' && target.protocol === 'http:';
     if (isDowngrade && !this.#trust.hasSum) {
       throw new BadRedirect(
-        'the server redirects from https to http, where anybody on the way can change what comes',
-        'give the sha256 of the image ([images.NAME] in a Transientfile), or the address of one that comes by https',
+        'the server redirects from https to http, where the content can be modified in transit',
+        'set the sha256 of the image ([images.NAME] in a Transientfile), or use an https URL',
       );
     }
     return target;
   }
 }
 
-/** An answer with its body under our hands: `using answer = …`. */
+/** A response whose body is closed by `using answer = …`. */
 export class Answer implements Disposable {
   readonly statusCode: number;
   readonly headers: IncomingHttpHeaders;
@@ -140,7 +140,7 @@ export class Answer implements Disposable {
   }
 }
 
-/** Where an answer leads instead (RFC 9110 section 15.4). */
+/** Target of a redirect (RFC 9110 section 15.4). */
 function redirectOf({ statusCode, headers }: Dispatcher.ResponseData): string | undefined {
   const { location } = headers;
   return [300, 301, 302, 303, 307, 308].includes(statusCode) && typeof location === 'string'

@@ -9,16 +9,16 @@ import { TransientError, systemMessage } from '../../problem.ts';
 import type { HttpTimes } from './http-times.ts';
 import { fetchText } from './http.ts';
 
-/** The server that Vagrant asks when `VAGRANT_SERVER_URL` names no other. */
+/** Vagrant's default server, used when `VAGRANT_SERVER_URL` is not set. */
 const DEFAULT_SERVER = 'https://vagrantcloud.com';
 
-/** Largest metadata of a box that is read, in bytes: popular boxes have hundreds of versions. */
+/** Maximum size of box metadata, in bytes: popular boxes have hundreds of versions. */
 const METADATA_LIMIT = 16 << 20;
 
-/** Providers whose boxes hold a disk that QEMU runs, the better first. */
+/** Providers whose boxes contain a disk that QEMU can run, preferred first. */
 const PROVIDERS = ['libvirt', 'qemu'];
 
-/** Names that box metadata has for architectures, by those that Node has for the host's. */
+/** Architecture names in box metadata, by Node's name for the host's architecture. */
 const ARCHITECTURES: Readonly<Record<string, readonly string[]>> = {
   x64: ['amd64', 'x86_64', 'x64'],
   ia32: ['i386', 'i686', 'x86'],
@@ -27,7 +27,7 @@ const ARCHITECTURES: Readonly<Record<string, readonly string[]>> = {
 
 const CHECKSUMS = ['md5', 'sha1', 'sha256', 'sha384', 'sha512'] as const;
 
-/** A box's metadata (Vagrant, box metadata format), as far as we use it. */
+/** The fields of box metadata that are used (Vagrant, box metadata format). */
 const metadataSchema = z.object({
   versions: z.array(
     z.object({
@@ -49,7 +49,7 @@ const metadataSchema = z.object({
 
 type Provider = z.infer<typeof metadataSchema>['versions'][number]['providers'][number];
 
-/** A box that was found: where its archive is, and the sum that it must have. */
+/** A resolved box: the location of its archive, and its expected checksum. */
 export interface Box {
   readonly title: string;
   /** `http(s)://…`, or an absolute path. */
@@ -57,7 +57,7 @@ export interface Box {
   readonly checksum?: { readonly algorithm: (typeof CHECKSUMS)[number]; readonly digest: string };
 }
 
-/** Finds a box: `USER/BOX:VERSION` at a registry, or `CATALOG:VERSION` in a catalogue's URL or file. */
+/** Resolves a box: `USER/BOX:VERSION` at a registry, or `CATALOG:VERSION` with the URL or file of a catalog. */
 export async function findBox(
   location: string,
   environment: Readonly<Record<string, string | undefined>>,
@@ -81,13 +81,13 @@ function parseBox(location: string): { box: string; version: string } {
   throw problem(`the vagrant box '${location}' needs a version`, `write it as ${location}:VERSION`);
 }
 
-/** The address of a box's metadata: what Vagrant 2.4 asks a registry for, or what was named itself. */
+/** URL of a box's metadata: the one that Vagrant 2.4 requests from a registry, or the catalog that was named. */
 function catalogOf(box: string, environment: Readonly<Record<string, string | undefined>>): string {
   if (/^https?:\/\//.test(box) || isAbsolute(box)) return box;
   const server = (environment['VAGRANT_SERVER_URL'] ?? DEFAULT_SERVER).replace(/\/+$/, '');
   const [user = '', name = '', ...rest] = box.split('/');
   if (user === '' || name === '' || rest.length > 0)
-    throw problem(`'${box}' is not the name of a vagrant box`, 'it is USER/BOX');
+    throw problem(`'${box}' is not a valid vagrant box name`, 'the form is USER/BOX');
   return `${server}/api/v2/vagrant/${encodeURIComponent(user)}/${encodeURIComponent(name)}`;
 }
 
@@ -102,14 +102,14 @@ async function readCatalog(
       if (!isNotFound(error)) throw error;
       throw problem(
         `there is no vagrant box '${box}' at ${catalog}`,
-        'look whether its name is right and the server (VAGRANT_SERVER_URL) has it',
+        'check its name, and that the server (VAGRANT_SERVER_URL) has it',
       );
     });
   }
   return readFile(catalog, 'utf8').catch((cause: unknown) => {
     throw problem(
-      `cannot read the box catalogue ${catalog}: ${systemMessage(cause)}`,
-      'one on a server begins with http:// or https://, also in VAGRANT_SERVER_URL',
+      `cannot read the box catalog ${catalog}: ${systemMessage(cause)}`,
+      'the URL of a catalog must begin with http:// or https://, also in VAGRANT_SERVER_URL',
       cause,
     );
   });
@@ -122,15 +122,15 @@ function isNotFound(error: unknown): boolean {
 
 function parseMetadata(text: string, catalog: string): z.infer<typeof metadataSchema> {
   try {
-    // a byte order mark in front, as some editors leave it, is no part of it
+    // skips a byte order mark, which some editors write
     const parsed = metadataSchema.safeParse(JSON.parse(text.replace(/^\uFEFF/, '')));
     if (parsed.success) return parsed.data;
   } catch {
-    // told below
+    // reported below
   }
   throw problem(
-    `what ${catalog} says is not the metadata of a vagrant box`,
-    'where it is the box itself, say NAME,http=URL or NAME,file=PATH',
+    `${catalog} is not the metadata of a vagrant box`,
+    'for a box itself, use NAME,http=URL or NAME,file=PATH',
   );
 }
 
@@ -138,10 +138,10 @@ function providerIn({ versions }: z.infer<typeof metadataSchema>, box: string, v
   const found =
     versions.find((one) => one.version === version) ?? versions.find((one) => `v${one.version}` === version);
   if (found === undefined) {
-    const known = versions.map((one) => one.version).slice(0, 30);
+    const available = versions.map((one) => one.version).slice(0, 30);
     throw problem(
       `the vagrant box '${box}' has no version '${version}'`,
-      `it has: ${known.join(', ') || 'none'}`,
+      `available: ${available.join(', ') || 'none'}`,
     );
   }
   const [best] = PROVIDERS.flatMap((name) =>
@@ -152,19 +152,19 @@ function providerIn({ versions }: z.infer<typeof metadataSchema>, box: string, v
     architecture ? `${name} (${architecture})` : name,
   );
   throw problem(
-    `the vagrant box '${box}:${version}' is not there for QEMU on ${architectureNames()[0] ?? arch()}`,
-    `needed is the provider ${PROVIDERS.join(' or ')}; it has: ${offered.join(', ') || 'none'}`,
+    `the vagrant box '${box}:${version}' is not available for QEMU on ${architectureNames()[0] ?? arch()}`,
+    `it needs the provider ${PROVIDERS.join(' or ')}; available: ${offered.join(', ') || 'none'}`,
   );
 }
 
-/** Those for this host first, then those that do not say; another architecture's never. */
+/** Sorts providers for this host's architecture first, then those without one; others are dropped. */
 function byArchitecture(providers: readonly Provider[]): Provider[] {
   const names = architectureNames();
   const ours = providers.filter(({ architecture }) => names.includes(architecture?.trim() ?? ''));
   return [...ours, ...providers.filter(({ architecture }) => !architecture || architecture === 'unknown')];
 }
 
-/** The host's architecture by the names that box metadata can have for it, Vagrant's own first. */
+/** Names of the host's architecture in box metadata, Vagrant's own first. */
 function architectureNames(): readonly string[] {
   return ARCHITECTURES[arch()] ?? [arch()];
 }
@@ -174,15 +174,15 @@ function absoluteUrl(url: string, catalog: string): string {
     const absolute = withCredentialsOf(new URL(catalog), new URL(url, catalog));
     if (absolute.protocol === 'http:' || absolute.protocol === 'https:') return absolute.href;
     throw problem(
-      `the metadata at ${catalog} leads to ${url}, which is not on the network`,
-      'what a server says of a box must lead to http:// or https://',
+      `the metadata at ${catalog} leads to ${url}, which is not an http or https URL`,
+      'metadata on a server may only reference http:// or https:// URLs',
     );
   }
   if (/^https?:\/\//.test(url)) return url;
   return url.startsWith('file:') ? fileURLToPath(url) : resolve(dirname(catalog), url);
 }
 
-/** Who may read a catalogue is told to the same server when the box is fetched. */
+/** Adds the catalog's credentials when the box is fetched from the same server. */
 function withCredentialsOf({ origin, username, password }: URL, target: URL): URL {
   if (target.origin !== origin || target.username !== '') return target;
   return Object.assign(new URL(target), { username, password });
@@ -194,8 +194,8 @@ function checksumOf({ checksum, checksum_type: type }: Provider, box: string): P
   const algorithm = CHECKSUMS.find((name) => name === type.trim().toLowerCase().replace('-', ''));
   if (algorithm === undefined)
     throw problem(
-      `the checksum of the vagrant box '${box}' is of an unknown kind: ${type}`,
-      `known are ${CHECKSUMS.join(', ')}; the box can also be downloaded and named: NAME,file=PATH`,
+      `the checksum of the vagrant box '${box}' has an unknown type: ${type}`,
+      `supported: ${CHECKSUMS.join(', ')}; or download the box and use NAME,file=PATH`,
     );
   return { checksum: { algorithm, digest } };
 }

@@ -9,39 +9,42 @@ import { Source } from './source.ts';
 import type { Space } from '../../host/space.ts';
 import { writeSparse } from './sparse-file.ts';
 
-/** A disk that was taken out of a box: its name in the box, and the file it was written to. */
+/** A disk unpacked from a box: its name in the box, and the file it was written to. */
 export interface BoxDisk {
   readonly name: string;
   readonly path: string;
 }
 
-/** What we read of a box's `metadata.json` (vagrant-libvirt, box format 2). */
+/** The fields of a box's `metadata.json` that are used (vagrant-libvirt, box format 2). */
 const metadataSchema = z.object({ disks: z.array(z.object({ path: z.string() })).optional() });
 
-/** Largest `metadata.json` that is read, in bytes. */
+/** Maximum size of `metadata.json`, in bytes. */
 const METADATA_LIMIT = 1 << 20;
 
-/** Most files of a box that are looked at. */
+/** Maximum number of archive entries. */
 const MOST_ENTRIES = 10_000;
 
 const DISK_NAME = /\.(img|qcow2|raw|vmdk|vdi|vhdx)$/i;
 
-/** Archives of the oldest form have no magic; the types do not know the option. */
+/** The oldest tar format has no magic number; the types lack this option. */
 const options = { allowUnknownFormat: true } as Parameters<typeof extract>[0];
 
-/** Whether bytes begin a tar archive: the checksum of its first header, over the header with blanks in its place. */
+/**
+ * Whether the bytes are the beginning of a tar archive, by the checksum of the first header, computed with blanks in
+ * its own field.
+ */
 export function isTar(head: Buffer): boolean {
   if (head.length < 512) return false;
-  const said = Number.parseInt(head.toString('latin1', 148, 156), 8);
+  const checksum = Number.parseInt(head.toString('latin1', 148, 156), 8);
   const sum = head
     .subarray(0, 512)
     .reduce((total, byte, at) => total + (at >= 148 && at < 156 ? 0x20 : byte), 0);
-  return sum === said;
+  return sum === checksum;
 }
 
 /**
- * Takes the disks out of a box while it comes in. Nothing else of it is written, and every disk under a name of our
- * own; an entry that would lead elsewhere is refused all the same, since an honest box has none.
+ * Unpacks the disks of a box while it is read. Other entries are not written, and each disk gets a file name chosen
+ * here; entries with paths that lead outside are rejected nevertheless, since an honest box has none.
  */
 export async function unpackBox(
   bytes: AsyncIterable<Buffer>,
@@ -59,7 +62,7 @@ export async function unpackBox(
   try {
     for await (const entry of tar) {
       const content = plainContent(entry.header, entry as AsyncIterable<Buffer>);
-      if (++entries > MOST_ENTRIES) throw unusable(`it holds more than ${MOST_ENTRIES} files`);
+      if (++entries > MOST_ENTRIES) throw unusable(`it contains more than ${MOST_ENTRIES} files`);
       const name = checkedName(entry.header);
       if (entry.header.type === 'file' && name === 'metadata.json') {
         metadata = await readText(content);
@@ -72,35 +75,37 @@ export async function unpackBox(
   } catch (cause) {
     if (source.failed || cause instanceof TransientError || isSystemError(cause)) throw cause;
     throw unusable(
-      `its archive is broken (${wordsOf(cause)})`,
+      `its archive is corrupt (${reasonOf(cause)})`,
       cause,
-      'it may be incomplete; look at where it comes from',
+      'it may be incomplete; check its source',
     );
   }
   return chosen(written, namesIn(metadata));
 }
 
-/** What tar-stream says of an archive that is cut off depends on who is quicker. */
-function wordsOf(cause: unknown): string {
-  const said = cause instanceof Error ? cause.message : String(cause);
-  return /unexpected end|destroyed|premature/i.test(said) ? 'it ends too early' : said;
+/** Normalizes tar-stream's messages for a truncated archive, which depend on timing. */
+function reasonOf(cause: unknown): string {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  return /unexpected end|destroyed|premature/i.test(text) ? 'unexpected end of file' : text;
 }
 
-/** The disks that the metadata names, in its order; where it names none, the one called box.img. */
+/** Selects the disks named in the metadata, in that order, or the one called box.img if it names none. */
 function chosen(written: readonly BoxDisk[], named: readonly string[]): BoxDisk[] {
   if (named.length > 0) {
     return named.map((name) => {
       const disk = written.find((one) => one.name === name);
-      if (disk === undefined) throw unusable(`its metadata names a disk "${name}", which it does not hold`);
+      if (disk === undefined)
+        throw unusable(`its metadata names a disk "${name}", which it does not contain`);
       return disk;
     });
   }
   const disk = written.find(({ name }) => /(^|\/)box\.img$/.test(name));
-  if (disk === undefined) throw unusable('it holds no disk: neither box.img nor one that its metadata names');
+  if (disk === undefined)
+    throw unusable('it contains no disk: neither box.img nor one named in its metadata');
   return [disk];
 }
 
-/** The records of an entry's PAX header that tell of holes (GNU tar, "PAX Format, Version 1.0"). */
+/** PAX records of an entry that describe holes (GNU tar, "PAX Format, Version 1.0"). */
 function sparseFacts({ pax }: Header): { name?: string; size?: number } | undefined {
   const records = (pax ?? {}) as Readonly<Record<string, string | undefined>>;
   if (!Object.keys(records).some((key) => key.startsWith('GNU.sparse.'))) return undefined;
@@ -118,11 +123,11 @@ function checkedName(header: Header): string {
   const sparse = sparseFacts(header);
   const name = sparse?.name ?? header.name;
   if ((type as string | null) === null || (sparse && sparse.name === undefined)) {
-    throw unusable(`its entry "${name}" is stored in a form that we cannot read`, undefined, REPACK);
+    throw unusable(`its entry "${name}" uses an unsupported storage format`, undefined, REPACK);
   }
   if (type !== 'file' && type !== 'directory') throw unusable(`its entry "${name}" is a ${type}`);
   if (name.startsWith('/') || name.split('/').includes('..'))
-    throw unusable(`its entry "${name}" leads out of it`);
+    throw unusable(`its entry "${name}" points outside the box`);
   return name.replace(/^(\.\/)+/, '');
 }
 
@@ -147,11 +152,11 @@ function namesIn(metadata: string | undefined): string[] {
   }
 }
 
-const REPACK = 'pack it anew without tar --sparse, or unpack it and name its disk: NAME,file=PATH';
+const REPACK = 'repack it without tar --sparse, or unpack it and use its disk: NAME,file=PATH';
 
-const UNPACK = 'if you trust it, unpack it and name its disk: NAME,file=PATH';
+const UNPACK = 'if you trust it, unpack it and use its disk: NAME,file=PATH';
 
 function unusable(why: string, cause?: unknown, hint = UNPACK): TransientError {
-  const message = `the box is not usable: ${why}`;
+  const message = `the box cannot be used: ${why}`;
   return new TransientError({ reason: 'image', message, hint }, { cause });
 }

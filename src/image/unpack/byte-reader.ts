@@ -1,4 +1,4 @@
-/** Reads a stream of chunks in the portions that a format wants. */
+/** Reads a stream of chunks in portions of the requested size. */
 export class ByteReader {
   readonly #chunks: AsyncIterator<Buffer>;
   #rest: Buffer = Buffer.alloc(0);
@@ -7,14 +7,14 @@ export class ByteReader {
     this.#chunks = bytes[Symbol.asyncIterator]();
   }
 
-  /** Just so many bytes, or fewer where the stream ends. */
+  /** Reads exactly `count` bytes, or fewer at the end of the stream. */
   async take(count: number): Promise<Buffer> {
     const parts: Buffer[] = [];
     for await (const part of this.pass(count)) parts.push(part);
     return Buffer.concat(parts);
   }
 
-  /** So many bytes as they come, or fewer where the stream ends. */
+  /** Passes on `count` bytes as they arrive, or fewer at the end of the stream. */
   async *pass(count: number): AsyncGenerator<Buffer> {
     for (let left = count; left > 0;) {
       if (this.#rest.length === 0 && !(await this.#refill())) return;

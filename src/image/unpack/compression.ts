@@ -11,16 +11,19 @@ import { TransientError, systemMessage } from '../../problem.ts';
 import { Source } from './source.ts';
 import type { Space } from '../../host/space.ts';
 
-/** Turns compressed bytes into plain ones as they come. */
+/** Decompresses a stream of bytes. */
 type Decompress = (bytes: AsyncIterable<Buffer>) => AsyncIterable<Buffer>;
 
-/** One way in which a file can be compressed. */
+/** A compression format. */
 interface Kind {
   readonly name: string;
-  /** The bytes that such a file begins with. */
+  /** Magic number at the beginning of the file. */
   readonly magic: Buffer;
   readonly decompress: Decompress;
-  /** A program that writes to a file by itself and leaves holes in it: for large disks twice as quick as through us. */
+  /**
+   * A program that writes its output sparsely to a file by itself: for large disks twice as fast as through this
+   * process.
+   */
   readonly program?: readonly [string, ...string[]];
 }
 
@@ -36,17 +39,17 @@ const KINDS: readonly Kind[] = [
 ];
 
 /**
- * How much memory zstd may take to decompress, in MB: a file says itself how far back it refers, 2 GB at most
- * (`zstd --long=31`). A host with little memory is not to lose its half by one image.
+ * Memory limit for zstd, in MB. The file itself sets the size of its window, up to 2 GB (`zstd --long=31`), and an
+ * image must not take half the memory of a small host.
  */
 function memoryForZstd(): number {
   return Math.min(2048, Math.max(128, Math.floor(totalmem() / 4 / (1 << 20))));
 }
 
-/** How often a file that a program writes is looked at, in milliseconds. */
+/** Poll interval for a file that a program writes, in milliseconds. */
 const WATCH_INTERVAL = 100;
 
-/** What was compressed by gzip, as it was before. */
+/** Decompresses gzip data. */
 export function gunzipped(bytes: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
   const source = new Source(bytes);
   return explaining('gzip', source, gunzip(source.bytes()));
@@ -60,13 +63,13 @@ export class Compression {
     this.#kind = kind;
   }
 
-  /** By the first bytes of the file; undefined where it is not compressed. */
+  /** Detects the compression by the first bytes of a file; undefined if it is not compressed. */
   static of(head: Buffer): Compression | undefined {
     const kind = KINDS.find(({ magic }) => head.subarray(0, magic.length).equals(magic));
     return kind && new Compression(kind);
   }
 
-  /** The plain bytes as they come. */
+  /** Decompresses the bytes as they arrive. */
   plain(bytes: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
     const source = new Source(bytes);
     return explaining(this.#kind.name, source, this.#kind.decompress(source.bytes()));
@@ -78,7 +81,7 @@ export class Compression {
     return program !== undefined && hasProgram(program[0]);
   }
 
-  /** As many plain bytes as the beginning of a file holds, at least `count` where it holds that many. */
+  /** Decompresses the beginning of a file: at least `count` bytes if it holds that many. */
   async plainHead(head: Buffer, count: number): Promise<Buffer> {
     const chunks: Buffer[] = [];
     let size = 0;
@@ -89,12 +92,12 @@ export class Compression {
         if (size >= count) break;
       }
     } catch {
-      // a beginning is cut off, of course
+      // the beginning of a file is always truncated
     }
     return Buffer.concat(chunks);
   }
 
-  /** Writes the plain bytes to a new file, by the program itself. */
+  /** Has the program write the decompressed bytes to a new file. */
   async writeTo(path: string, bytes: AsyncIterable<Buffer>, space: Space): Promise<void> {
     const [program = '', ...args] = this.#kind.program ?? [];
     const source = new Source(bytes);
@@ -127,7 +130,7 @@ async function* only(chunk: Buffer): AsyncGenerator<Buffer> {
 
 function gunzip(bytes: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
   const transform = createGunzip({ chunkSize: 256 * 1024 });
-  // a fault of either end reaches whoever reads
+  // errors of either end reach the reader
   pipeline(Readable.from(bytes), transform, () => undefined);
   return transform as AsyncIterable<Buffer>;
 }
@@ -136,7 +139,9 @@ function throughProgram(program: string, args: readonly string[]): Decompress {
   return (bytes) => filter(program, args, bytes);
 }
 
-/** The xz program uses all processors; the WebAssembly package is for hosts that do not have it. */
+/**
+ * Decompresses with the xz program, which uses all processors, or with a WebAssembly package if it is not installed.
+ */
 async function* unxz(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   if (await hasProgram('xz')) yield* filter('xz', ['-dc', '-T0'], bytes);
   else yield* unxzByPackage(bytes);
@@ -144,7 +149,7 @@ async function* unxz(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
 
 async function* unxzByPackage(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   const loaded = (await import('xz-decompress')) as typeof Xz & { default?: typeof Xz };
-  // it is CommonJS: what it exports is below `default` in our bundle, and is not in its types
+  // a CommonJS package: in our bundle its exports are below `default`, which its types do not say
   const { XzReadableStream } = loaded.default ?? loaded;
   const source = Readable.toWeb(Readable.from(bytes, { objectMode: false }));
   const plain = new XzReadableStream(source as ReadableStream<Uint8Array>);
@@ -155,7 +160,7 @@ async function* asBuffers(stream: Readable): AsyncGenerator<Buffer> {
   for await (const chunk of stream) yield Buffer.from(chunk as Uint8Array);
 }
 
-/** Tells a fault of the compressed data as such; what the source itself threw is passed on. */
+/** Reports errors in the compressed data as such; errors of the source itself are passed on. */
 async function* explaining(
   name: string,
   source: Source,
@@ -170,19 +175,19 @@ async function* explaining(
 
 function explained(name: string, source: Source, cause: unknown): unknown {
   if (source.failed || isMissing(cause)) return cause;
-  if (takesTooMuchMemory(cause)) return tooMuchMemory(cause);
+  if (exceedsMemoryLimit(cause)) return tooMuchMemory(cause);
   const problem: Problem = {
     reason: 'image',
-    message: `the image's ${name} data is broken: ${wordsOf(cause)}`,
-    hint: 'it may be incomplete; look at where it comes from',
+    message: `the image's ${name} data is corrupt: ${reasonOf(cause)}`,
+    hint: 'it may be incomplete; check its source',
   };
   return new TransientError(problem, { cause });
 }
 
-/** zstd's words for a file that refers further back than it may keep in memory. */
-function takesTooMuchMemory(cause: unknown): boolean {
-  const said = cause instanceof TransientError ? (cause.problem.details ?? []) : [];
-  return said.some((line) => /requires too much memory|Window size larger/i.test(line));
+/** Matches zstd's message for a window larger than its memory limit. */
+function exceedsMemoryLimit(cause: unknown): boolean {
+  const details = cause instanceof TransientError ? (cause.problem.details ?? []) : [];
+  return details.some((line) => /requires too much memory|Window size larger/i.test(line));
 }
 
 function tooMuchMemory(cause: unknown): TransientError {
@@ -190,8 +195,8 @@ function tooMuchMemory(cause: unknown): TransientError {
     {
       reason: 'image',
       message:
-        "decompressing the image's zstd data takes more memory than a quarter of what this host has, or 2 GB",
-      hint: 'if you trust it, decompress it yourself and name the file: NAME,file=PATH',
+        "decompressing the image's zstd data needs more than a quarter of this host's memory, or more than 2 GB",
+      hint: 'if you trust it, decompress it yourself and use the file: NAME,file=PATH',
     },
     { cause },
   );
@@ -201,8 +206,8 @@ function isMissing(cause: unknown): boolean {
   return cause instanceof TransientError && cause.problem.reason === 'missing-program';
 }
 
-/** What a program said last, else the error's own words. */
-function wordsOf(cause: unknown): string {
-  const said = cause instanceof TransientError ? cause.problem.details?.at(-1) : undefined;
-  return said ?? systemMessage(cause);
+/** The last line that a program printed, or the error's own message. */
+function reasonOf(cause: unknown): string {
+  const lastLine = cause instanceof TransientError ? cause.problem.details?.at(-1) : undefined;
+  return lastLine ?? systemMessage(cause);
 }

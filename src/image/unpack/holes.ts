@@ -1,28 +1,28 @@
 import { TransientError } from '../../problem.ts';
 import { ByteReader } from './byte-reader.ts';
 
-// Files that tar stored without their holes (`tar --sparse`, as vagrant-libvirt packs its boxes). tar-stream knows
-// neither of the two forms. GNU tar, "Storing Sparse Files" and src/tar.h.
+// Files stored sparsely by tar (`tar --sparse`, as in boxes of vagrant-libvirt). tar-stream supports neither of the two
+// formats. GNU tar, "Storing Sparse Files" and src/tar.h.
 
 const BLOCK = 512;
 const ZEROS = Buffer.alloc(1 << 20);
 
-/** More stretches or longer numbers than these no honest archive has. */
+/** Limits that no honest archive exceeds: number of extents and digits of a number. */
 const MOST_STRETCHES = 1_000_000;
 const MOST_DIGITS = 20;
 
-/** A stretch of data of a file; between two of them are zeros. In bytes. */
+/** An extent of data in a file, in bytes; the gaps between extents are zeros. */
 interface Stretch {
   readonly offset: number;
   readonly size: number;
 }
 
-/** Whether an archive is of the old GNU form, in which sparse files have a type of their own. */
+/** Whether an archive uses the old GNU format, in which sparse files have a type of their own. */
 export function isOldGnu(head: Buffer): boolean {
   return head.toString('latin1', 257, 264) === 'ustar  ';
 }
 
-/** An archive of the old GNU form with its sparse files as ordinary ones. */
+/** Rewrites an archive in the old GNU format so that its sparse files become ordinary ones. */
 export async function* withPlainFiles(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   const reader = new ByteReader(bytes);
   try {
@@ -41,7 +41,10 @@ export async function* withPlainFiles(bytes: AsyncIterable<Buffer>): AsyncGenera
   }
 }
 
-/** One sparse file: its map is in the header, from byte 386, and in blocks behind it while byte 482 says so. */
+/**
+ * Expands one sparse file: its map starts in the header at byte 386 and continues in the following blocks while the
+ * flag at byte 482 (504 in those) is set.
+ */
 async function* plainFile(header: Buffer, stored: number, reader: ByteReader): AsyncGenerator<Buffer> {
   const map = stretchesAt(header, 386, 4);
   let more = header[482] === 1;
@@ -58,12 +61,12 @@ async function* plainFile(header: Buffer, stored: number, reader: ByteReader): A
   yield ZEROS.subarray(0, padded(size) - size);
 }
 
-/** The header as an ordinary file's, of which only the beginning and the sum have changed. */
+/** Turns a sparse header into that of an ordinary file; only its beginning and the checksum change. */
 function plainHeader(sparse: Buffer, size: number): Buffer {
   const header = Buffer.from(sparse);
   header.fill(0, 345);
   header.write('0', 156, 'latin1');
-  // larger numbers than the octal digits hold: base 256, marked by the highest bit
+  // numbers that do not fit the octal digits are stored in base 256, marked by the highest bit
   header.writeUInt32BE(0x80000000, 124);
   header.writeBigUInt64BE(BigInt(size), 128);
   header.fill(' ', 148, 156);
@@ -80,7 +83,7 @@ function stretchesAt(block: Buffer, start: number, count: number): Stretch[] {
   });
 }
 
-/** A number of a header: octal digits, or base 256 where the highest bit is set. */
+/** Reads a number from a header: octal digits, or base 256 if the highest bit is set. */
 function numberAt(block: Buffer, at: number): number {
   if (((block[at] ?? 0) & 0x80) !== 0) return Number(block.readBigUInt64BE(at + 4));
   const digits = /^[0-7]*/.exec(block.toString('latin1', at, at + 12).trimStart())?.[0] ?? '';
@@ -88,8 +91,8 @@ function numberAt(block: Buffer, at: number): number {
 }
 
 /**
- * A file in the PAX form 1.0, whose data begins with its map: decimal numbers, each on a line, a count and then that
- * many pairs, up to a whole block.
+ * Expands a file in PAX sparse format 1.0. Its data begins with the map: decimal numbers, one per line, a count
+ * followed by that many pairs, padded to a full block.
  */
 export async function* fromPaxSparse(content: AsyncIterable<Buffer>, size: number): AsyncGenerator<Buffer> {
   const reader = new ByteReader(content);
@@ -109,11 +112,11 @@ export async function* fromPaxSparse(content: AsyncIterable<Buffer>, size: numbe
     size: numbers[2 + 2 * index] ?? 0,
   }));
   yield* expanded(map, size, reader);
-  // the archive goes on only when all of the entry was read, also what the map does not speak of
+  // the archive continues only after the entry was read completely, including data not covered by the map
   while ((await reader.take(ZEROS.length)).length > 0);
 }
 
-/** The whole file: zeros up to each stretch, then the stretch from the archive. */
+/** Yields the whole file: zeros up to each extent, then the extent from the archive. */
 async function* expanded(map: readonly Stretch[], size: number, reader: ByteReader): AsyncGenerator<Buffer> {
   let at = 0;
   for (const stretch of map) {
@@ -138,7 +141,7 @@ function padded(size: number): number {
 function broken(): TransientError {
   return new TransientError({
     reason: 'image',
-    message: 'the box is not usable: its list of holes is broken',
-    hint: 'it may be incomplete; look at where it comes from',
+    message: 'the box is not usable: its sparse map is corrupt',
+    hint: 'it may be incomplete; check its source',
   });
 }

@@ -1,7 +1,7 @@
-/** How many bytes tell what a file is: a tar has its magic at byte 257. */
+/** Number of bytes needed to detect a file type: a tar has its magic number at byte 257. */
 export const HEAD = 512;
 
-/** The first bytes of a stream, and the whole of it from the first byte on. */
+/** Reads the first bytes of a stream; the returned stream still begins with them. */
 export async function peek(
   source: AsyncIterable<Buffer>,
 ): Promise<{ head: Buffer; bytes: AsyncIterable<Buffer> }> {

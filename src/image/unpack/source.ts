@@ -1,4 +1,4 @@
-/** Bytes on their way, and whether it was they that failed: then the fault is not one of what they hold. */
+/** A stream of bytes that records whether the stream itself failed, as opposed to its content being invalid. */
 export class Source {
   failed = false;
   readonly #bytes: AsyncIterable<Buffer>;

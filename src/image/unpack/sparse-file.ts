@@ -1,15 +1,15 @@
 import { open } from 'node:fs/promises';
 import type { Space } from '../../host/space.ts';
 
-/** Size of the blocks that become holes where they are all zero, in bytes; a filesystem's block or more. */
+/** Size of the blocks that become holes if they are all zero, in bytes; at least a filesystem block. */
 const BLOCK = 64 * 1024;
 
-/** How much is written at once, in bytes. */
+/** Size of one write, in bytes. */
 const WRITE = 1 << 20;
 
 const ZEROS = Buffer.alloc(BLOCK);
 
-/** Writes bytes to a new file; blocks of zeros are left out of it as holes. */
+/** Writes bytes to a new file and leaves blocks of zeros out as holes. */
 export async function writeSparse(bytes: AsyncIterable<Buffer>, path: string, space: Space): Promise<void> {
   await using file = await open(path, 'w', 0o600);
   let position = 0;
@@ -21,7 +21,7 @@ export async function writeSparse(bytes: AsyncIterable<Buffer>, path: string, sp
   await file.truncate(position);
 }
 
-/** Joins small chunks, as pipes hand them out: each write costs the same, however little it writes. */
+/** Joins small chunks, as pipes deliver them, since each write has a fixed cost. */
 async function* gathered(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   let chunks: Buffer[] = [];
   let size = 0;
@@ -36,7 +36,7 @@ async function* gathered(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   if (size > 0) yield Buffer.concat(chunks, size);
 }
 
-/** The stretches of a chunk that are not holes; neighbouring blocks of data are one stretch. */
+/** Yields the extents of a chunk that are not holes; adjacent blocks of data form one extent. */
 function* dataIn(chunk: Buffer, position: number): Generator<{ offset: number; data: Buffer }> {
   let begin = 0;
   let at = 0;

@@ -6,9 +6,9 @@ import { HEAD, peek } from './peek.ts';
 import { writeSparse } from './sparse-file.ts';
 
 /**
- * Reads a source to its end and writes the disks that it holds below `directory`: decompressed, taken out of a box,
- * or both, in one pass. Undefined where the source is no container: then it is itself the disk, if it is a file, as
- * `isFile` tells once its first bytes were read.
+ * Reads a source to its end and writes the disks in it below `directory`, decompressing and unpacking a box in one
+ * pass. Returns undefined if the source is not a container: it is then the disk itself if it is a file, as `isFile`
+ * tells after its first bytes were read.
  */
 export async function unpack(
   source: AsyncIterable<Buffer>,
@@ -33,7 +33,10 @@ export async function unpack(
   return [disk];
 }
 
-/** Whether a compressed file is known from its beginning to hold a disk and no box, and can be written directly. */
+/**
+ * Whether the beginning of a compressed file shows that it holds a disk and not a box, so that it can be written
+ * directly.
+ */
 async function isPlainDisk(compression: Compression, head: Buffer): Promise<boolean> {
   if (!(await compression.writes())) return false;
   const inside = await compression.plainHead(head, HEAD);

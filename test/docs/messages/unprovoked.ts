@@ -1,13 +1,13 @@
 /** Messages that no scenario provokes, as they stand in the source, by why that is so. */
 export const UNPROVOKED: Readonly<Record<string, readonly string[]>> = {
   'it depends on the kernels in /boot of the host': [
-    'the builder VM, which copies files to and from stopped VMs, has no kernel: apt-cache knows no …; "apt-get update" may help',
+    'the builder VM, which copies files to and from stopped VMs, has no kernel: apt-cache has no package …; "apt-get update" may help',
     'the builder VM, which copies files to and from stopped VMs, has no kernel: the package … could not be downloaded',
-    'the builder VM, which copies files to and from stopped VMs, has no kernel: no kernel in /boot can be read, and there is no apt-get to download one with',
+    'the builder VM, which copies files to and from stopped VMs, has no kernel: no kernel in /boot is readable, and there is no apt-get to download one',
   ],
   'it takes a process that hangs as it ends; test/endings has the same for what a user waits for': [
     'process …, which ran the project, has not ended within … s',
-    "process …, which runs VM '…', has not ended it within … s",
+    "process …, which runs VM '…', did not stop it within … s",
     'process … has held the lock of … for … s without running it',
     'the process that is to run the project has not started',
     'the process that runs the project did not answer within … s',
@@ -16,7 +16,7 @@ export const UNPROVOKED: Readonly<Record<string, readonly string[]>> = {
     'the command line holds bytes that are not UTF-8',
   ],
   'one step has met it before, and told of it; what comes after it is not told': [
-    'the guest does not answer any more',
+    'the guest has stopped responding',
   ],
   'it takes root, or somebody who is not; test/session/run-directory.test.ts has what can be had': [
     'cannot use the runtime directory …: the runtime directory belongs to user …, and we are user …',
@@ -44,14 +44,14 @@ export const UNPROVOKED: Readonly<Record<string, readonly string[]>> = {
   ],
   'its parts never come together: 127.0.0.1 is there, QEMU says why, and who mounts has a folder': [
     'cannot use port … of … for ssh: the host has no such address',
-    'the VM was ended: a disk of it failed: unknown',
-    'a shared folder: user … may not use sudo in the guest, which mounting takes',
+    'the VM was ended: one of its disks failed: unknown',
+    'a shared folder: user … may not use sudo in the guest, which mounting requires',
   ],
   'no fake guest has a key to replace; test/guest/login-key.test.ts and test/endings do': [
-    "the VM keeps Vagrant's public key, so that transient 0.25 can still start it: everybody on this host can log in to it, and write to …",
-    "everybody on this host can still log in to the guest: Vagrant's public key could not be replaced there",
-    'the builder VM did not answer within … s',
-    "the image's own keys could not be put back into the guest",
+    "the VM keeps Vagrant's public key, so that transient 0.25 can still start it: any user of this host can log in to it, and write to …",
+    "any user of this host can still log in to the guest: Vagrant's public key could not be replaced there",
+    'the builder VM did not respond within … s',
+    "the image's own keys could not be restored in the guest",
   ],
   'its name holds the number of a process; test/e2e/login-key.test.ts has it': [
     "VM '…' has closed its port, and its owner's login, which sessions share, is for one user",

@@ -67,14 +67,14 @@ export const copies: Topic = {
       typed: [`${DIRECT} --copy-timeout 1 --copy-in-before ./app.conf:/srv/`],
     },
     {
-      form: 'copying out GUEST:HOST: cannot copy GUEST of the guest: No such file or directory',
+      form: 'copying out GUEST:HOST: cannot copy GUEST from the guest: No such file or directory',
       prepare: base,
       typed: [`${DIRECT} --copy-out-after /srv/log:./out/`],
       advice:
         'Copies out are made also when the command before them failed: then what it was to write may be missing.',
     },
     {
-      form: 'copying out GUEST:HOST: cannot copy GUEST of the guest: it is neither a file nor a directory nor a link',
+      form: 'copying out GUEST:HOST: cannot copy GUEST from the guest: it is not a file, directory or symbolic link',
       prepare: (scene) => {
         base(scene);
         execFileSync('mkfifo', [scene.place('/srv/events')]);
@@ -92,7 +92,7 @@ export const copies: Topic = {
       typed: [`${DIRECT} --copy-out-after /srv/log:./out/`],
     },
     {
-      form: 'copying out GUEST:HOST: the guest sent nothing by the name of NAME',
+      form: 'copying out GUEST:HOST: the guest did not send NAME',
       prepare: (scene) => {
         withLog(scene);
         scene.guest(tar('head -c 10240 /dev/zero'));
@@ -100,7 +100,7 @@ export const copies: Topic = {
       typed: [`${DIRECT} --copy-out-after /srv/log:./out/`],
     },
     {
-      form: 'copying out GUEST:HOST: cannot unpack on the host what the guest sent: REASON',
+      form: 'copying out GUEST:HOST: cannot unpack the files from the guest: REASON',
       when: 'Something else than the files came: what a shell of the guest prints when somebody logs in, for instance.',
       prepare: (scene) => {
         withLog(scene);
@@ -119,17 +119,17 @@ export const copies: Topic = {
       typed: [`${DIRECT} --copy-out-after /srv/log:./out/`],
     },
     {
-      form: 'copying out GUEST:HOST: there is no space left in DIRECTORY on the host',
+      form: 'copying out GUEST:HOST: no space left in DIRECTORY on the host',
       prepare: (scene) => {
         withLog(scene);
         scene.program('tar', tarOfFullDisk());
       },
       typed: [`${DIRECT} --copy-out-after /srv/log:./out/`],
       advice:
-        'A copy out is also ended when what the guest sends is larger than the space that is free, of which 5 %, 1 GB at most, is not touched.',
+        'A copy out is also ended when the data from the guest is larger than the space that is free, of which 5 %, 1 GB at most, is not touched.',
     },
     {
-      form: 'copying out GUEST:HOST: PATH is a directory on the host, and a file is to be put there',
+      form: 'copying out GUEST:HOST: PATH is a directory on the host and cannot be replaced by a file',
       prepare: (scene) => {
         withLog(scene);
         scene.directory('out/log');
@@ -137,7 +137,7 @@ export const copies: Topic = {
       typed: [`${DIRECT} --copy-out-after /srv/log:./out/`],
     },
     {
-      form: 'copying in HOST:GUEST: there is no rsync in the guest, or in the builder VM',
+      form: 'copying in HOST:GUEST: rsync is not installed in the guest or the builder VM',
       prepare: (scene) => {
         withFile(scene);
         scene.program('rsync', 'exit 1');
@@ -163,12 +163,12 @@ export const copies: Topic = {
       typed: ['transient run base --direct-copy --copy-in-before ./app.conf:/etc/'],
     },
     {
-      form: '--builder-kernel names PATH, which cannot be read: REASON',
+      form: '--builder-kernel: cannot read PATH: REASON',
       prepare: withFile,
       typed: [CREATED, 'transient cp ./app.conf web:/etc/ --builder-kernel ./vmlinuz'],
     },
     {
-      form: '--builder-initrd names PATH, which cannot be read: REASON',
+      form: '--builder-initrd: cannot read PATH: REASON',
       prepare: withFile,
       typed: [CREATED, 'transient cp ./app.conf web:/etc/ --builder-initrd ./initrd'],
     },

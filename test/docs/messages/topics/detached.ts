@@ -73,7 +73,7 @@ export const detached: Topic = {
       typed: [UP],
     },
     {
-      form: "VM 'NAME' did not end in order",
+      form: "VM 'NAME' did not shut down cleanly",
       when: 'The lines before it, and the log of the project, say why.',
       files: { 'Transientfile.toml': SLOW },
       prepare: ending,

@@ -5,7 +5,7 @@ export const guest: Topic = {
   title: 'The guest, and ssh to it',
   scenarios: [
     {
-      form: 'the serial log of VM NAME has passed NUMBER MB: its beginning is dropped',
+      form: 'the serial log of VM NAME has exceeded NUMBER MB: its beginning is dropped',
       when: 'A warning: a guest that prints without end would fill the disk.',
       prepare: (scene) => {
         base(scene);
@@ -50,7 +50,7 @@ export const guest: Topic = {
       typed: ["transient run base --cmd 'make fate'"],
     },
     {
-      form: 'the guest stopped answering while "COMMAND" ran',
+      form: 'the guest stopped responding while "COMMAND" ran',
       when: 'Keep-alives of ssh were not answered: for a minute with KVM, for three under software emulation.',
       prepare: base,
       faults: { freezes: 'make' },
@@ -73,7 +73,7 @@ export const guest: Topic = {
       typed: ["transient run base --cmd 'sleep 0.5'"],
     },
     {
-      form: 'the guest did not answer within SECONDS s',
+      form: 'the guest did not respond within SECONDS s',
       when: 'It let ssh in, and then did not even tell who the user is.',
       prepare: (scene) => {
         base(scene);
@@ -85,7 +85,7 @@ export const guest: Topic = {
       advice: '[All deadlines](endings.md) and how to change them.',
     },
     {
-      form: 'the guest does not run scripts as expected: it answered TEXT instead of the number of its user',
+      form: 'the guest does not run scripts as expected: it returned TEXT instead of its user id',
       when: 'What the login shell of the user prints on its own is no obstacle; one that runs something else instead is.',
       prepare: (scene) => {
         base(scene);
@@ -113,7 +113,7 @@ export const guest: Topic = {
       advice: '[How a run ends](endings.md).',
     },
     {
-      form: 'the guest offers ssh, but did not let user "USER" in within SECONDS s: REASON',
+      form: 'the guest offers ssh, but did not accept a login of user "USER" within SECONDS s: REASON',
       prepare: base,
       faults: { refuseLogin: true, serial: 'login:' },
       typed: ['transient run base --ssh-timeout 3 --cmd true'],
@@ -138,7 +138,7 @@ ssh-command = "make test"
       typed: ['transient up'],
     },
     {
-      form: 'the guest was not ready within SECONDS s: COMMAND did not succeed (it has not ended once)',
+      form: 'the guest was not ready within SECONDS s: COMMAND did not succeed (it never exited)',
       prepare: base,
       files: {
         'Transientfile.toml': `[vms.db]

@@ -53,20 +53,20 @@ export const images: Topic = {
       typed: [CREATED, 'transient commit web base-with-web'],
     },
     {
-      form: "the backend DIRECTORY holds another image by the name 'NAME': it came from SOURCE, and SOURCE is asked for",
+      form: "the backend DIRECTORY has another image named 'NAME': it came from SOURCE, but SOURCE is requested",
       prepare: twoDisks,
       typed: ['transient image pull base,file=./one.qcow2', 'transient image pull base,file=./two.qcow2'],
       advice:
         'Where the new one is meant to take its place, retrieve it again after `image rm`; VMs that need the old one keep it from being removed.',
     },
     {
-      form: "the backend DIRECTORY holds another image by the name 'NAME': its sha256 is SUM, and SUM is asked for",
+      form: "the backend DIRECTORY has another image named 'NAME': its sha256 is SUM, but SUM is requested",
       files: { 'Transientfile.toml': withSum('file=./one.qcow2') },
       prepare: twoDisks,
       typed: ['transient image pull base,file=./one.qcow2', 'transient up'],
     },
     {
-      form: 'what came from SOURCE is not what it should be: its sha256 is SUM, expected was SUM',
+      form: 'checksum mismatch for SOURCE: expected sha256 SUM, got SUM',
       files: { 'Transientfile.toml': withSum('file=./one.qcow2') },
       prepare: twoDisks,
       typed: ['transient up'],
@@ -99,25 +99,25 @@ export const images: Topic = {
       inAnyOrder: true,
     },
     {
-      form: 'SOURCE: the box is not usable: REASON',
+      form: 'SOURCE: the box cannot be used: REASON',
       when: 'A Vagrant box is an archive with a disk in it.',
       prepare: (scene) => writeAll(scene, BROKEN_BOXES),
       typed: [`transient image pull ${specsOf(BROKEN_BOXES)}`],
       inAnyOrder: true,
     },
     {
-      form: 'the box holds NUMBER disks; "NAME" becomes the image, and NAMES left out',
+      form: 'the box contains NUMBER disks; "NAME" becomes the image, and NAMES ignored',
       when: 'A warning.',
       prepare: (scene) => scene.write('two.box', boxOfTwo()),
       typed: ['transient image pull base,file=./two.box'],
     },
     {
-      form: "SOURCE: the image's gzip data is broken: REASON",
+      form: "SOURCE: the image's gzip data is corrupt: REASON",
       prepare: (scene) => scene.write('base.img.gz', compressed(disk('raw'), 'gzip').subarray(0, 50_000)),
       typed: ['transient image pull base,file=./base.img.gz'],
     },
     {
-      form: "SOURCE: decompressing the image's zstd data takes more memory than a quarter of what this host has, or 2 GB",
+      form: "SOURCE: decompressing the image's zstd data needs more than a quarter of this host's memory, or more than 2 GB",
       when: 'A file says itself how much of what is decompressed has to be kept in memory.',
       prepare: (scene) => scene.write('base.img.zst', Buffer.from('28b52ffd00f8010000', 'hex')),
       typed: ['transient image pull base,file=./base.img.zst'],
@@ -148,27 +148,27 @@ export const images: Topic = {
       typed: ['transient image pull base,http=https://127.0.0.1:8443/base.qcow2'],
     },
     {
-      form: '"ADDRESS" is not the address of a proxy',
+      form: '"ADDRESS" is not a proxy URL',
       typed: [`http_proxy=proxy:one transient image pull base,http=${UNREACHED}`],
     },
     {
-      form: '"ADDRESS" is a SOCKS proxy, and images can be downloaded only through an HTTP proxy',
+      form: '"ADDRESS" is a SOCKS proxy, but images can be downloaded only through an HTTP proxy',
       typed: [
         `all_proxy=socks5h://ann:s3cret@proxy.example.org:1080 transient image pull base,http=${UNREACHED}`,
       ],
     },
     {
-      form: 'cannot read the certificates of authorities in PATH: REASON',
+      form: 'cannot read the CA certificates in PATH: REASON',
       typed: [
         'SSL_CERT_FILE=/home/ada/company.pem transient image pull base,http=https://images.example.org/base.qcow2',
       ],
     },
     {
-      form: 'cannot read PATH, which may hold passwords for web servers: REASON',
+      form: 'cannot read PATH, which may contain passwords for web servers: REASON',
       typed: [`NETRC=/home/ada/netrc transient image pull base,http=${UNREACHED}`],
     },
     {
-      form: 'cannot download URL: it broke off NUMBER times, and the server cannot go on in the middle',
+      form: 'cannot download URL: the connection was lost NUMBER times, and the server cannot resume a download',
       prepare: (scene) =>
         scene.serve('/base.qcow2', { content: disk('qcow2'), ranges: false, cut: { after: 1000 } }),
       typed: [`transient image pull base,http=${SERVER}/base.qcow2`],
@@ -184,7 +184,7 @@ export const images: Topic = {
       typed: ['transient image pull base,vagrant=debian/bookworm64'],
     },
     {
-      form: "'NAME' is not the name of a vagrant box",
+      form: "'NAME' is not a valid vagrant box name",
       typed: ['transient image pull base,vagrant=bookworm64:12.0'],
     },
     {
@@ -200,17 +200,17 @@ export const images: Topic = {
       typed: [`${BOXES} transient image pull debian/bookworm64:13.0`],
     },
     {
-      form: "the vagrant box 'BOX' is not there for QEMU on ARCHITECTURE",
+      form: "the vagrant box 'BOX' is not available for QEMU on ARCHITECTURE",
       prepare: publishBoxes,
       typed: [`${BOXES} transient image pull debian/bookworm64:11.0`],
     },
     {
-      form: "the checksum of the vagrant box 'BOX' is of an unknown kind: KIND",
+      form: "the checksum of the vagrant box 'BOX' has an unknown type: KIND",
       prepare: publishBoxes,
       typed: [`${BOXES} transient image pull debian/bookworm64:10.0`],
     },
     {
-      form: 'the metadata at URL leads to URL, which is not on the network',
+      form: 'the metadata at URL leads to URL, which is not an http or https URL',
       prepare: async (scene) => {
         const catalog = {
           versions: [{ version: '12.0', providers: [{ name: 'libvirt', url: 'file:///etc/passwd' }] }],
@@ -220,18 +220,18 @@ export const images: Topic = {
       typed: [`${BOXES} transient image pull debian/bookworm64:12.0`],
     },
     {
-      form: 'what SOURCE says is not the metadata of a vagrant box',
+      form: 'SOURCE is not the metadata of a vagrant box',
       prepare: async (scene) => {
         (await scene.server()).serveJson(catalogPath('debian/bookworm64'), { boxes: [] });
       },
       typed: [`${BOXES} transient image pull debian/bookworm64:12.0`],
     },
     {
-      form: 'cannot read the box catalogue PATH: REASON',
+      form: 'cannot read the box catalog PATH: REASON',
       typed: ['VAGRANT_SERVER_URL=images.example.org transient image pull debian/bookworm64:12.0'],
     },
     {
-      form: 'URL is larger than the NUMBER bytes that are read of what tells of a box',
+      form: 'URL is larger than the NUMBER bytes that are allowed for box metadata',
       prepare: (scene) => scene.serve('/base.qcow2', Buffer.alloc((16 << 20) + 1)),
       typed: [`transient image pull base,vagrant=${SERVER}/base.qcow2:12.0`],
     },
@@ -259,7 +259,7 @@ export const images: Topic = {
       typed: ['transient run base --cmd true'],
     },
     {
-      form: 'Command produced garbage: qemu-img says nothing of use about PATH',
+      form: 'Command produced garbage: unexpected output of qemu-img for PATH',
       when: 'The first `qemu-img` on `PATH` is another program, or prints something of its own.',
       prepare: (scene) => {
         base(scene);
@@ -268,7 +268,7 @@ export const images: Topic = {
       typed: ['transient image ls'],
     },
     {
-      form: 'Command produced garbage: qemu-img ended with 0 and has not made PATH',
+      form: 'Command produced garbage: qemu-img exited with 0 but did not create PATH',
       prepare: (scene) => {
         base(scene);
         creatingBy(scene, 'exit 0');

@@ -81,19 +81,19 @@ ${VM}networks = [{ name = "lan", address = "10.77.0.5" }]
       typed: ['transient up'],
     },
     {
-      form: 'cannot join "NAME": the guest has no program "ip"',
+      form: 'cannot join "NAME": the program "ip" is missing in the guest',
       files: { 'Transientfile.toml': JOINED },
       prepare: joining(102),
       typed: ['transient up'],
     },
     {
-      form: 'cannot join "NAME": the guest shows no network card with the address ADDRESS',
+      form: 'cannot join "NAME": the guest has no network card with the address ADDRESS',
       files: { 'Transientfile.toml': JOINED },
       prepare: joining(103, '52:54:00:8f:11:c2'),
       typed: ['transient up'],
     },
     {
-      form: 'cannot join "NAME": the card in the guest did not get its address',
+      form: 'cannot join "NAME": the address could not be assigned to the card in the guest',
       files: { 'Transientfile.toml': JOINED },
       prepare: joining(104, 'RTNETLINK answers: Operation not permitted'),
       typed: ['transient up'],
@@ -105,7 +105,7 @@ ${VM}networks = [{ name = "lan", address = "10.77.0.5" }]
       typed: ['transient up'],
     },
     {
-      form: 'cannot join "NAME": the script in the guest ended with NUMBER',
+      form: 'cannot join "NAME": the script in the guest exited with NUMBER',
       files: { 'Transientfile.toml': JOINED },
       prepare: joining(137, 'Killed'),
       typed: ['transient up'],
@@ -121,7 +121,7 @@ ${VM}networks = [{ name = "lan", address = "10.77.0.5" }]
       typed: ['transient up'],
     },
     {
-      form: 'its link to the network "NAME" was cut: what came from it were no Ethernet frames',
+      form: 'its link to the network "NAME" was cut: it sent invalid Ethernet frames',
       when: 'A warning, at the end of the run.',
       files: {
         'Transientfile.toml': JOINED.replace('depends-on = ["db"]\n', '').replace('make test', 'sleep 0.5'),
@@ -134,7 +134,7 @@ ${VM}networks = [{ name = "lan", address = "10.77.0.5" }]
       typed: ['transient up'],
     },
     {
-      form: 'cannot use port NUMBER of ADDRESS for ssh: it is in use',
+      form: 'cannot use port NUMBER of ADDRESS for ssh: it is already in use',
       prepare: async (scene) => {
         base(scene);
         await scene.occupied(2222);
@@ -142,7 +142,7 @@ ${VM}networks = [{ name = "lan", address = "10.77.0.5" }]
       typed: ['transient run base --ssh-port 2222 --cmd true'],
     },
     {
-      form: "cannot use port NUMBER of ADDRESS for the guest's NUMBER/tcp: it is in use",
+      form: "cannot use port NUMBER of ADDRESS for the guest's NUMBER/tcp: it is already in use",
       prepare: async (scene) => {
         base(scene);
         await scene.occupied(8888);

@@ -46,7 +46,7 @@ export const qemu: Topic = {
       advice: 'Give the VM less with `--memory`, or boot fewer at a time with `--jobs`.',
     },
     {
-      form: 'QEMU did not answer on its control connection within SECONDS s',
+      form: 'QEMU did not respond on its control connection within SECONDS s',
       prepare: base,
       faults: { noQmp: true },
       typed: ['transient run base --qmp-timeout 0.3 --cmd true'],
@@ -65,13 +65,13 @@ export const qemu: Topic = {
       typed: ['transient run base --cmd true'],
     },
     {
-      form: 'QEMU refused a command: REASON',
+      form: 'QEMU rejected a command: REASON',
       prepare: base,
       faults: { refuses: 'human-monitor-command' },
       typed: ['transient run base --cmd true'],
     },
     {
-      form: 'the VM was ended: DIRECTORY is full, where what it writes is kept while it runs',
+      form: 'the VM was ended: DIRECTORY, which holds its disk writes, is full',
       when: 'A VM without a name, whose writes go to memory where nothing else is said.',
       prepare: (scene) => {
         base(scene);
@@ -82,19 +82,19 @@ export const qemu: Topic = {
       advice: 'A VM with a name (`--name`) writes to disks in the VM store instead.',
     },
     {
-      form: 'the VM was ended: there is no space left in DIRECTORY, where its disks are',
+      form: 'the VM was ended: no space left in DIRECTORY, which holds its disks',
       prepare: base,
       faults: { ioError: { nospace: true } },
       typed: [CREATED, "transient start web --cmd 'make test'"],
     },
     {
-      form: 'the VM was ended: a disk of it failed: REASON',
+      form: 'the VM was ended: one of its disks failed: REASON',
       prepare: base,
       faults: { ioError: { nospace: false } },
       typed: ["transient run base --cmd 'make test'"],
     },
     {
-      form: 'cannot write to DIRECTORY, which TRANSIENT_SNAPSHOT_DIR names: REASON',
+      form: 'cannot write to DIRECTORY, set by TRANSIENT_SNAPSHOT_DIR: REASON',
       prepare: base,
       typed: ['TRANSIENT_SNAPSHOT_DIR=/home/ada/scratch transient run base --cmd true'],
     },

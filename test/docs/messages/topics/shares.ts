@@ -31,7 +31,7 @@ export const shares: Topic = {
       typed: [`${SHARED} --sftp-bin-name sftp-server2`],
     },
     {
-      form: 'shared folder HOST:GUEST: user USER may not use sudo in the guest, which mounting takes',
+      form: 'shared folder HOST:GUEST: user USER may not use sudo in the guest, which mounting requires',
       prepare: (scene) => {
         folder(scene);
         scene.guest({ id: 'echo 1000', sudo: 'exit 1' });
@@ -39,7 +39,7 @@ export const shares: Topic = {
       typed: [SHARED],
     },
     {
-      form: 'shared folder HOST:GUEST: there is no sshfs in the guest',
+      form: 'shared folder HOST:GUEST: sshfs is not installed in the guest',
       prepare: (scene) => {
         folder(scene);
         scene.guest({ id: 'echo 0', sshfs: undefined });
@@ -60,7 +60,7 @@ export const shares: Topic = {
       typed: [SHARED],
     },
     {
-      form: 'shared folder HOST:GUEST: the directory cannot be made in the guest: REASON',
+      form: 'shared folder HOST:GUEST: cannot create the directory in the guest: REASON',
       prepare: (scene) => {
         folder(scene);
         scene.write('/srv/src', '');
@@ -69,7 +69,7 @@ export const shares: Topic = {
       typed: [SHARED],
     },
     {
-      form: 'shared folder HOST:GUEST: the SFTP server of the host ended before it was mounted (exit code NUMBER)',
+      form: 'shared folder HOST:GUEST: the SFTP server on the host ended before the folder was mounted (exit code NUMBER)',
       prepare: (scene) => {
         folder(scene);
         scene.guest({ id: 'echo 0', sshfs: '[ "$1" = --help ] || exec sleep 10' });
@@ -87,7 +87,7 @@ export const shares: Topic = {
       typed: [SHARED.replace('true', "'sleep 4'")],
     },
     {
-      form: 'shared folder HOST:GUEST is gone: the SFTP server of the host ended (exit code NUMBER)',
+      form: 'shared folder HOST:GUEST is gone: the SFTP server on the host ended (exit code NUMBER)',
       when: 'A warning, while the VM runs.',
       prepare: (scene) => {
         folder(scene);
@@ -123,7 +123,7 @@ export const shares: Topic = {
       advice: 'End what works there before the command ends, or have it wait for it.',
     },
     {
-      form: 'shared folder HOST:GUEST: the kernel of the guest knows no 9p',
+      form: "shared folder HOST:GUEST: the guest's kernel does not support 9p",
       files: { 'Transientfile.toml': DEVICE('9p') },
       prepare: (scene) => {
         folder(scene);
@@ -132,7 +132,7 @@ export const shares: Topic = {
       typed: ['transient up'],
     },
     {
-      form: 'shared folder HOST:GUEST: it cannot be mounted in the guest: REASON',
+      form: 'shared folder HOST:GUEST: cannot mount it in the guest: REASON',
       files: { 'Transientfile.toml': DEVICE('9p') },
       prepare: (scene) => {
         folder(scene);
@@ -146,7 +146,7 @@ export const shares: Topic = {
       typed: ['transient up'],
     },
     {
-      form: 'shared folder HOST:GUEST: the directory cannot be made in the guest: REASON',
+      form: 'shared folder HOST:GUEST: cannot create the directory in the guest: REASON',
       files: { 'Transientfile.toml': DEVICE('9p') },
       prepare: (scene) => {
         folder(scene);

@@ -124,7 +124,7 @@ export const vmStore: Topic = {
       typed: ['transient start web'],
     },
     {
-      form: "a disk of VM 'NAME' was made over image 'IMAGE', which is not there any more: PATH",
+      form: "VM 'NAME' needs image 'IMAGE', which is missing: PATH",
       prepare: async (scene) => {
         await created(scene);
         rmSync(scene.place(`${BACKEND}/base`));
@@ -133,7 +133,7 @@ export const vmStore: Topic = {
       advice: 'It must be the very same image: what the VM wrote lies on the disk as differences from it.',
     },
     {
-      form: "the names of VM 'NAME' and of image 'IMAGE' make too long a file name together",
+      form: "the names of VM 'NAME' and image 'IMAGE' are too long together for a file name",
       prepare: (scene) => scene.stored(LONG),
       typed: [`transient create ${LONG} --name ${LONG}`],
     },
