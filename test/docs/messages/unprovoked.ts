@@ -39,8 +39,8 @@ export const UNPROVOKED: Readonly<Record<string, readonly string[]>> = {
     'cannot use the runtime directory …: the runtime directory: …',
   ],
   'no command line and no TOML file can hold it': [
-    'must not hold half of a character',
-    'must not hold half of a character in the name',
+    'must not contain an unpaired surrogate',
+    'must not contain an unpaired surrogate in the name',
   ],
   'its parts never come together: 127.0.0.1 is there, QEMU says why, and who mounts has a folder': [
     'cannot use port … of … for ssh: the host has no such address',

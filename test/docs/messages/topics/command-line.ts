@@ -135,7 +135,7 @@ export const commandLine: Topic = {
       typed: ['transient init --yes'],
     },
     {
-      form: '--FLAG must begin and end with a letter or digit and hold only letters, digits, ".", "_" and "-"',
+      form: '--FLAG must begin and end with a letter or digit and contain only letters, digits, ".", "_" and "-"',
       when: 'What `init` is told goes into a Transientfile, and must be good there.',
       typed: ["transient init --yes --name 'my shop'"],
     },

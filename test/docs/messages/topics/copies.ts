@@ -158,7 +158,7 @@ export const copies: Topic = {
       typed: [`${DIRECT} --rsync --copy-in-before ./app.conf:/srv/`],
     },
     {
-      form: 'direct-copy goes over ssh, and this VM is connected to by the console of QEMU',
+      form: 'direct-copy needs ssh, but this VM uses the QEMU console',
       prepare: withFile,
       typed: ['transient run base --direct-copy --copy-in-before ./app.conf:/etc/'],
     },
