@@ -233,10 +233,10 @@ export async function watch({ replan }: WatchIntent, looks: Looks, signals: RunS
     );
     for (const signal of [signals.abort, signals.kill])
       signal.addEventListener('abort', () => supervisor.endAll());
-    const say = (line: string): void => void process.stderr.write(`${line}\n`);
-    const refuse = (problems: readonly Problem[]): void => reportProblems(problems, looks);
+    const print = (line: string): void => void process.stderr.write(`${line}\n`);
+    const report = (problems: readonly Problem[]): void => reportProblems(problems, looks);
     try {
-      await watchProject(intent, supervisor, { say, refuse }, signals.abort);
+      await watchProject(intent, supervisor, { print, report }, signals.abort);
     } finally {
       if (supervisor.isBusy && !signals.abort.aborted) supervisor.endAll();
       await supervisor.over();

@@ -110,7 +110,7 @@ test('a session closes the port behind its login, which others of its user share
   const { stdout } = await rig.command(['ssh', '-F', config, name, 'cat /mnt/folder/file']);
   expect(stdout.text).toBe('x');
   const other = await rig.run(['ssh', name, '--ssh-user', 'root', '--cmd', 'true']);
-  expect(other.stderr.text).toContain('has closed its port');
+  expect(other.stderr.text).toContain(`the ssh port of VM '${name}' is closed`);
   held.write('\n');
   expect((await held.ended).stdout.text).toBe('up\nx');
   expect(rig.leftovers()).toEqual([]);

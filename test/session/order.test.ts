@@ -209,7 +209,7 @@ describe('how many boot at a time', () => {
     await using rig = project(THREE);
     const { exitCode, stderr } = await rig.run(['up', `--jobs=${jobs}`]);
     expect(exitCode).toBe(2);
-    expect(stderr.text).toContain(`--jobs must be a whole number from 1 on, got ${JSON.stringify(jobs)}`);
+    expect(stderr.text).toContain(`--jobs must be a whole number of at least 1, got ${JSON.stringify(jobs)}`);
     expect(rig.entries()).toEqual([]);
   });
 });

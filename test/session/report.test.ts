@@ -232,8 +232,8 @@ describe('where reports go', () => {
   test.for([
     [['up', '--report', 'xml=a'], '--report must be junit=FILE or json=FILE, got "xml=a"'],
     [['up', '--report', 'junit='], '--report must be junit=FILE or json=FILE, got "junit="'],
-    [['up', '-d', '--report', 'junit=a'], 'it does not go with VMs that run detached'],
-    [['up', '--watch', '--report', 'junit=a'], 'it does not go with --watch'],
+    [['up', '-d', '--report', 'junit=a'], 'cannot be combined with detached VMs'],
+    [['up', '--watch', '--report', 'junit=a'], 'cannot be combined with --watch'],
     [['up', '--watch', '--log-dir', 'a'], '--log-dir is about one run from its beginning to its end'],
   ] as const)('%s is a bad command line', async ([args, message]) => {
     await using rig = project({ a: 'ssh-command = "true"' });

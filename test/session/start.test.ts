@@ -148,7 +148,7 @@ describe('start', () => {
     const { exitCode, stderr } = await rig.run(['start', 'x', '--extra-image', 'test']);
     expect(exitCode).toBe(2);
     expect(stderr.text).toContain('error: unrecognized arguments: --extra-image');
-    expect(stderr.text).toContain('hint: a VM gets its disks when it is created');
+    expect(stderr.text).toContain('hint: disks are added when a VM is created');
   });
 
   test('without ssh it is the console of QEMU', async () => {

@@ -5,51 +5,51 @@ import type { ReportFile } from '../../report/report-file.ts';
 import { REPORT_FORMS } from '../../report/report-file.ts';
 import type { Invocation, Keeping, Switch } from '../command.ts';
 
-/** What of a run is kept in files, on commands that perform one from its beginning to its end. */
+/** Switches for files about a run, on commands that perform a complete one. */
 export const KEEPING_SWITCHES: readonly Switch[] = [
   {
     flags: '--report <FORM=FILE>',
-    help: `write how the run came out, with what commands wrote: ${REPORT_FORMS.map((form) => `${form}=FILE`).join(' or ')}`,
+    help: `write a report of the run, including command output: ${REPORT_FORMS.map((form) => `${form}=FILE`).join(' or ')}`,
     repeatable: true,
   },
-  { flags: '--log-dir <DIR>', help: 'keep the serial output of each VM and the plan in this directory' },
+  { flags: '--log-dir <DIR>', help: 'write the plan and the serial output of each VM to this directory' },
 ];
 
-/** What the switches say is to be kept; nothing where they say nothing. */
+/** Files about a run requested by the switches. */
 export function keepingOf(invocation: Invocation, title: string): Result<Keeping> {
-  const said = (invocation.switches['report'] ?? []) as readonly string[];
-  const reports = all(said.map((one) => reportFile(one, invocation.workingDirectory)));
+  const values = (invocation.switches['report'] ?? []) as readonly string[];
+  const reports = all(values.map((one) => reportFile(one, invocation.workingDirectory)));
   return reports.ok ? ok({ title, reports: reports.value, ...logDirectoryOf(invocation) }) : reports;
 }
 
 export function logDirectoryOf({ switches, workingDirectory }: Invocation): { logDirectory?: string } {
-  const said = switches['log-dir'] as string | undefined;
-  return said === undefined ? {} : { logDirectory: resolve(workingDirectory, said) };
+  const directory = switches['log-dir'] as string | undefined;
+  return directory === undefined ? {} : { logDirectory: resolve(workingDirectory, directory) };
 }
 
-/** Refuses what tells of a run from its beginning to its end, where VMs outlive the command or come and go meanwhile. */
+/** Rejects reports of a complete run where VMs outlive the command or are restarted during it. */
 export function refuseKeeping(
   { switches }: Invocation,
-  manner: string,
+  mode: string,
   names: readonly ('report' | 'log-dir')[] = ['report', 'log-dir'],
 ): Result<undefined> {
-  const said = names.find((name) => switches[name] !== undefined);
-  if (said === undefined) return ok(undefined);
+  const name = names.find((name) => switches[name] !== undefined);
+  if (name === undefined) return ok(undefined);
   return failed({
     reason: 'usage',
-    message: `--${said} is about one run from its beginning to its end: it does not go with ${manner}`,
-    where: { kind: 'flag', flag: `--${said}` },
+    message: `--${name} covers one complete run and cannot be combined with ${mode}`,
+    where: { kind: 'flag', flag: `--${name}` },
     hint: 'leave one of them out',
   });
 }
 
-function reportFile(said: string, base: string): Result<ReportFile> {
-  const [, word, path] = /^(\w+)=(.+)$/s.exec(said) ?? [];
-  const form = REPORT_FORMS.find((known) => known === word);
+function reportFile(value: string, base: string): Result<ReportFile> {
+  const [, word, path] = /^(\w+)=(.+)$/s.exec(value) ?? [];
+  const form = REPORT_FORMS.find((candidate) => candidate === word);
   if (form !== undefined && path !== undefined) return ok({ form, path: resolve(base, path) });
   return failed({
     reason: 'usage',
-    message: `--report must be ${REPORT_FORMS.map((known) => `${known}=FILE`).join(' or ')}, got ${JSON.stringify(said)}`,
-    where: { kind: 'flag', flag: '--report', value: said },
+    message: `--report must be ${REPORT_FORMS.map((name) => `${name}=FILE`).join(' or ')}, got ${JSON.stringify(value)}`,
+    where: { kind: 'flag', flag: '--report', value: value },
   });
 }

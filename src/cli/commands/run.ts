@@ -16,7 +16,7 @@ export const run: CommandDef = {
   operands: '<image>',
   completes: ['images'],
   scope: 'run',
-  help: 'run a VM from an image (NAME or NAME,PROTOCOL=SOURCE); without --name nothing of it is kept',
+  help: 'run a VM from an image (NAME or NAME,PROTOCOL=SOURCE); without --name its state is discarded',
   switches: [...KEEPING_SWITCHES, ...PLAN_SWITCHES],
   takesQemuArguments: true,
   intend: async (invocation) => {
@@ -46,14 +46,14 @@ async function specOf(
   const stored = await loadStoredVm(storesOf(values, environment).vmstore, values.name);
   if (!stored.ok) return stored;
   if (stored.value === undefined) return fresh({ name: values.name });
-  // the image is still said, so that another one than the VM has can be told
+  // still resolves the given image, so that a different one than the VM has is reported
   const asked = fresh({ name: values.name });
   if (!asked.ok) return asked;
   const spec = resolveStored({ name: values.name, stored: stored.value }, layers, environment);
   return spec.ok ? ok({ ...spec.value, images: asked.value.images }) : spec;
 }
 
-/** What a VM without a name is called while it runs: people reach it by that, and several can run from one image. */
+/** Instance name of an unnamed VM: unique, since several can run from one image. */
 function instanceOf(image: string): string {
   return `${imageNameIn(image)}-${process.pid}`;
 }

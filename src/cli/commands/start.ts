@@ -8,15 +8,17 @@ import { KEEPING_SWITCHES, keepingOf } from './keeping.ts';
 import { typedLayers } from './layers.ts';
 import { loadStoredVm } from './stored-vm.ts';
 
-/** `start NAME`: the session of a VM that was created before. */
+/** `start NAME`: runs a session of a stored VM. */
 export const start: CommandDef = {
   name: 'start',
   operands: '<name>',
   completes: ['stored'],
   scope: 'start',
-  help: 'start a VM of the VM store as it was created; flags are over what was said then',
+  help: 'start a VM of the VM store; flags override the stored options',
   switches: [...KEEPING_SWITCHES, ...PLAN_SWITCHES],
-  refuses: { '--extra-image': 'a VM gets its disks when it is created: give it to "transient create"' },
+  refuses: {
+    '--extra-image': 'disks are added when a VM is created; use this option with "transient create"',
+  },
   takesQemuArguments: true,
   intend: async (invocation) => {
     const layers = await typedLayers(invocation);

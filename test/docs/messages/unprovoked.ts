@@ -54,7 +54,7 @@ export const UNPROVOKED: Readonly<Record<string, readonly string[]>> = {
     "the image's own keys could not be put back into the guest",
   ],
   'its name holds the number of a process; test/e2e/login-key.test.ts has it': [
-    "VM '…' has closed its port, and its owner's login, which sessions share, is for one user",
+    "the ssh port of VM '…' is closed, and the login shared by sessions is for one user only",
   ],
   'it is a fault of ours': ['internal error: …'],
 };

@@ -6,7 +6,7 @@ export const commandLine: Topic = {
   title: 'The command line',
   scenarios: [
     {
-      form: 'say what to do: a command is missing',
+      form: 'missing command',
       typed: ['transient'],
     },
     {
@@ -75,7 +75,7 @@ export const commandLine: Topic = {
       typed: ['transient commit web base2,file=./base.qcow2'],
     },
     {
-      form: '--jobs must be a whole number from 1 on, got VALUE',
+      form: '--jobs must be a whole number of at least 1, got VALUE',
       files: { 'Transientfile.toml': VM },
       typed: ['transient up --jobs many'],
     },
@@ -85,7 +85,7 @@ export const commandLine: Topic = {
       typed: ['transient run base --cmd true --report out.xml'],
     },
     {
-      form: '--FLAG is about one run from its beginning to its end: it does not go with FLAG',
+      form: '--FLAG covers one complete run and cannot be combined with FLAG',
       files: { 'Transientfile.toml': VM },
       typed: ['transient up --detach --report junit=out.xml'],
     },
@@ -117,13 +117,13 @@ export const commandLine: Topic = {
       typed: ['transient cp web:/etc/hosts web:/etc/hostname ./out'],
     },
     {
-      form: 'PATH is there already, and is left as it is',
+      form: 'PATH already exists',
       when: '`init` finds a Transientfile.',
       files: { 'Transientfile.toml': VM },
       typed: ['transient init --yes'],
     },
     {
-      form: 'there was no answer: nothing is written',
+      form: 'no answer given; nothing was written',
       when: 'The input of `init` ended at one of its questions (^D).',
       typed: ['transient init'],
       onTerminal: true,
