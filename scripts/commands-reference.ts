@@ -50,12 +50,12 @@ function switchRow({ flags, help, repeatable }: CommandDef['switches'][number]):
 
 /** The options of VMs that a command takes; of those that most commands take, only that it does. */
 function optionsOf({ scope }: CommandDef): string[] {
-  const own = optionsIn(scope).filter((name) => !optionsIn('everywhere').includes(name));
-  const names = own.filter((name) => name !== 'qemu-args');
+  const scoped = optionsIn(scope).filter((name) => !optionsIn('everywhere').includes(name));
+  const names = scoped.filter((name) => name !== 'qemu-args');
   if (names.length === 0) return [];
   const [many, listed] = [names.length > 10, names.map((name) => code(`--${name}`)).join(', ')];
   const without = optionsIn('run')
-    .filter((name) => !own.includes(name) && !optionsIn('everywhere').includes(name))
+    .filter((name) => !scoped.includes(name) && !optionsIn('everywhere').includes(name))
     .map((name) => code(`--${name}`));
   const all = `Takes the [options of VMs](#options-of-vms)${without.length > 0 ? ` but ${without.join(', ')}` : ''}.`;
   return [many ? all : `Takes ${listed} of the [options of VMs](#options-of-vms).`, ''];

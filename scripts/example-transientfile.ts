@@ -9,8 +9,8 @@ export function exampleTransientfile(): string {
   const options = further.flatMap((name) => {
     const { help, default: standard, merge, example } = OPTION_TABLE[name];
     const value = merge === 'append' ? `[${example}]` : example;
-    const known = standard === undefined ? '' : ` [default: ${JSON.stringify(standard)}]`;
-    return ['', ...comment(`${help}${known}`), `# ${name} = ${value}`];
+    const suffix = standard === undefined ? '' : ` [default: ${JSON.stringify(standard)}]`;
+    return ['', ...comment(`${help}${suffix}`), `# ${name} = ${value}`];
   });
   return [
     '#:schema ./schemas/transientfile.schema.json',

@@ -96,8 +96,8 @@ export class ChildEnd {
     const { pid } = this.#child;
     if (pid === undefined) return;
     if (this.#reach === 'tree' && this.#exit === undefined) this.#started = descendantsOf(pid);
-    const own = this.#reach === 'group' ? -pid : pid;
-    for (const target of this.#exit === undefined || own < 0 ? [own, ...this.#started] : this.#started) {
+    const first = this.#reach === 'group' ? -pid : pid;
+    for (const target of this.#exit === undefined || first < 0 ? [first, ...this.#started] : this.#started) {
       try {
         process.kill(target, signal);
       } catch {

@@ -47,14 +47,14 @@ export async function startChild(
     signal,
   } = options;
   const [file, ...rest] = await commandLine(program, args);
-  const own = onTerminal ? 'inherit' : undefined;
+  const inherited = onTerminal ? 'inherit' : undefined;
   const { execa } = await loadExeca();
   const child = execa(file, rest, {
     reject: false,
     buffer: false,
     stdio: [
-      fed ? 'pipe' : (own ?? 'ignore'),
-      own ?? 'pipe',
+      fed ? 'pipe' : (inherited ?? 'ignore'),
+      inherited ?? 'pipe',
       'pipe',
       ...Array.from({ length: channels }, () => 'pipe' as const),
     ],
@@ -92,9 +92,9 @@ export async function startDetached(program: string, args: readonly string[]): P
     detached: true,
     stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
   });
-  const said = child.stdio[3];
-  for await (const line of createInterface({ input: said })) {
-    said.destroy();
+  const output = child.stdio[3];
+  for await (const line of createInterface({ input: output })) {
+    output.destroy();
     child.unref();
     return line;
   }

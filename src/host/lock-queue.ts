@@ -40,13 +40,13 @@ export async function lockInTurn(path: string, { task, signal, note }: LockReque
 function notesWhileWaiting(path: string, note: (line: string) => void): () => void {
   let timer: NodeJS.Timeout;
   let isOver = false;
-  const tell = async (next: number): Promise<void> => {
+  const notify = async (next: number): Promise<void> => {
     const holder = await holderOf(path);
     if (isOver) return;
     note(`Waiting for ${holder}`);
-    timer = setTimeout(() => void tell(2 * next), next);
+    timer = setTimeout(() => void notify(2 * next), next);
   };
-  timer = setTimeout(() => void tell(SECOND_NOTE), FIRST_NOTE);
+  timer = setTimeout(() => void notify(SECOND_NOTE), FIRST_NOTE);
   return () => {
     isOver = true;
     clearTimeout(timer);

@@ -94,9 +94,9 @@ async function giveUp(file: FileHandle, path: string): Promise<void> {
 }
 
 async function isStillAt(file: FileHandle, path: string): Promise<boolean> {
-  const ours = await file.stat();
-  const there = await stat(path).catch(() => undefined);
-  return there?.ino === ours.ino && there.dev === ours.dev;
+  const held = await file.stat();
+  const current = await stat(path).catch(() => undefined);
+  return current?.ino === held.ino && current.dev === held.dev;
 }
 
 async function release(file: FileHandle, path: string): Promise<void> {

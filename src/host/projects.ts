@@ -125,8 +125,8 @@ export async function projectOf(
 
 function allProjects(environment: NodeJS.ProcessEnv): Promise<ProjectRecord[]> {
   const found = runDirectories(environment).map((run) => readRecord(join(run, RECORD), projectRecord));
-  const known = found.filter((project) => project !== undefined);
-  return Promise.resolve(known.filter((project) => isAlive(project.owner)));
+  const valid = found.filter((project) => project !== undefined);
+  return Promise.resolve(valid.filter((project) => isAlive(project.owner)));
 }
 
 const event = lazily(() =>
@@ -147,8 +147,8 @@ const LONGEST = 64 * 1024 * 1024;
 /** Answers one request; whoever asked may leave, which aborts the signal. */
 export type AnswerProject = (
   request: unknown,
-  tell: (event: ProjectEvent) => void,
-  gone: AbortSignal,
+  send: (event: ProjectEvent) => void,
+  disconnected: AbortSignal,
 ) => Promise<number>;
 
 /** A supervisor that does not take a request. */
@@ -175,20 +175,20 @@ export async function serveProject(run: string, answer: AnswerProject): Promise<
 }
 
 async function serve(socket: Socket, answer: AnswerProject): Promise<void> {
-  const gone = new AbortController();
+  const disconnected = new AbortController();
   socket.on('error', () => undefined);
   // who has left hears no answer
-  for (const leaving of ['end', 'close']) socket.on(leaving, () => gone.abort());
-  const tell = (said: ProjectEvent): void => void socket.write(`${JSON.stringify(said)}\n`);
+  for (const leaving of ['end', 'close']) socket.on(leaving, () => disconnected.abort());
+  const send = (event: ProjectEvent): void => void socket.write(`${JSON.stringify(event)}\n`);
   try {
     const request: unknown = JSON.parse(await firstLine(socket));
-    tell({ accepted: true });
-    tell({ exit: await answer(request, tell, gone.signal) });
+    send({ accepted: true });
+    send({ exit: await answer(request, send, disconnected.signal) });
   } catch (error) {
     const { message, hint } = problemOf(error);
-    tell({ line: `error: ${message}` });
-    if (hint !== undefined) tell({ line: `  hint: ${hint}` });
-    tell({ exit: 1 });
+    send({ line: `error: ${message}` });
+    if (hint !== undefined) send({ line: `  hint: ${hint}` });
+    send({ exit: 1 });
   } finally {
     socket.end();
   }

@@ -58,8 +58,8 @@ export async function sweepStagingOf(runDirectory: string): Promise<void> {
 /** Removes what copies of processes that are dead left in a directory. */
 async function sweepSiblings(parent: string): Promise<void> {
   const names = await readdir(parent).catch(() => []);
-  const ours = names.filter(isStagingName);
-  await Promise.all(ours.map((name) => sweepOne(join(parent, name), isAbandoned)));
+  const stagingNames = names.filter(isStagingName);
+  await Promise.all(stagingNames.map((name) => sweepOne(join(parent, name), isAbandoned)));
 }
 
 /** Nothing but a directory of this user with a name of ours is removed, whatever else lies there. */

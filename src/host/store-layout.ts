@@ -39,18 +39,18 @@ export function vmPaths(vmstore: string, name: string): VmPaths {
   return {
     directory,
     config: join(directory, 'config'),
-    ours: join(ownPath(vmstore, 'vms'), `${encoded}.toml`),
+    ours: join(internalPath(vmstore, 'vms'), `${encoded}.toml`),
     loginKey: loginKeyOf(directory),
   };
 }
 
 /** The login key of the VM whose directory it is. */
 export function loginKeyOf(directory: string): string {
-  return join(ownPath(dirname(directory), 'vms'), `${basename(directory)}.key`);
+  return join(internalPath(dirname(directory), 'vms'), `${basename(directory)}.key`);
 }
 
 /** A directory of our own in a VM store: texts of VMs, those being created, those being removed. */
-export function ownPath(vmstore: string, what: 'vms' | 'creating' | 'removed'): string {
+export function internalPath(vmstore: string, what: 'vms' | 'creating' | 'removed'): string {
   return join(vmstore, OURS, what);
 }
 

@@ -19,7 +19,7 @@ export function removeTreeNow(path: string): void {
 
 /** Node's own removal stops at directories without the right to write, and at paths that are too long as a whole. */
 function removeStubbornTree(path: string): void {
-  unlessGone(() => {
+  ignoreMissing(() => {
     {
       using directory = HeldDirectory.at(path);
       emptyDirectory(directory);
@@ -31,7 +31,7 @@ function removeStubbornTree(path: string): void {
 function emptyDirectory(directory: HeldDirectory): void {
   chmodSync(directory.path, 0o700);
   for (const name of readdirSync(directory.path, { encoding: 'buffer' })) {
-    unlessGone(() => removeEntry(directory, name));
+    ignoreMissing(() => removeEntry(directory, name));
   }
 }
 
@@ -49,7 +49,7 @@ function removeEntry(directory: HeldDirectory, name: Buffer): void {
 }
 
 /** Node's removal gives up while some of its threads are still at work. */
-function unlessGone(removal: () => void): void {
+function ignoreMissing(removal: () => void): void {
   try {
     removal();
   } catch (error) {

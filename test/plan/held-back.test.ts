@@ -46,8 +46,8 @@ const HELD: readonly (readonly [HostKey, Partial<VmSpec>])[] = [
 
 describe('what is not taken up', () => {
   test.for(HELD)('%s of a VM that is there, and of one that is new', ([key, more]) => {
-    const there = settle([{ ...plain, ...more }], [plain]);
-    expect(there).toEqual({ vms: [plain], held: [{ vm: 'a', keys: [key] }] });
+    const result = settle([{ ...plain, ...more }], [plain]);
+    expect(result).toEqual({ vms: [plain], held: [{ vm: 'a', keys: [key] }] });
     const added = settle([plain, { ...plain, ...more, name: 'b' }], [plain]);
     expect(added).toEqual({ vms: [plain], held: [{ vm: 'b', keys: [key] }] });
   });

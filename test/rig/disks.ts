@@ -25,11 +25,11 @@ export function guestBytes(number = 1): Buffer {
 export function disk(format: DiskFormat, number = 1, options?: string): Buffer {
   if (format === 'raw') return guestBytes(number);
   return inDirectory((directory) => {
-    const [raw, made] = [join(directory, 'raw'), join(directory, 'made')];
+    const [raw, qcow2] = [join(directory, 'raw'), join(directory, 'made')];
     writeFileSync(raw, guestBytes(number));
     const extra = options === undefined ? [] : ['-o', options];
-    execFileSync('qemu-img', ['convert', '-f', 'raw', '-O', format, ...extra, raw, made]);
-    return readFileSync(made);
+    execFileSync('qemu-img', ['convert', '-f', 'raw', '-O', format, ...extra, raw, qcow2]);
+    return readFileSync(qcow2);
   });
 }
 

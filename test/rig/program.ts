@@ -77,7 +77,7 @@ export class Program {
       const over = !this.runs;
       const match = pattern.exec(this[on].text);
       if (match) return match;
-      if (over) throw new Error(`ended without saying ${pattern} on ${on}\n${this.told()}`);
+      if (over) throw new Error(`ended without saying ${pattern} on ${on}\n${this.log()}`);
       await Promise.race([once(this.#streamOf(on), 'data'), this.ended]);
     }
   }
@@ -101,7 +101,7 @@ export class Program {
   }
 
   /** What it was asked and what it said, for the log of a failed test. */
-  told(): string {
+  log(): string {
     const how = this.runs
       ? 'still runs'
       : `ended with ${this.#child.exitCode ?? this.#child.signalCode ?? '?'}`;
@@ -119,7 +119,7 @@ export class Program {
 
   #end(): Ended {
     const { exitCode, signalCode } = this.#child;
-    if (HUNG.test(this.stderr.text)) throw new Error(`the guest hung\n${this.told()}`);
+    if (HUNG.test(this.stderr.text)) throw new Error(`the guest hung\n${this.log()}`);
     return { exitCode, signal: signalCode, stdout: this.stdout, stderr: this.stderr };
   }
 }

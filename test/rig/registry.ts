@@ -83,6 +83,6 @@ function architectureOf({ architecture }: BoxFile): Record<string, string | bool
 }
 
 /** Registries say null or nothing where they know no checksum. */
-function checksumOf({ checksum: known }: BoxFile): Record<string, string | null> {
-  return { checksum: known?.value ?? null, checksum_type: known?.type ?? null };
+function checksumOf({ checksum: checksum }: BoxFile): Record<string, string | null> {
+  return { checksum: checksum?.value ?? null, checksum_type: checksum?.type ?? null };
 }

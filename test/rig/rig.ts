@@ -84,7 +84,7 @@ export class Rig implements AsyncDisposable {
       [MARK]: this.root,
       ...env,
     };
-    if (!silent) onTestFailed(() => console.error(this.told()));
+    if (!silent) onTestFailed(() => console.error(this.log()));
   }
 
   /** Writes files below the working directory; keys are paths. */
@@ -211,10 +211,10 @@ export class Rig implements AsyncDisposable {
   }
 
   /** Everything that was said, for people who read of a failed test. */
-  told(): string {
+  log(): string {
     if (this.#lastWords !== undefined) return this.#lastWords;
     const diary = this.entries().map((entry) => JSON.stringify(entry));
-    return [...this.#programs.map((program) => program.told()), '--- fake QEMU:', ...diary].join('\n');
+    return [...this.#programs.map((program) => program.log()), '--- fake QEMU:', ...diary].join('\n');
   }
 
   /** Does something before it is looked whether anything is left: ends what the test itself has begun. */
@@ -235,7 +235,7 @@ export class Rig implements AsyncDisposable {
     ];
     for (const pid of [...processesWith(MARK, this.root), ...processesWith(GUEST_MARK, this.root)]) kill(pid);
     // a failed test is told of later
-    this.#lastWords = this.told();
+    this.#lastWords = this.log();
     rmSync(this.root, { recursive: true, force: true });
     if (left.length > 0) throw new Error(`left behind:\n${left.join('\n')}`);
   }

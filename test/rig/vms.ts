@@ -86,8 +86,8 @@ export interface DiskInfo {
 }
 
 export function diskInfo(path: string): DiskInfo {
-  const said = execFileSync('qemu-img', ['info', '--output=json', path], { encoding: 'utf8' });
-  return JSON.parse(said) as DiskInfo;
+  const output = execFileSync('qemu-img', ['info', '--output=json', path], { encoding: 'utf8' });
+  return JSON.parse(output) as DiskInfo;
 }
 
 /** What happens to a machine that is shut down in order after a command of its own. */

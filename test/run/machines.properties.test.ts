@@ -230,7 +230,7 @@ function stepsOf({ needs, after, isReached }: Vm, index: number, vms: readonly V
     needs: [id('lock'), ...earlier.map(({ back, until }) => lastOf(index - back, until))],
     after: after.flatMap((back) => (back <= index ? [id('run', index - back)] : [])),
   });
-  const own: Step[] = [
+  const vmSteps: Step[] = [
     step(id('lock')),
     boot,
     ...reached,
@@ -239,5 +239,5 @@ function stepsOf({ needs, after, isReached }: Vm, index: number, vms: readonly V
     step(id('stop'), { undoes: id('boot'), after: [booted, id('run'), id('copy'), ...dependents] }),
     step(id('unlock'), { undoes: id('lock'), after: [id('stop')] }),
   ];
-  return own.map((one) => ({ ...one, vm: `v${index}` }));
+  return vmSteps.map((one) => ({ ...one, vm: `v${index}` }));
 }

@@ -110,8 +110,8 @@ describe('run with a name', () => {
 
   test('with --plan there is none', async () => {
     await using rig = new Rig();
-    const said = await succeeded(rig, ['run', rig.stored(), '--name', 'x', '--plan']);
-    expect(said).toContain("Create VM 'x'");
+    const output = await succeeded(rig, ['run', rig.stored(), '--name', 'x', '--plan']);
+    expect(output).toContain("Create VM 'x'");
     expect(storeFiles(rig.vmstore)).toEqual({});
   });
 

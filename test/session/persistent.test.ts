@@ -121,7 +121,7 @@ describe('what the file says of a VM that exists', () => {
     const options = calls().map((argv) =>
       valuesOf(argv, '-o').filter((option) => /^(Comp|TCP)/.test(option)),
     );
-    expect(new Set(options.map((said) => said.join(' ')))).toEqual(
+    expect(new Set(options.map((option) => option.join(' ')))).toEqual(
       new Set(['Compression=yes TCPKeepAlive=no']),
     );
   });

@@ -58,7 +58,7 @@ test('bytes on the command line that are not UTF-8 are refused, not replaced', a
   const typed = async (bytes: string): ReturnType<Rig['command']> =>
     rig.command(['sh', '-c', `exec ${line} "echo $(printf '${bytes}')"`]);
   const bad = await typed(String.raw`\377`);
-  expect(bad.stderr.text).toContain('the command line holds bytes that are not UTF-8');
+  expect(bad.stderr.text).toContain('the command line contains bytes that are not UTF-8');
   expect([bad.exitCode, rig.entries('start')]).toEqual([2, []]);
   // the very character that stands for others may be meant
   expect((await typed(String.raw`\357\277\275`)).stdout.text).toBe('\u{fffd}\n');

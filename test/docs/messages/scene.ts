@@ -160,10 +160,10 @@ export class Scene implements AsyncDisposable {
 
   /** Programs of the guest, as scripts; `undefined` for one that it does not have. */
   guest(programs: Readonly<Record<string, string | undefined>>): void {
-    const own = join(this.rig.root, 'guest');
+    const directory = join(this.rig.root, 'guest');
     for (const [name, script] of Object.entries(programs))
-      if (script !== undefined) writeProgram(join(own, name), script);
-    const path = [own, this.rig.environment['PATH'] ?? ''].join(delimiter);
+      if (script !== undefined) writeProgram(join(directory, name), script);
+    const path = [directory, this.rig.environment['PATH'] ?? ''].join(delimiter);
     const missing = Object.keys(programs).filter((name) => programs[name] === undefined);
     const inside = missing.length === 0 ? path : pathWithout(join(this.rig.root, 'inside'), path, ...missing);
     this.program(QEMU, `PATH=${inside} exec ${join(inject('fakes'), QEMU)} "$@"`);
@@ -205,8 +205,8 @@ export class Scene implements AsyncDisposable {
   }
 
   /** What was started and said so far, for people who read of a scenario that failed. */
-  told(): string {
-    return [...this.#programs.map((program) => program.told()), this.rig.told()].join('\n');
+  log(): string {
+    return [...this.#programs.map((program) => program.log()), this.rig.log()].join('\n');
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

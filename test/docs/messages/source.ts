@@ -38,9 +38,9 @@ export function requirementsOf(directory: string): SourceMessage[] {
 }
 
 /** Whether a message that was said can be this one; before it may stand what it is about, and what was got after it. */
-export function isSaid({ text }: SourceMessage, said: string): boolean {
+export function matches({ text }: SourceMessage, message: string): boolean {
   const [before, after] = text.startsWith('must ') ? ['^.+ ', '(?:, got .+)?$'] : ['(?:^|: )', '$'];
-  return new RegExp(`${before}${patternOf(text.split(HOLE))}${after}`).test(said);
+  return new RegExp(`${before}${patternOf(text.split(HOLE))}${after}`).test(message);
 }
 
 /** A pattern for these parts with anything between them. */

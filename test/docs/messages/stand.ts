@@ -13,8 +13,8 @@ export class Stand {
 
   /** What was said, as it is shown. */
   shown(text: string): string {
-    const known = this.#pairs.reduce((result, [shown, real]) => result.replaceAll(real, shown), text);
-    return CHANGING.reduce((result, [pattern, shown]) => result.replaceAll(pattern, shown), known);
+    const replaced = this.#pairs.reduce((result, [shown, real]) => result.replaceAll(real, shown), text);
+    return CHANGING.reduce((result, [pattern, shown]) => result.replaceAll(pattern, shown), replaced);
   }
 }
 

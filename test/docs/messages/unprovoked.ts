@@ -6,14 +6,14 @@ export const UNPROVOKED: Readonly<Record<string, readonly string[]>> = {
     'the builder VM, which copies files to and from stopped VMs, has no kernel: no kernel in /boot can be read, and there is no apt-get to download one with',
   ],
   'it takes a process that hangs as it ends; test/endings has the same for what a user waits for': [
-    'process …, which ran the project, has not ended within … s',
+    'process …, which ran the project, did not exit within … s',
     "process …, which runs VM '…', has not ended it within … s",
     'process … has held the lock of … for … s without running it',
-    'the process that is to run the project has not started',
+    'the process that runs the project did not start',
     'the process that runs the project did not answer within … s',
   ],
   'a page cannot hold such bytes; test/session/ssh-surroundings.test.ts types them': [
-    'the command line holds bytes that are not UTF-8',
+    'the command line contains bytes that are not UTF-8',
   ],
   'one step has met it before, and told of it; what comes after it is not told': [
     'the guest does not answer any more',
