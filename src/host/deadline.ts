@@ -1,12 +1,12 @@
 import { TransientError, type Problem } from '../problem.ts';
 
 /**
- * Every wait that no option bounds, in seconds; docs/deadlines.md is generated from it. `after` says what happens then.
+ * Every wait that no option limits, in seconds; docs/endings.md is generated from it. `after` describes what happens then.
  */
 export const DEADLINES = {
   'program-end': {
     seconds: 2,
-    wait: 'a program that was told to end (SIGTERM)',
+    wait: 'a program that was sent SIGTERM',
     after: 'it is killed, with its process group',
   },
   'program-output': {
@@ -21,7 +21,7 @@ export const DEADLINES = {
   },
   'step-end': {
     seconds: 5,
-    wait: 'a step that was told to end',
+    wait: 'a step that was aborted',
     after: 'the run goes on without it',
   },
   ending: {
@@ -148,17 +148,17 @@ export const DEADLINES = {
 
 interface DeadlineRow {
   readonly seconds: number;
-  /** What is waited for, as the subject of a row in the documentation. */
+  /** Subject of the wait, for a row in the documentation. */
   readonly wait: string;
   readonly after: string;
 }
 
 export type DeadlineName = keyof typeof DEADLINES;
 
-/** Variable by which every deadline of the table is multiplied: more for a slow host, less for the tests. */
+/** Environment variable with a factor for all deadlines: larger for a slow host, smaller for the tests. */
 export const PATIENCE_VARIABLE = 'TRANSIENT_PATIENCE';
 
-/** How long a wait of the table may take here, in milliseconds. */
+/** Limit of a wait in the table, in milliseconds. */
 export function patience(name: DeadlineName): number {
   return DEADLINES[name].seconds * 1000 * patienceFactor();
 }
@@ -168,21 +168,21 @@ function patienceFactor(): number {
   return Number.isFinite(factor) && factor > 0 ? factor : 1;
 }
 
-/** A signal that ends with the scope that opened it: `using limit = within(signal, 5000)`. */
+/** A signal released with the scope that opened it: `using limit = within(signal, 5000)`. */
 export interface Scope extends Disposable {
   readonly signal: AbortSignal;
   readonly abort: (reason?: unknown) => void;
 }
 
-/** A scope that is over after some time. */
+/** A scope with a time limit. */
 export interface Deadline extends Scope {
-  /** Whether the time is what ended it, and none of the outer signals. */
+  /** Whether it was ended by the time limit, not by an outer signal. */
   readonly expired: boolean;
 }
 
 /**
  * A signal that is aborted with any of the given ones. `AbortSignal.any` and `AbortSignal.timeout` hold each other weakly:
- * on Node 20 none of them fires after a garbage collection, hence a controller and listeners of our own.
+ * on Node 20 neither fires after a garbage collection, hence our own controller and listeners.
  */
 export function linked(...signals: readonly AbortSignal[]): Scope {
   const controller = new AbortController();
@@ -200,7 +200,7 @@ export function linked(...signals: readonly AbortSignal[]): Scope {
   };
 }
 
-/** The same, which also ends by itself after so many milliseconds; without a time only with the signal. */
+/** A signal that is aborted with the given one, or after a time in milliseconds if there is one. */
 export function within(signal: AbortSignal | undefined, milliseconds: number | undefined): Deadline {
   const scope = linked(...(signal ? [signal] : []));
   let expired = false;
@@ -224,8 +224,8 @@ export function within(signal: AbortSignal | undefined, milliseconds: number | u
 }
 
 /**
- * Does some work within a time, given in milliseconds: when that is over, the work's own signal is aborted and `late` is
- * the error. The work has to end with its signal.
+ * Runs work with a time limit in milliseconds: when it expires, the work's signal is aborted and `late` is thrown. The work
+ * must end with its signal.
  */
 export async function limited<T>(
   signal: AbortSignal,
@@ -242,7 +242,7 @@ export async function limited<T>(
   }
 }
 
-/** The same for work that no signal ends: it goes on, and nobody waits for it any more. */
+/** Runs work that cannot be aborted with a time limit: it is abandoned when that expires. */
 export async function beforeLate<T>(work: Promise<T>, milliseconds: number, late: () => Error): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<never>((_resolve, reject) => {

@@ -3,8 +3,8 @@ import { dirname } from 'node:path';
 import { errorCode } from '../problem.ts';
 
 /**
- * Makes a directory and those above it that are missing; one that exists is fine. Node's own recursive form never
- * returns where the kernel refuses a directory with ENOENT, as below /proc.
+ * Creates a directory and its missing parents; an existing one is fine. Node's recursive mkdir never returns where the
+ * kernel refuses a directory with ENOENT, as below /proc.
  */
 export async function makeDirectory(path: string): Promise<void> {
   if (await created(path)) return;
@@ -12,7 +12,7 @@ export async function makeDirectory(path: string): Promise<void> {
   await mkdir(path).catch(ignoreExisting);
 }
 
-/** Whether the directory is there now; false where the one above it is missing. */
+/** Creates one directory; returns false if its parent is missing. */
 async function created(path: string): Promise<boolean> {
   try {
     await mkdir(path).catch(ignoreExisting);

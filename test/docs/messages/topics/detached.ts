@@ -43,7 +43,7 @@ export const detached: Topic = {
       typed: [UP, 'transient up --watch'],
     },
     {
-      form: 'the process that runs the project has ended before it answered',
+      form: 'the process that runs the project exited before it answered',
       when: 'Somebody killed it, and its VMs with it.',
       files: { 'Transientfile.toml': VM },
       prepare: killedMeanwhile,
