@@ -8,7 +8,7 @@ import type { World } from './world.ts';
 import { MACHINE } from './world.ts';
 
 /**
- * What somebody writes who has no tool: QEMU by hand, ssh tried every 100 ms until it gets through with the command, QEMU
+ * Baseline without this tool: QEMU by hand, ssh tried every 100 ms until it gets through with the command, QEMU
  * killed. Its arguments are those that `transient` has told QEMU, but for its control connection.
  */
 const LOOP = `

@@ -66,7 +66,7 @@ describe('the model', () => {
   });
 });
 
-/** What bash and fish offer alike. */
+/** Completions common to bash and fish. */
 const ALIKE = [
   ['transient run ', ['base', 'test', 'user/box:1']],
   ['transient run base ', []],

@@ -27,7 +27,7 @@ const { machine } = plain;
 /** A program of the project instead of QEMU. */
 const OWN_QEMU = { machine: { ...machine, program: './x' } };
 
-/** What differs from a plain VM, and the key that names it. */
+/** Difference from a plain VM, and its key. */
 const HELD: readonly (readonly [HostKey, Partial<VmSpec>])[] = [
   ['qemu-bin-name', OWN_QEMU],
   ['qemu-args', { machine: { ...machine, qemuArgs: ['-virtfs', 'x'] } }],
@@ -156,7 +156,7 @@ test('each is told once, until it is otherwise', () => {
   expect(news(changed)).toHaveLength(1);
 });
 
-/** What is made of a file, given what it was at the beginning and what runs. */
+/** Result for a file, given the original one and the running VMs. */
 function settle(
   wanted: readonly VmSpec[],
   begun: readonly VmSpec[],

@@ -10,7 +10,7 @@ export type Compression = 'gzip' | 'bzip2' | 'xz' | 'zstd';
 export const DISK_SIZE = 2 * 1024 * 1024;
 const DATA = 96 * 1024;
 
-/** What the guest sees of the disk with this number: data at both ends, a hole between. */
+/** Content of the disk with this number: data at both ends, a hole between. */
 export function guestBytes(number = 1): Buffer {
   const bytes = Buffer.alloc(DISK_SIZE);
   noise(number).copy(bytes);

@@ -10,7 +10,7 @@ export interface Ended {
   readonly stderr: Output;
 }
 
-/** What was written to one stream so far. */
+/** Output on one stream so far. */
 export class Output {
   readonly #chunks: Buffer[] = [];
 
@@ -29,7 +29,7 @@ export class Output {
 
 type Stream = 'stdout' | 'stderr';
 
-/** What we say of a guest whose kernel stood still while it booted: a fault of QEMU (src/builder/args.ts), not of ours. */
+/** Message for a guest whose kernel hung during boot: a bug of QEMU (src/builder/args.ts), not of ours. */
 export const HUNG = /serial console, which has said nothing for (\d{3,}|[6-9]\d) s/;
 
 /** A program that was started, in a process group of its own. */
@@ -100,7 +100,7 @@ export class Program {
     return true;
   }
 
-  /** What it was asked and what it said, for the log of a failed test. */
+  /** Arguments and output, for the log of a failed test. */
   log(): string {
     const how = this.runs
       ? 'still runs'

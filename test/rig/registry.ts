@@ -11,7 +11,7 @@ export interface BoxFile {
   readonly checksum?: { readonly type: string; readonly value: string };
 }
 
-/** What a registry, or a catalogue of somebody's own, says of a box. */
+/** A box as described by a registry or a catalogue file. */
 export interface Catalog {
   readonly name: string;
   readonly versions: readonly {

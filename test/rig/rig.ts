@@ -22,7 +22,7 @@ import { until } from './until.ts';
 export interface RigOptions {
   /** The QEMU on PATH is the fake one; without it, the host's. */
   readonly fakeQemu?: boolean;
-  /** What goes wrong with the fake QEMU. */
+  /** Faults of the fake QEMU. */
   readonly faults?: Faults;
   /** Over the rig's own environment; what is undefined is taken out of it. */
   readonly env?: NodeJS.ProcessEnv;
@@ -61,7 +61,7 @@ export class Rig implements AsyncDisposable {
   readonly #programs: Program[] = [];
   readonly #ends: (() => unknown)[] = [];
   readonly #resumable: boolean;
-  /** What was told before the tree was removed. */
+  /** Log collected before the tree was removed. */
   #lastWords: string | undefined;
 
   constructor({
@@ -117,7 +117,7 @@ export class Rig implements AsyncDisposable {
     return namesIn(this.backend).filter((name) => !name.startsWith('.'));
   }
 
-  /** What there is of images that are not finished, as paths below the directory for them. */
+  /** Files of unfinished images, as paths below their directory. */
   get unfinished(): string[] {
     const working = join(this.backend, '.working');
     if (!existsSync(working)) return [];
@@ -178,7 +178,7 @@ export class Rig implements AsyncDisposable {
     return program;
   }
 
-  /** What happened to the fake QEMUs so far, in order. */
+  /** Events of the fake QEMUs so far, in order. */
   entries(moment?: Moment): Entry[] {
     if (!existsSync(this.#log)) return [];
     const lines = readFileSync(this.#log, 'utf8').split('\n').filter(Boolean);
@@ -197,7 +197,7 @@ export class Rig implements AsyncDisposable {
     return processesWith(MARK, this.root);
   }
 
-  /** What is left of sessions: our processes, run directories, unfinished images. */
+  /** Leftovers of sessions: our processes, run directories, unfinished images. */
   leftovers(): string[] {
     const running = this.processes.map((pid) => `process ${pid}: ${commandLineOf(pid)}`);
     const runs = namesIn(join(this.runtime, 'transient')).map((name) => `run directory ${name}`);
@@ -257,7 +257,7 @@ function isFinished(path: string): boolean {
   return found.isFile() && (found.mode & 0o222) === 0;
 }
 
-/** What is kept of a download that broke off. */
+/** Partial file of an interrupted download. */
 function isResumable(path: string): boolean {
   return /^[^/]+\/(download(\.json)?)?$/.test(path);
 }

@@ -6,7 +6,7 @@ import { guestOutputs } from '../../src/run/guest-output.ts';
 const NEWLINE = 0x0a;
 const LONG = 64 * 1024;
 
-/** What some VMs say, in order: each time a few bytes on one of their two streams. */
+/** Output of VMs in order: each time a few bytes on one of their two streams. */
 interface Saying {
   readonly vm: number;
   readonly stream: 'stdout' | 'stderr';

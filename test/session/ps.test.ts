@@ -339,7 +339,7 @@ function stateOf(pid: number): string {
   return /\) (\w)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1] ?? '';
 }
 
-/** Whatever opens a run directory removes those of dead processes. */
+/** Opening a run directory removes those of dead processes. */
 async function sweep(rig: Rig): Promise<void> {
   await rig.run(['rm', 'not-there']);
 }

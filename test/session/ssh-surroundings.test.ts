@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { Rig } from '../rig/rig.ts';
 import { TCG } from '../rig/vms.ts';
 
-/** What people have for all hosts, each of which broke sessions of ours. */
+/** Common ssh settings for all hosts, each of which once broke our sessions. */
 const CONFIGURATIONS = {
   'a terminal for every session': 'RequestTTY force',
   'a command for every session': 'RemoteCommand tmux attach',

@@ -68,7 +68,7 @@ export class Scene implements AsyncDisposable {
     }
   }
 
-  /** What is to be done once the message was said. */
+  /** Clean-ups after the message was printed. */
   afterwards(act: () => void | Promise<void>): void {
     this.#afterwards.push(act);
   }
@@ -204,7 +204,7 @@ export class Scene implements AsyncDisposable {
     });
   }
 
-  /** What was started and said so far, for people who read of a scenario that failed. */
+  /** Programs and output so far, for the log of a failed scenario. */
   log(): string {
     return [...this.#programs.map((program) => program.log()), this.rig.log()].join('\n');
   }
@@ -215,7 +215,7 @@ export class Scene implements AsyncDisposable {
   }
 }
 
-/** What takes from root what an ordinary user may not do with files; dies with the shell that it is typed in. */
+/** Command that drops root's file capabilities, ending with the shell that runs it. */
 const UNPRIVILEGED = [
   ...['setpriv', '--pdeathsig', 'KILL'],
   ...(process.getuid?.() === 0 ? ['--bounding-set=-dac_override,-dac_read_search'] : []),
