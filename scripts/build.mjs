@@ -75,7 +75,7 @@ function packagesOf(ids) {
   return [...new Set(directories)].sort();
 }
 
-/** Their names, versions and licences, in full where they bring the text, as those want it of whoever passes them on. */
+/** Their names, versions and licences, with the full text if included, as licences require for redistribution. */
 function licenses(directories) {
   const texts = directories.map((directory) => {
     const facts = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8'));

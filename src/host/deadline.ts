@@ -7,7 +7,7 @@ export const DEADLINES = {
   'program-end': {
     seconds: 2,
     wait: 'a program that was sent SIGTERM',
-    after: 'it is killed, with its process group',
+    after: 'it and its process group are killed',
   },
   'program-output': {
     seconds: 0.5,
@@ -41,8 +41,8 @@ export const DEADLINES = {
   },
   'guest-probe': {
     seconds: 30,
-    wait: 'the first answer of a guest that has been logged in to, and the putting back of keys on its disk',
-    after: 'the step fails, and the VM is ended without asking it',
+    wait: 'the first answer of a guest after the login, and the restoring of keys on its disk',
+    after: 'the step fails, and the VM is killed',
   },
   join: {
     seconds: 60,
@@ -52,12 +52,12 @@ export const DEADLINES = {
   mount: {
     seconds: 60,
     wait: 'the mounting of shared folders',
-    after: 'the step fails, and the VM is ended without asking it',
+    after: 'the step fails, and the VM is killed',
   },
   unmount: {
     seconds: 15,
     wait: 'the unmounting of shared folders',
-    after: 'the guest is taken not to answer and ended at once',
+    after: 'the guest is considered unresponsive and killed',
   },
   'folder-end': {
     seconds: 3,
@@ -76,7 +76,7 @@ export const DEADLINES = {
   },
   'builder-idle': {
     seconds: 10,
-    wait: 'the builder VM, to notice that a copy was broken off',
+    wait: 'the builder VM, to notice that a copy was aborted',
     after: 'it is killed',
   },
   'builder-stop': {
@@ -96,22 +96,22 @@ export const DEADLINES = {
   },
   'supervisor-begin': {
     seconds: 60,
-    wait: 'the process that is to run a detached project, to say that it does',
+    wait: 'the process that runs a detached project, to report its start',
     after: 'the command fails',
   },
   'supervisor-start': {
     seconds: 10,
-    wait: 'another process that has the lock of a detached project, to run it',
+    wait: 'another process that holds the lock of a detached project, to run it',
     after: 'the command fails and names the process',
   },
   'supervisor-order': {
     seconds: 30,
-    wait: 'the first request to a process that is to run a detached project',
+    wait: 'the first request to a process that runs a detached project',
     after: 'it ends',
   },
   'supervisor-answer': {
     seconds: 10,
-    wait: 'the process that runs a detached project, to take a request',
+    wait: 'the process that runs a detached project, to accept a request',
     after: 'the command fails; "transient down --kill" ends that process',
   },
   'supervisor-end': {
@@ -122,12 +122,12 @@ export const DEADLINES = {
   'ssh-banner': {
     seconds: 10,
     wait: 'the banner of an ssh server that has accepted a connection',
-    after: 'the connection is made anew',
+    after: 'the connection is retried',
   },
   'ssh-master': {
     seconds: 1,
     wait: 'the end of a connection, after a session on it has broken',
-    after: 'the session is taken to have ended by itself',
+    after: 'the session is considered to have ended by itself',
   },
   'guest-last-words': {
     seconds: 1,
@@ -141,7 +141,7 @@ export const DEADLINES = {
   },
   lock: {
     seconds: 3600,
-    wait: 'another process that makes or removes the same image, VM or builder VM',
+    wait: 'another process that creates or removes the same image, VM or builder VM',
     after: 'the command fails, and names that process',
   },
 } as const satisfies Readonly<Record<string, DeadlineRow>>;

@@ -111,7 +111,7 @@ export const commandLine: Topic = {
       typed: ['transient cp web:/etc/hosts db:/etc/hosts ./out/'],
     },
     {
-      form: 'several files can only be copied into a directory, and PATH is a link',
+      form: 'several files can only be copied into a directory, but PATH is a symbolic link',
       when: 'An earlier copy may have left the link, and it leads where the guest wanted.',
       prepare: (scene) => symlinkSync('../elsewhere', scene.place('out')),
       typed: ['transient cp web:/etc/hosts web:/etc/hostname ./out'],
