@@ -105,5 +105,5 @@ test('one port for two purposes of a VM is refused on the command line', async (
   await using rig = new Rig();
   const { exitCode, stderr } = await rig.run(['run', 'x', '--ssh-port', '2222', '-p', '2222:80']);
   expect(exitCode).toBe(2);
-  expect(stderr.text).toContain('error: VM "vm" wants port 2222 of the host twice');
+  expect(stderr.text).toContain('error: VM "vm" uses host port 2222 twice');
 });

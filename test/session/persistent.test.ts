@@ -151,7 +151,7 @@ describe('what the file says of a VM that exists', () => {
     rig.stored('data');
     write(rig, { a: 'persistent = true\nssh-command = "true"\nextra-image = ["data"]' });
     const { stderr } = await rig.run(['up', '--accel', 'tcg']);
-    expect(stderr.text).toMatch(/disks are added only when a VM is created|warning/);
+    expect(stderr.text).toMatch(/disks can only be added when a VM is created|warning/);
   });
 });
 
