@@ -138,7 +138,9 @@ describe('start', () => {
     rig.write({ 'vm.toml': 'memory = "300M"\nextra-image = ["test"]\n' });
     const { exitCode, stderr } = await rig.run(['start', 'x', '--config', 'vm.toml']);
     expect(exitCode).toBe(1);
-    expect(stderr.text).toMatch(/^vm\.toml.* error: VM 'x' already exists, and disks can only be added when/m);
+    expect(stderr.text).toMatch(
+      /^vm\.toml.* error: VM 'x' already exists, and disks can only be added when/m,
+    );
     expect(rig.entries()).toEqual([]);
   });
 
