@@ -8,7 +8,7 @@ import { launchable } from './build/late-requires.mjs';
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
 
-/** What any command loads but `--version`: one file of it is read in half the time of the thirty that it would be. */
+/** Modules loaded by every command but `--version`: one file is read in half the time of thirty. */
 const CORE = [
   /\/src\/(problem|control-characters|lazily|(options|host)\/.*)\.ts$/,
   /\/src\/entry\/(obey|fulfil|answers|saying|signals)\.ts$/,
@@ -20,7 +20,7 @@ const CORE = [
   /rolldown.runtime/,
 ];
 
-/** What reads a Transientfile and plans. */
+/** Modules that read a Transientfile and plan. */
 const PROJECT = [
   /\/src\/(config|plan)\/.*\.ts$/,
   /\/src\/cli\/plan-view\.ts$/,
@@ -75,7 +75,7 @@ function packagesOf(ids) {
   return [...new Set(directories)].sort();
 }
 
-/** Their names, versions and licences, in full where they bring the text, as those want it of whoever passes them on. */
+/** Their names, versions and licences, with the full text if included, as licences require for redistribution. */
 function licenses(directories) {
   const texts = directories.map((directory) => {
     const facts = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8'));

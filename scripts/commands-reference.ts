@@ -11,16 +11,16 @@ export function commandsReference(): string {
     '',
     '# Commands',
     '',
-    '`transient COMMAND --help` says the same for one command. Flags stand after the name of a command; those that all take',
-    'may stand before it too. What follows `--` goes to QEMU as it is. Results go to stdout, everything else to stderr. The',
+    '`transient COMMAND --help` prints the same for one command. Flags follow the name of a command; global ones may precede',
+    'it. Everything after `--` is passed to QEMU unchanged. Results go to stdout, everything else to stderr. The',
     'exit code is that of the command in the guest; 2 for a bad command line; 1 for a bad file or any other failure; 130, 143',
     'and 129 after SIGINT, SIGTERM and SIGHUP.',
     '',
     ...COMMANDS.flatMap(section),
     '## Options of VMs',
     '',
-    'Each is a key of a VM table too, by its name without the dashes ([Transientfile](transientfile.md)), but for those that',
-    'are said of one command line only.',
+    'Each is also a key of a VM table, without the dashes ([Transientfile](transientfile.md)), except those that only apply to',
+    'one command line.',
     '',
     markdownTable([['flag', 'default', 'meaning', 'commands'], ...optionRows()]),
     '',
@@ -50,12 +50,12 @@ function switchRow({ flags, help, repeatable }: CommandDef['switches'][number]):
 
 /** The options of VMs that a command takes; of those that most commands take, only that it does. */
 function optionsOf({ scope }: CommandDef): string[] {
-  const own = optionsIn(scope).filter((name) => !optionsIn('everywhere').includes(name));
-  const names = own.filter((name) => name !== 'qemu-args');
+  const scoped = optionsIn(scope).filter((name) => !optionsIn('everywhere').includes(name));
+  const names = scoped.filter((name) => name !== 'qemu-args');
   if (names.length === 0) return [];
   const [many, listed] = [names.length > 10, names.map((name) => code(`--${name}`)).join(', ')];
   const without = optionsIn('run')
-    .filter((name) => !own.includes(name) && !optionsIn('everywhere').includes(name))
+    .filter((name) => !scoped.includes(name) && !optionsIn('everywhere').includes(name))
     .map((name) => code(`--${name}`));
   const all = `Takes the [options of VMs](#options-of-vms)${without.length > 0 ? ` but ${without.join(', ')}` : ''}.`;
   return [many ? all : `Takes ${listed} of the [options of VMs](#options-of-vms).`, ''];

@@ -9,8 +9,8 @@ export function exampleTransientfile(): string {
   const options = further.flatMap((name) => {
     const { help, default: standard, merge, example } = OPTION_TABLE[name];
     const value = merge === 'append' ? `[${example}]` : example;
-    const known = standard === undefined ? '' : ` [default: ${JSON.stringify(standard)}]`;
-    return ['', ...comment(`${help}${known}`), `# ${name} = ${value}`];
+    const suffix = standard === undefined ? '' : ` [default: ${JSON.stringify(standard)}]`;
+    return ['', ...comment(`${help}${suffix}`), `# ${name} = ${value}`];
   });
   return [
     '#:schema ./schemas/transientfile.schema.json',
@@ -20,7 +20,9 @@ export function exampleTransientfile(): string {
     ...comment('Running VMs are called NAME-VM [default: the name of the directory].'),
     'name = "shop"',
     '',
-    ...comment('What every VM of this file has that its own table does not say: any key of a VM table.'),
+    ...comment(
+      'Options of every VM of this file, unless its own table replaces them: any key of a VM table.',
+    ),
     '[defaults]',
     'memory = "512M"',
     '',
@@ -28,12 +30,12 @@ export function exampleTransientfile(): string {
     '[images.base]',
     ...comment('PROTOCOL=SOURCE, what follows NAME, in an image spec.'),
     'source = "file=./base.qcow2"',
-    ...comment('SHA-256 sum of what is downloaded, as sha256sum prints it; anything else is refused.'),
+    ...comment('SHA-256 checksum of the downloaded file, as printed by sha256sum; a mismatch is an error.'),
     `# sha256 = "${'0123456789abcdef'.repeat(4)}"`,
     '',
     ...comment('Networks between VMs by name; a table may be empty. See docs/networks.md.'),
     '[networks.lan]',
-    ...comment('Its addresses [default: a range of 10.77.0.0/16 of its own].'),
+    ...comment('Its subnet [default: a free /24 in 10.77.0.0/16].'),
     '# subnet = "10.77.0.0/24"',
     '',
     '[vms.db]',
@@ -46,17 +48,17 @@ export function exampleTransientfile(): string {
     'image = "base"',
     ...comment('VMs of this file that must be ready (answer ssh) before this one boots.'),
     'depends-on = ["db"]',
-    ...comment('Networks that it has a card in; the other VMs of a network are known by their names.'),
+    ...comment('Networks it is connected to; the other VMs of a network are reachable by name.'),
     'networks = ["lan"]',
     ...comment(
-      'A command makes the run end with its exit code; a VM with neither command nor console is a service.',
+      'The run exits with the exit code of a command; a VM with neither command nor console is a service.',
     ),
     'ssh-command = "uname -a"',
     ...comment(
-      'Keep the VM in the VM store, by the name PROJECT-VM, until "transient rm"; nothing is kept without this.',
+      'Keep the VM in the VM store, as PROJECT-VM, until "transient rm"; otherwise its state is discarded.',
     ),
     '# persistent = true',
-    ...comment('The same by another name.'),
+    ...comment('The same with another name.'),
     '# name = "shop-web-for-demos"',
     '',
     ...comment('All further options of a VM, each with an example:'),

@@ -224,7 +224,7 @@ const steps: Record<Step['kind'], z.ZodType> = {
   'guest.console': z.strictObject({ kind: z.literal('guest.console'), ...ofVm, ssh }),
 };
 
-/** What `plan --json` prints. */
+/** JSON Schema of the output of `plan --json`. */
 export const planSchema: z.ZodType = z.strictObject({
   version: z.literal(1),
   steps: z.array(z.union(Object.values(steps))),

@@ -37,7 +37,7 @@ const vm = z.strictObject({
   stderr: z.string(),
 } satisfies Record<keyof VmReport, z.ZodType>);
 
-/** What `--report json=FILE` writes. */
+/** JSON Schema of the file written by `--report json=FILE`. */
 export const reportSchema: z.ZodType = z.strictObject({
   version: z.literal(1),
   title: z.string(),

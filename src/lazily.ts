@@ -1,5 +1,5 @@
-/** Makes a value when it is first asked for, for all who ask. */
+/** Creates a value on first use and caches it. */
 export function lazily<T>(make: () => T): () => T {
-  let made: { readonly value: T } | undefined;
-  return () => (made ??= { value: make() }).value;
+  let cached: { readonly value: T } | undefined;
+  return () => (cached ??= { value: make() }).value;
 }

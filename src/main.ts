@@ -4,10 +4,10 @@ import type { SupervisedProject } from './run/supervise.ts';
 
 declare const TRANSIENT_VERSION: string;
 
-/** What completion scripts ask us by, for names of one kind; nobody types it. */
+/** Internal argument of completion scripts to list names of one kind. */
 const COMPLETE = '__complete';
 
-// what is imported here is loaded for --version too
+// modules imported here are loaded even for --version
 async function main(argv: readonly string[]): Promise<number> {
   if (argv.length === 1 && argv[0] === '--version') {
     writeOut(`transient ${TRANSIENT_VERSION}\n`);
@@ -15,7 +15,7 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   const [first, second] = argv;
   if (first === SUPERVISE && second !== undefined) {
-    const { beSupervisor } = await import('./entry/supervised.ts');
+    const { beSupervisor } = await import('./entry/supervision.ts');
     return beSupervisor(JSON.parse(second) as SupervisedProject);
   }
   if (first === COMPLETE) {
@@ -26,10 +26,10 @@ async function main(argv: readonly string[]): Promise<number> {
   return obey(argv);
 }
 
-// a reader that went away (head, a closed terminal) is no reason to fail, nor to leave a machine running
+// a closed reader (head, a closed terminal) is no reason to fail, nor to leave a machine running
 const streams = ownStreams((stream) => stream.on('error', () => undefined));
 
-/** Ends once all that was said has been read: a pipe takes what it has room for, and exit() drops the rest. */
+/** Exits once all output has been flushed: exit() drops whatever does not fit into a pipe. */
 async function exit(code: number): Promise<never> {
   await Promise.all(streams().map(flushed));
   process.exit(code);
@@ -37,22 +37,22 @@ async function exit(code: number): Promise<never> {
 
 async function flushed(stream: NodeJS.WriteStream): Promise<void> {
   if (stream.writableLength === 0) return;
-  // called back once all before it is gone, or nobody reads any more
+  // called once all earlier data is written, or the reader has gone
   const written = new Promise<void>((resolve) => stream.write('', () => resolve()));
   await Promise.race([written, stalledAfterSignal(stream)]);
 }
 
-/** Once a signal has told us to end, a reader that takes nothing for a while is not waited for. */
+/** Resolves when, after a signal, the reader has taken nothing for a while. */
 async function stalledAfterSignal(stream: NodeJS.WriteStream): Promise<void> {
   const { patience } = await import('./host/deadline.ts');
-  // set by a signal (entry/signals.ts), which may also come only now
+  // set by a signal (entry/signals.ts), which may also arrive while we wait here
   for (let before = Infinity; process.exitCode === undefined || stream.writableLength < before;) {
     before = stream.writableLength;
     await new Promise((resolve) => setTimeout(resolve, patience('reader')));
   }
 }
 
-// a wait on a timer that does not keep Node running is none that we may end in the middle of, with 0
+// keeps Node running: waiting on an unreferenced timer must not end the process with 0
 setInterval(() => undefined, 2 ** 30);
 
 main(process.argv.slice(2)).then(exit, async (error: unknown) => {

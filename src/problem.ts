@@ -1,4 +1,4 @@
-/** What kind of thing went wrong; closed, so that a reader of `--json` or a test can rely on it. */
+/** Kind of a problem; a closed set, so that readers of `--json` and tests can rely on it. */
 export type Reason =
   | 'usage'
   | 'unreadable'
@@ -21,7 +21,7 @@ export type Reason =
 export type KeyPath = readonly (string | number)[];
 
 /**
- * The place in what the user wrote that a problem is about. In a file it is first known by its key path
+ * Place in the user's input that a problem is about. In a file it is first known by its key path
  * (`on: 'key'` means the key itself, not its value); `config/locate.ts` adds the position for people.
  * Lines and columns count from 1, columns in UTF-16 units.
  */
@@ -31,7 +31,7 @@ export type Where =
   | { kind: 'env'; name: string }
   | { kind: 'vm'; vm: string };
 
-/** A stretch of one line of a file, and that line. */
+/** A range in one line of a file, and the text of that line. */
 export interface Position {
   line: number;
   column: number;
@@ -39,13 +39,13 @@ export interface Position {
   text: string;
 }
 
-/** One thing that is wrong: what, where, and what would be right. */
+/** One fault: a message, its place, and a hint how to fix it. */
 export interface Problem {
   reason: Reason;
   message: string;
   where?: Where;
   hint?: string;
-  /** Further lines that show the cause as another program told it: QEMU's words, the end of a serial log. */
+  /** Further lines with the cause as reported by another program: QEMU's message, the end of a serial log. */
   details?: readonly string[];
 }
 
@@ -67,7 +67,7 @@ export function all<T>(results: readonly Result<T>[]): Result<T[]> {
   return ok(results.flatMap((result) => (result.ok ? [result.value] : [])));
 }
 
-/** The one error that effects throw: a problem on its way to the runner or to `main`. */
+/** Error that executors throw: carries a problem to the runner or to `main`. */
 export class TransientError extends Error {
   readonly problem: Problem;
 
@@ -78,7 +78,7 @@ export class TransientError extends Error {
   }
 }
 
-/** Any thrown value as a problem. What is not a {@link TransientError} is a fault of ours and says so. */
+/** Converts any thrown value to a problem; anything unexpected is reported as an internal error. */
 export function problemOf(thrown: unknown): Problem {
   if (thrown instanceof TransientError) return thrown.problem;
   if (isSystemError(thrown) && HOST_FAULTS.has(thrown.code)) return hostProblem(thrown);
@@ -91,7 +91,7 @@ export function problemOf(thrown: unknown): Problem {
   };
 }
 
-/** Faults of the host that no program can foresee, and that are none of ours. */
+/** Error codes caused by the host rather than by a bug. */
 const HOST_FAULTS = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'EPERM', 'EIO', 'EMFILE', 'ENFILE']);
 
 function hostProblem(error: SystemError): Problem {
@@ -99,12 +99,12 @@ function hostProblem(error: SystemError): Problem {
   return { reason: 'host', message: `cannot ${error.syscall}${place}: ${systemMessage(error)}` };
 }
 
-/** A failed system call, as Node throws it. */
+/** Node's error for a failed system call. */
 interface SystemError extends Error {
   readonly code: string;
   readonly syscall: string;
   readonly path?: string;
-  /** Of a copy or a renaming, where it leads. */
+  /** Destination path of a copy or rename. */
   readonly dest?: string;
 }
 
@@ -119,8 +119,8 @@ export function errorCode(thrown: unknown): string | undefined {
 }
 
 /**
- * A failed system call in the words a user reads, without the call's name and path: those of the C library where they are
- * good, since people and scripts look for them.
+ * Message for a failed system call, without its name and path: that of the C library where it is clear, since people and
+ * scripts search for it.
  */
 export function systemMessage(thrown: unknown): string {
   switch (errorCode(thrown)) {
@@ -132,15 +132,15 @@ export function systemMessage(thrown: unknown): string {
     case 'ENOSPC':
       return 'No space left on the disk';
     case 'EDQUOT':
-      return 'Your quota is used up on the disk';
+      return 'Disk quota exceeded';
     case 'EEXIST':
-      return 'something else has that name';
+      return 'a file with that name exists';
     case 'ENAMETOOLONG':
       return 'the name is too long';
     case 'EISDIR':
       return 'it is a directory';
     case 'ENOTDIR':
-      return 'it, or a part of its path, is not a directory';
+      return 'it or a component of its path is not a directory';
     case 'EROFS':
       return 'the filesystem is read-only';
     default:

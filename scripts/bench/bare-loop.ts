@@ -8,7 +8,7 @@ import type { World } from './world.ts';
 import { MACHINE } from './world.ts';
 
 /**
- * What somebody writes who has no tool: QEMU by hand, ssh tried every 100 ms until it gets through with the command, QEMU
+ * Baseline without this tool: QEMU by hand, ssh tried every 100 ms until it gets through with the command, QEMU
  * killed. Its arguments are those that `transient` has told QEMU, but for its control connection.
  */
 const LOOP = `
@@ -29,18 +29,18 @@ export function bareLoop(world: World, flags: readonly string[] = MACHINE): Time
     const port = await freePort();
     const args = qemu.map((argument) => argument.replace(':0-:22', `:${port}-:22`));
     const log = `${world.cwd}/serial-${port}.log`;
-    const own = args.map((argument) => argument.replace(/logfile=[^,]*/, `logfile=${log}`));
+    const argv = args.map((argument) => argument.replace(/logfile=[^,]*/, `logfile=${log}`));
     const env = { ...world.env, TMPDIR: '/dev/shm' };
-    return timed(['sh', '-c', LOOP, 'sh', String(port), world.keyFile, ...own], { cwd: world.cwd, env });
+    return timed(['sh', '-c', LOOP, 'sh', String(port), world.keyFile, ...argv], { cwd: world.cwd, env });
   };
 }
 
 /** The line with which our program tells what it starts QEMU with; nothing in it needs quotes. */
 function qemuArguments({ transient, guest, cwd, env }: World, flags: readonly string[]): string[] {
   const [file = '', ...args] = [...transient, 'run', guest, '-v', '--ssh-command', 'true', ...flags];
-  const said = execFileSync('sh', ['-c', '"$@" 2>&1', 'sh', file, ...args], { cwd, env, encoding: 'utf8' });
-  const line = /INFO (qemu-system-\S+ .*)$/m.exec(said)?.[1];
-  if (line === undefined) throw new Error(`it was not told what QEMU was started with:\n${said}`);
+  const output = execFileSync('sh', ['-c', '"$@" 2>&1', 'sh', file, ...args], { cwd, env, encoding: 'utf8' });
+  const line = /INFO (qemu-system-\S+ .*)$/m.exec(output)?.[1];
+  if (line === undefined) throw new Error(`it was not told what QEMU was started with:\n${output}`);
   return line.replace(/ -chardev socket,id=qmp\S* -mon chardev=qmp\S*/, '').split(' ');
 }
 

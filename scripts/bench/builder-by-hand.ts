@@ -11,7 +11,7 @@ import { timed } from './command.ts';
 import type { Timed } from './row.ts';
 import type { World } from './world.ts';
 
-/** What somebody would type in the builder who knows the disk: modules, mount, untar, and off. */
+/** Shell commands that copy in the builder by hand: modules, mount, untar, and power off. */
 const INIT = `#!/tools/bin/busybox sh
 export PATH=/tools/bin
 /tools/bin/busybox mkdir -p /proc /sys /dev /mnt
@@ -53,7 +53,7 @@ export async function builderByHand(world: World, vm: string): Promise<Timed> {
   return async () => timed(['sh', '-c', script, cwd, archive, ...command], world);
 }
 
-/** What it says while it assembles the builder is not of this benchmark. */
+/** Output of assembling the builder, which is ignored. */
 function quiet(): Parameters<typeof prepareAppliance>[1] {
   const nothing = (): void => undefined;
   return { signal: new AbortController().signal, progress: nothing, note: nothing, warn: nothing };

@@ -11,12 +11,12 @@ export interface Surroundings {
 export async function timed([file = '', ...args]: readonly string[], where: Surroundings): Promise<number> {
   const begin = performance.now();
   const child = spawn(file, args, { ...where, stdio: ['ignore', 'ignore', 'pipe'] });
-  const said: Buffer[] = [];
-  child.stderr.on('data', (chunk: Buffer) => said.push(chunk));
+  const chunks: Buffer[] = [];
+  child.stderr.on('data', (chunk: Buffer) => chunks.push(chunk));
   const [code] = (await once(child, 'close')) as [number | null];
   const spent = performance.now() - begin;
   if (code === 0) return spent;
   throw new Error(
-    `${file} ${args.join(' ')}: exit code ${code ?? 'none'}\n${Buffer.concat(said).toString()}`,
+    `${file} ${args.join(' ')}: exit code ${code ?? 'none'}\n${Buffer.concat(chunks).toString()}`,
   );
 }

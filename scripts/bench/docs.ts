@@ -4,7 +4,7 @@ import type { Span } from './phases.ts';
 import type { Result } from './table.ts';
 import { tableOf } from './table.ts';
 
-/** What one run of the benchmark has found. */
+/** Results of one run of the benchmark. */
 export interface BenchRun {
   /** The day, as ISO date. */
   readonly measured: string;

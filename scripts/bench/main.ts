@@ -1,4 +1,4 @@
-// The speed of whole commands against what somebody would do by hand, in one run on one machine:
+// The speed of whole commands against doing the same by hand, in one run on one machine:
 //   npm run bench -- [--pairs NUMBER] [--only WORD] [--json FILE] [--docs]
 // Medians of interleaved pairs. --docs writes the table, the numbers and the plot of docs/benchmarks.md.
 import { writeFileSync } from 'node:fs';

@@ -12,10 +12,10 @@ export interface Measured {
  * Measures a row: one run of each that does not count, then the two in turn, so that what slows the machine down for a
  * while slows both. Every second pair begins with the reference.
  */
-export async function measure(row: Row, world: World, pairs: number, tell: () => void): Promise<Measured> {
+export async function measure(row: Row, world: World, pairs: number, onPair: () => void): Promise<Measured> {
   const { ours, reference } = await row.prepare(world);
   try {
-    return await measured(row, { ours, reference }, pairs, tell);
+    return await measured(row, { ours, reference }, pairs, onPair);
   } finally {
     await row.end?.(world);
   }
@@ -25,7 +25,7 @@ async function measured(
   row: Row,
   { ours, reference }: { ours: Timed; reference: Timed },
   pairs: number,
-  tell: () => void,
+  onPair: () => void,
 ): Promise<Measured> {
   await ours();
   await reference();
@@ -34,7 +34,7 @@ async function measured(
     if (pair % 2 === 0) times.ours.push(await ours());
     times.reference.push(await reference());
     if (pair % 2 === 1) times.ours.push(await ours());
-    tell();
+    onPair();
   }
   return { row, ...times };
 }

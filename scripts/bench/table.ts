@@ -54,7 +54,7 @@ export function tableOf(results: readonly Result[]): string {
   return markdownTable([HEADS, ...rows]);
 }
 
-/** What it was measured on. */
+/** Description of the host. */
 export function machine(): Record<string, string | number> {
   const qemu = execFileSync('qemu-system-x86_64', ['--version'], { encoding: 'utf8' });
   return {

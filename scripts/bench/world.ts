@@ -19,7 +19,7 @@ export interface World extends Surroundings {
   readonly remove: () => void;
 }
 
-/** What every guest of the benchmark has, as flags. */
+/** Flags of every guest in the benchmark. */
 export const MACHINE = ['--accel', 'tcg', '--memory', '512M', '--cpus', '2', '--ssh-timeout', '300'];
 
 export async function makeWorld(): Promise<World> {

@@ -16,7 +16,7 @@ export function launchable(code) {
   );
 }
 
-/** What makes the requires of a block late, where what they return is nothing but read. */
+/** Makes the requires of a block lazy, if their results are only read. */
 function lateRequires(block, isMade) {
   const required = new Map(block.body.flatMap(requiredBy));
   if (required.size === 0) return [];

@@ -46,7 +46,7 @@ function requireFrom(id) {
   return id.startsWith('./') ? chunk(id.slice(id.lastIndexOf('/') + 1)) : require(id);
 }
 
-/** What is required when it is first used. */
+/** Modules required on first use. */
 function later(id) {
   let required;
   return () => (required ??= requireFrom(id));

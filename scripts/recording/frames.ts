@@ -11,7 +11,7 @@ export interface Run {
   readonly dim: boolean;
 }
 
-/** What a screen shows from one time on, in seconds. */
+/** Content of a screen from a time on, in seconds. */
 export interface Frame {
   readonly time: number;
   readonly lines: readonly (readonly Run[])[];
@@ -20,7 +20,7 @@ export interface Frame {
 /** Changes that come in so short a time are one frame, in seconds. */
 const TICK = 0.1;
 
-/** What a terminal of this size shows as it is sent these bytes. */
+/** Renders output in a terminal of this size; returns its frames. */
 export async function framesOf(chunks: readonly Chunk[], { columns, rows }: Size): Promise<Frame[]> {
   const terminal = new headless.Terminal({ cols: columns, rows, allowProposedApi: true });
   const frames: Frame[] = [];

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** What a terminal was sent, and when: seconds since the beginning. */
+/** Output sent to a terminal, with its time in seconds since the beginning. */
 export interface Chunk {
   readonly time: number;
   readonly bytes: Buffer;

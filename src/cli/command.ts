@@ -11,7 +11,7 @@ import type { Request } from '../run/supervisor.ts';
 import type { Result } from '../problem.ts';
 import { ok } from '../problem.ts';
 
-/** What a command wants done: a plan performed, a plan shown and nothing done, or a question answered. */
+/** Action requested by a command: to perform a plan, to show one, or to answer a query. */
 export type Intent =
   | PlanIntent
   | OrderIntent
@@ -30,7 +30,7 @@ export type PlanIntent =
   | {
       readonly kind: PlanForm;
       readonly plan: Plan;
-      /** Where the project is, if it is the plan of one. */
+      /** Location of the project, if the plan is for one. */
       readonly place?: ProjectPlace;
     };
 
@@ -40,52 +40,52 @@ export interface PerformIntent {
   readonly keeping?: Keeping;
 }
 
-/** What of a run is kept in files besides what it says. */
+/** Files written about a run. */
 export interface Keeping {
-  /** What the run is called. */
+  /** Name of the run. */
   readonly title: string;
   readonly reports: readonly ReportFile[];
   readonly logDirectory?: string;
 }
 
-/** Something for the process that runs a project detached; one is started where there is none. */
+/** Request to the supervisor of a detached project, which is started if necessary. */
 export interface OrderIntent {
   readonly kind: 'order';
   readonly order: Request;
   readonly record: ProjectRecord | undefined;
   readonly file: string;
   readonly project: string;
-  /** Nothing of the project runs afterwards: the end of that process is waited for. */
+  /** Whether nothing of the project runs afterwards, so that the supervisor's exit is awaited. */
   readonly isLast: boolean;
-  /** The VMs that the plan ends are killed first, and a process that does not answer too. */
+  /** Whether to kill the VMs that the plan stops first, and a supervisor that does not answer. */
   readonly kill?: boolean;
-  /** Lines that are told first. */
+  /** Lines to print first. */
   readonly notes?: readonly string[];
   readonly keeping?: Keeping;
 }
 
-/** A project that is brought up to date whenever one of its files changes. */
+/** Watches a project, updating it whenever one of its files changes. */
 export interface WatchIntent {
   readonly kind: 'watch';
   /**
-   * What is to be done, given the VMs that are there and the files that have changed; the files it depends on; and what is to
-   * be said of it.
+   * Plans the changes for the existing VMs and the files that have changed; returns also the files to watch and messages
+   * for the user.
    */
   readonly replan: (
-    there: readonly Supervised[],
+    existing: readonly Supervised[],
     touched: readonly string[],
   ) => Promise<
     Result<{ readonly order: Request; readonly files: readonly string[]; readonly news: readonly string[] }>
   >;
 }
 
-/** Nothing is to be done, which is worth a line. */
+/** Prints a note that there is nothing to do. */
 export interface SayIntent {
   readonly kind: 'say';
   readonly note: string;
 }
 
-/** A log, and the process that writes it. */
+/** Prints a log; `writer` is the process that writes it. */
 export interface LogsIntent {
   readonly kind: 'logs';
   readonly path: string;
@@ -93,24 +93,24 @@ export interface LogsIntent {
   readonly writer: ProcessFacts;
 }
 
-/** What a backend holds, as a table or as JSON. */
+/** Lists the images of a backend, as a table or JSON. */
 export interface ImagesIntent {
   readonly kind: 'images';
   readonly backend: string;
   readonly json: boolean;
 }
 
-/** The VMs of a store, as a table or as JSON. */
+/** Lists the VMs of a store, as a table or JSON. */
 export interface VmsIntent {
   readonly kind: 'vms';
   readonly vmstore: string;
-  /** Those too that do not run. */
+  /** Whether stopped VMs are included. */
   readonly all: boolean;
   readonly json: boolean;
   readonly columns: { readonly ssh: boolean; readonly pid: boolean };
 }
 
-/** What of the host is as it should be, as a table or as JSON. */
+/** Checks the host, with output as a table or JSON. */
 export interface DoctorIntent {
   readonly kind: 'doctor';
   readonly backend: string;
@@ -118,24 +118,24 @@ export interface DoctorIntent {
   readonly json: boolean;
 }
 
-/** Running VMs, as a configuration for ssh. */
+/** Prints an ssh configuration for running VMs. */
 export interface SshConfigIntent {
   readonly kind: 'ssh-config';
-  /** Each with the names that it is known by. */
+  /** Running VMs with the host names they get. */
   readonly hosts: readonly { readonly names: readonly string[]; readonly vm: RunningVm }[];
 }
 
-/** A Transientfile that is to be written in a directory. */
+/** Creates a Transientfile in a directory. */
 export interface InitIntent {
   readonly kind: 'init';
   readonly directory: string;
-  /** What was said of it on the command line. */
-  readonly said: Partial<InitAnswers>;
-  /** What was not said is asked for, where somebody can answer. */
+  /** Answers given on the command line. */
+  readonly given: Partial<InitAnswers>;
+  /** Whether to ask for missing answers, if stdin is a terminal. */
   readonly ask: boolean;
 }
 
-/** What a new Transientfile is made of, as it is typed. */
+/** Values for a new Transientfile, as typed. */
 export interface InitAnswers {
   readonly name: string;
   readonly image: string;
@@ -143,7 +143,7 @@ export interface InitAnswers {
   readonly command: string;
 }
 
-/** The script that completes our command lines in a shell. */
+/** Prints the completion script for a shell. */
 export interface CompletionIntent {
   readonly kind: 'completion';
   readonly shell: Shell;
@@ -153,27 +153,27 @@ export const SHELLS = ['bash', 'zsh', 'fish'] as const;
 
 export type Shell = (typeof SHELLS)[number];
 
-/** Names that are looked up while a command line is typed: of VMs in the Transientfile, VMs that run, stored VMs, images. */
+/** Kinds of names that completion looks up: VMs in the Transientfile, running VMs, stored VMs, images. */
 export const NAME_KINDS = ['project', 'running', 'stored', 'images'] as const;
 
 export type NameKind = (typeof NAME_KINDS)[number];
 
-/** What a shell offers in a place of a command line: names, paths, or one of these words. */
+/** Completions of an argument: names, paths, or one of these words. */
 export type Completes = NameKind | 'paths' | readonly string[];
 
-/** The forms in which a plan is shown. */
+/** Output formats of a plan. */
 export type PlanForm = 'tree' | 'json' | 'dot';
 
-/** A flag that belongs to one command and is no option of a VM. */
-export interface Switch {
-  /** As commander writes it: `--file <PATH>`. */
+/** A flag of one command that is not a VM option. */
+export interface CommandSwitch {
+  /** In commander's syntax: `--file <PATH>`. */
   readonly flags: string;
   readonly help: string;
-  /** It may be said several times, and is a list. */
+  /** Whether it may be repeated, its value being a list. */
   readonly repeatable?: boolean;
 }
 
-/** What the user typed for one command, parsed and checked. */
+/** Parsed and validated command line of one command. */
 export interface Invocation {
   readonly operands: readonly string[];
   readonly flags: Layer;
@@ -183,27 +183,29 @@ export interface Invocation {
   readonly workingDirectory: string;
 }
 
-/** A command as data, read by the parser and by help. */
+/** Declaration of a command, read by the parser, help, completion and docs. */
 export interface CommandDef {
   readonly name: string;
-  /** As commander writes them: `<image>`, `[vm...]`. */
+  /** In commander's syntax: `<image>`, `[vm...]`. */
   readonly operands: string;
-  /** What shells offer for the operands, in their order. */
+  /** Completions of the operands, in order. */
   readonly completes?: readonly Completes[];
   readonly scope: Scope;
   readonly help: string;
-  readonly switches: readonly Switch[];
-  /** Flags that people try here and that belong elsewhere, with the reason. */
+  readonly switches: readonly CommandSwitch[];
+  /** Flags that belong to other commands, with a hint. */
   readonly refuses?: Readonly<Record<string, string>>;
   /** Whether what follows "--" goes to QEMU. */
   readonly takesQemuArguments: boolean;
   readonly intend: (invocation: Invocation) => Promise<Result<Intent>>;
 }
 
-/** Shows the plan instead of performing it, on commands that perform one. */
-export const PLAN_SWITCHES: readonly Switch[] = [{ flags: '--plan', help: 'print the plan and do nothing' }];
+/** Switch that shows the plan instead of performing it. */
+export const PLAN_SWITCHES: readonly CommandSwitch[] = [
+  { flags: '--plan', help: 'print the plan and do nothing' },
+];
 
-/** What a command with {@link PLAN_SWITCHES} does with its plan. */
+/** Intent of a command with {@link PLAN_SWITCHES}: to perform its plan or show it. */
 export function performOrShow(
   { switches }: Invocation,
   plan: Result<Plan>,
@@ -214,7 +216,7 @@ export function performOrShow(
   return ok({ kind: 'perform', plan: plan.value, ...(keeping ? { keeping } : {}) });
 }
 
-/** The form in which `--json` and `--dot` want a plan. */
+/** Output format selected by `--json` and `--dot`. */
 export function planForm(switches: Invocation['switches']): PlanForm {
   if (switches['json'] === true) return 'json';
   return switches['dot'] === true ? 'dot' : 'tree';

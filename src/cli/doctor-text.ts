@@ -2,7 +2,7 @@ import { styleText } from 'node:util';
 import { amount } from '../run/progress-text.ts';
 import { table } from './report.ts';
 
-/** What `doctor` shows of a thing that it has looked at; `free` in bytes. */
+/** Result of one check by `doctor`; `free` in bytes. */
 interface FindingFacts {
   readonly name: string;
   readonly purpose: string;
@@ -14,7 +14,7 @@ interface FindingFacts {
   readonly hint?: string;
 }
 
-/** What was found, what helps where something is not as it should be, and whether `up` can run. */
+/** Formats findings with remedies for problems, and whether `up` can run. */
 export function findingsText(findings: readonly FindingFacts[], able: boolean, color: boolean): string {
   const rows = findings.map((finding) => [finding.state, finding.name, finding.purpose, foundText(finding)]);
   const [heads = '', ...lines] = table([['STATE', 'WHAT', 'FOR', 'FOUND'], ...rows])
@@ -22,7 +22,7 @@ export function findingsText(findings: readonly FindingFacts[], able: boolean, c
     .split('\n');
   const painted = lines.map((line, index) => (color ? paint(line, findings[index]) : line));
   const troubles = findings.filter(({ state }) => state !== 'ok');
-  const remedies = troubles.length === 0 ? [] : ['', 'What helps:', ...troubles.flatMap(remedyLines)];
+  const remedies = troubles.length === 0 ? [] : ['', 'To fix:', ...troubles.flatMap(remedyLines)];
   return `${[heads, ...painted, ...remedies, '', verdict(findings, able)].join('\n')}\n`;
 }
 
@@ -43,5 +43,5 @@ function remedyLines({ name, get, hint }: FindingFacts): string[] {
 function verdict(findings: readonly FindingFacts[], able: boolean): string {
   if (able) return 'transient up can run here.';
   const lacking = findings.filter(({ needed, state }) => needed && state === 'missing');
-  return `transient up cannot run here for want of: ${lacking.map(({ name }) => name).join(', ')}`;
+  return `transient up cannot run here; missing: ${lacking.map(({ name }) => name).join(', ')}`;
 }

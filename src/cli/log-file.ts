@@ -2,10 +2,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { placeOf } from '../host/log-place.ts';
 import { LogReader } from '../host/log-reader.ts';
 
-/** How often a growing log is looked at, in milliseconds. */
+/** Poll interval for a growing log, in milliseconds. */
 const INTERVAL = 100;
 
-/** Prints a log, with its older part where it has been cut; with `goesOn` also what comes for as long as that says so. */
+/** Prints a log, including its rotated part; follows it while `goesOn` returns true. */
 export async function printLog(
   path: string,
   show: (bytes: Buffer) => void,
@@ -18,7 +18,7 @@ export async function printLog(
       if (piece !== undefined) show(piece);
       else if (last) return;
       else {
-        // what was written until its writer ended is still there to be read
+        // the last output of its writer may still have to be read
         last = !goesOn();
         if (!last) await delay(INTERVAL);
       }

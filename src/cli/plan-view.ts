@@ -1,7 +1,7 @@
 import { withoutPasswords } from '../options/password.ts';
 import { SHARE_WAYS } from '../options/shared-folder.ts';
 import type { SharesSpec, SshSpec } from '../config/vm-spec.ts';
-import { quoted } from '../host/quoted.ts';
+import { quoted } from '../host/shell-quote.ts';
 import { OPTION_TABLE } from '../options/table.ts';
 import { vmsOf } from '../plan/graph.ts';
 import type { Plan, Step, StepId } from '../plan/step.ts';
@@ -10,10 +10,10 @@ import type { PlanForm } from './command.ts';
 import type { ProjectPlace, ShowPath } from './project-place.ts';
 import { outsideMark, shownIn } from './project-place.ts';
 
-/** Version of the JSON form; it changes when a reader of an older one could misread it. */
+/** Version of the JSON format, increased on incompatible changes. */
 const JSON_VERSION = 1;
 
-/** A plan as text in the form that was asked for, with a final newline. One of a project tells what lies outside of it. */
+/** Formats a plan, with a final newline. With `place`, paths outside the project are marked. */
 export function planText(plan: Plan, form: PlanForm, place?: ProjectPlace): string {
   switch (form) {
     case 'json':
@@ -25,7 +25,7 @@ export function planText(plan: Plan, form: PlanForm, place?: ProjectPlace): stri
   }
 }
 
-/** The address of an image can hold a password, which nobody is to find in a file of plans. */
+/** JSON replacer that removes passwords from image URLs. */
 function withoutSecrets(key: string, value: unknown): unknown {
   return key === 'location' && typeof value === 'string' ? withoutPasswords(value) : value;
 }
@@ -53,17 +53,17 @@ function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
-/** Steps that serve several VMs stand alone, before or after the VMs, as the plan has them. */
+/** Groups steps by VM; steps that serve several VMs stand alone. */
 function branchesOf({ steps }: Plan): Branch[] {
   const branches = new Map<string, Step[]>();
   for (const step of steps) {
     const key = step.vm === undefined ? `step ${step.id}` : `vm ${step.vm}`;
     branches.set(key, [...(branches.get(key) ?? []), step]);
   }
-  return [...branches].map(([key, own]) => ({ title: key.replace(/^\w+ /, ''), steps: own }));
+  return [...branches].map(([key, steps]) => ({ title: key.replace(/^\w+ /, ''), steps: steps }));
 }
 
-/** Pairs of a line's tree half and the edges that it has to steps of other branches. */
+/** Pairs of a line in the tree and its edges to steps of other branches. */
 function branchLines(
   { title, steps }: Branch,
   plan: Plan,
@@ -129,21 +129,21 @@ function factsOf(step: Step, place?: ProjectPlace): string {
       return `process ${step.qemu.pid}, port ${step.port}`;
     case 'machine.boot': {
       const { qemuArgs } = step.machine;
-      // what is said to QEMU itself wins
+      // the user's own QEMU arguments win
       const memory = lastValue(qemuArgs, '-m') ?? step.machine.memory;
       const smp = lastValue(qemuArgs, '-smp');
       const cpus = smp === undefined ? counted(step.machine.cpus, 'CPU') : `-smp ${smp}`;
-      const kept = step.disks === 'stored' ? 'writes kept' : 'writes discarded';
+      const writes = step.disks === 'stored' ? 'writes kept' : 'writes discarded';
       const ports = step.forwards.map(({ address, host, guest, protocol }) => {
-        // anybody who reaches that address reaches the guest
+        // other addresses expose the guest to the network
         const from = address === '127.0.0.1' ? '' : `${address}:`;
         return `port ${from}${host || 'any'} → ${guest}/${protocol}`;
       });
       const program =
         step.machine.program === DEFAULT_PROGRAM ? [] : [`program ${shown(step.machine.program)}`];
-      const own = qemuArgs.length === 0 ? [] : [`QEMU arguments: ${qemuArgs.map(quoted).join(' ')}`];
+      const args = qemuArgs.length === 0 ? [] : [`QEMU arguments: ${qemuArgs.map(quoted).join(' ')}`];
       const images = step.images.map(({ name }) => name).join(' + ');
-      return [memory, cpus, images, kept, ...ports, ...program, ...own].join(', ');
+      return [memory, cpus, images, writes, ...ports, ...program, ...args].join(', ');
     }
     case 'guest.ready':
       return [
@@ -197,7 +197,7 @@ const DEFAULT_PROGRAM = OPTION_TABLE['qemu-bin-name'].default;
 const DEFAULT_SSH = OPTION_TABLE['ssh-bin-name'].default;
 const DEFAULT_SFTP_SERVER = OPTION_TABLE['sftp-bin-name'].default;
 
-/** What happens to keys in the guest that everybody has. */
+/** Descriptions of the handling of well-known keys. */
 const KEYS = {
   replace: "replaces Vagrant's key",
   restore: "puts Vagrant's key back",
@@ -205,7 +205,7 @@ const KEYS = {
   python: "keeps Vagrant's key",
 } as const;
 
-/** What a file has the host run to reach a guest, where that is not what it always is. */
+/** Describes ssh programs and options that differ from the defaults. */
 function programsOf({ program, options }: SshSpec, shown: ShowPath): string[] {
   return [
     ...(program === DEFAULT_SSH ? [] : [`program ${shown(program)}`]),
@@ -213,7 +213,7 @@ function programsOf({ program, options }: SshSpec, shown: ShowPath): string[] {
   ];
 }
 
-/** The value of a flag of QEMU's, which takes flags with one dash or two. */
+/** Last value of a QEMU option, which may have one or two dashes. */
 function lastValue(args: readonly string[], flag: string): string | undefined {
   const at = args.findLastIndex((argument) => argument === flag || argument === `-${flag}`);
   return at < 0 ? undefined : args[at + 1];
@@ -222,7 +222,7 @@ function lastValue(args: readonly string[], flag: string): string | undefined {
 function foldersText(shares: SharesSpec, shown: ShowPath): string {
   const folders = SHARE_WAYS.flatMap((way) =>
     shares[way].map(({ host, guest, readonly }) => {
-      // no daemon of virtiofs leaves them out, and what the guest makes is ours
+      // virtiofsd cannot filter setuid bits, and files created by the guest belong to us
       const setuid = way === 'virtiofs' && !readonly ? 'setuid bits let through' : '';
       const by = way === 'sshfs' ? '' : ` by ${way}`;
       return [`${shown(host)} at ${guest}${by}`, readonly ? 'read-only' : '', setuid]
@@ -233,7 +233,7 @@ function foldersText(shares: SharesSpec, shown: ShowPath): string {
   return folders.join('; ');
 }
 
-/** What a step waits for beyond the step before it in its own VM. */
+/** Formats dependencies on steps of other VMs. */
 function edges(step: Step, { steps }: Plan): string {
   const vmOf = new Map(steps.map(({ id, vm }) => [id, vm]));
   const foreign = (ids: readonly StepId[]): StepId[] =>

@@ -4,7 +4,7 @@ import { addFlags, append, flagLayer, type RawFlags } from '../options/flags.ts'
 import { OPTION_TABLE, optionsIn } from '../options/table.ts';
 import type { Problem, Result } from '../problem.ts';
 import { failed, ok } from '../problem.ts';
-import type { CommandDef, Invocation, Switch } from './command.ts';
+import type { CommandDef, Invocation, CommandSwitch } from './command.ts';
 import { completion } from './commands/completion.ts';
 import { cp } from './commands/cp.ts';
 import { create } from './commands/create.ts';
@@ -21,31 +21,21 @@ import { start } from './commands/start.ts';
 import { up } from './commands/up.ts';
 import { commit, ps, rm, stop } from './commands/vms.ts';
 
-/** Every command there is, in the order of the help. */
-export const COMMANDS: readonly CommandDef[] = [
-  up,
-  down,
-  plan,
-  run,
-  create,
-  start,
-  stop,
-  ssh,
-  sshConfig,
-  logs,
-  ps,
-  rm,
-  commit,
-  cp,
-  imageLs,
-  imagePull,
-  imageRm,
-  init,
-  doctor,
-  completion,
+/** Commands by their heading in the help, in the order of the help. */
+const COMMAND_GROUPS: readonly { readonly heading: string; readonly commands: readonly CommandDef[] }[] = [
+  { heading: 'Projects:', commands: [up, down, plan, init] },
+  {
+    heading: 'Single VMs:',
+    commands: [run, create, start, stop, ssh, sshConfig, logs, ps, rm, commit, cp],
+  },
+  { heading: 'Images:', commands: [imageLs, imagePull, imageRm] },
+  { heading: 'Tools:', commands: [doctor, completion] },
 ];
 
-/** A command line, understood: a command with its invocation, or help that was asked for. */
+/** All commands in the order of the help. */
+export const COMMANDS: readonly CommandDef[] = COMMAND_GROUPS.flatMap(({ commands }) => commands);
+
+/** A parsed command line: a command with its invocation, or help text. */
 export type Parsed =
   | {
       readonly kind: 'command';
@@ -55,8 +45,8 @@ export type Parsed =
     }
   | { readonly kind: 'help'; readonly text: string };
 
-/** What the process was started with. */
-export interface ProcessFacts {
+/** Arguments, environment and working directory of the process. */
+export interface CallerFacts {
   /** The arguments after the program's name. */
   readonly argv: readonly string[];
   readonly environment: Environment;
@@ -66,22 +56,22 @@ export interface ProcessFacts {
 interface Chosen {
   readonly def: CommandDef;
   readonly operands: readonly string[];
-  /** Operands that the command has no place for. */
+  /** Operands beyond those the command takes. */
   readonly excess: readonly string[];
   readonly flags: RawFlags;
   readonly switches: Readonly<Record<string, unknown>>;
 }
 
-/** Reads a command line; everything after the first "--" is for QEMU. */
-export function parseCommandLine(facts: ProcessFacts): Result<Parsed> {
+/** Parses a command line; everything after the first "--" is for QEMU. */
+export function parseCommandLine(facts: CallerFacts): Result<Parsed> {
   const dashes = facts.argv.indexOf('--');
-  const ours = dashes < 0 ? facts.argv : facts.argv.slice(0, dashes);
+  const argv = dashes < 0 ? facts.argv : facts.argv.slice(0, dashes);
   const qemuArguments = dashes < 0 ? [] : facts.argv.slice(dashes + 1);
   const takesThem = COMMANDS.some(
-    ({ name, takesQemuArguments }) => takesQemuArguments && ours.includes(name),
+    ({ name, takesQemuArguments }) => takesQemuArguments && argv.includes(name),
   );
-  // to the other commands "--" says, as everywhere, that no flags follow
-  const chosen = choose(takesThem ? ours : facts.argv);
+  // for other commands "--" ends the flags, as usual
+  const chosen = choose(takesThem ? argv : facts.argv);
   if (!chosen.ok) return chosen;
   if ('text' in chosen.value) return ok({ kind: 'help', text: chosen.value.text });
   const { def, operands, excess, flags, switches } = chosen.value;
@@ -114,14 +104,14 @@ function choose(argv: readonly string[]): Result<Chosen | { text: string }> {
   return chosen === undefined ? failed(usageProblem(undefined, printed, undefined)) : ok(chosen);
 }
 
-/** The command that seems to be meant. */
+/** The command found by scanning the arguments before parsing. */
 interface Meant {
   readonly def: CommandDef;
-  /** Nothing but flags stands before it, so that no other can be meant. */
+  /** Whether only flags precede it, so that it cannot be another one. */
   readonly isSure: boolean;
 }
 
-/** The command whose words are the first that are typed, but for values of flags that may stand before it. */
+/** Finds the first command name among the arguments, skipping values of global flags. */
 function meantIn(argv: readonly string[]): Meant | undefined {
   const words = argv.filter((_word, index) => !VALUED.includes(argv[index - 1] ?? ''));
   const places = COMMANDS.flatMap((def) => {
@@ -133,7 +123,7 @@ function meantIn(argv: readonly string[]): Meant | undefined {
   return first && { def: first.def, isSure: words.slice(0, first.at).every((word) => word.startsWith('-')) };
 }
 
-/** Flags of all commands that a value follows. */
+/** Global flags that take a value. */
 const VALUED = optionsIn('everywhere')
   .filter((name) => OPTION_TABLE[name].placeholder !== undefined)
   .map((name) => `--${name}`);
@@ -150,18 +140,19 @@ function buildProgram(
     .option('--version', 'print the version')
     .helpCommand(false);
   const globalFlags = addFlags(program, 'everywhere');
-  // the command that is meant is enough, and quicker than all of them
+  // declaring only the given command is faster than declaring all of them
   for (const def of meant?.isSure === true ? [meant.def] : COMMANDS) {
     const { parent, name } = placeOf(def, program, print);
     const command = configured(parent.command(`${name} ${def.operands}`), print).description(def.help);
+    (parent === program ? command : parent).helpGroup(headingOf(def));
     if (meant !== undefined && def !== meant.def) continue;
     const flags = addFlags(command, def.scope);
-    for (const own of def.switches) command.addOption(optionOf(own));
+    for (const commandSwitch of def.switches) command.addOption(optionOf(commandSwitch));
     if (def.takesQemuArguments) command.usage(`[options] ${def.operands} [-- QEMU-ARGUMENT...]`);
     command.action(() => {
       const merged = joined(globalFlags(), flags());
-      const { registeredArguments: known } = command;
-      const excess = known.at(-1)?.variadic === true ? [] : command.args.slice(known.length);
+      const { registeredArguments: operands } = command;
+      const excess = operands.at(-1)?.variadic === true ? [] : command.args.slice(operands.length);
       onChoice({
         excess,
         def,
@@ -174,7 +165,7 @@ function buildProgram(
   return program;
 }
 
-/** A command of two words stands below a command that only holds it and its like. */
+/** Finds or creates the parent of a command; one of two words is a subcommand of a group. */
 function placeOf(
   { name }: CommandDef,
   program: Command,
@@ -182,17 +173,21 @@ function placeOf(
 ): { parent: Command; name: string } {
   const [group = '', member] = name.split(' ');
   if (member === undefined) return { parent: program, name };
-  const known = program.commands.find((command) => command.name() === group);
+  const existing = program.commands.find((command) => command.name() === group);
   const parent =
-    known ?? configured(program.command(group), print).description(`work with ${group}s`).helpCommand(false);
+    existing ?? configured(program.command(group), print).description(`manage ${group}s`).helpCommand(false);
   return { parent, name: member };
+}
+
+function headingOf(def: CommandDef): string {
+  return COMMAND_GROUPS.find(({ commands }) => commands.includes(def))?.heading ?? '';
 }
 
 function configured(command: Command, print: (text: string) => void): Command {
   return (
     command
       .exitOverride()
-      // told by ourselves, with what they are
+      // reported by ourselves with a better message
       .allowExcessArguments(true)
       .showSuggestionAfterError(true)
       .configureOutput({ writeOut: print, writeErr: print })
@@ -200,25 +195,25 @@ function configured(command: Command, print: (text: string) => void): Command {
   );
 }
 
-/** Flags before the command's name and after it: the later wins, and `-v` counts on. */
+/** Merges flags before and after the command's name: the latter win, and `-v` is counted. */
 function joined(before: RawFlags, after: RawFlags): RawFlags {
   const verbose = Number(before.verbose ?? 0) + Number(after.verbose ?? 0);
   return { ...before, ...after, ...(verbose > 0 ? { verbose: Math.min(verbose, 2) } : {}) };
 }
 
-function optionOf({ flags, help, repeatable }: Switch): Option {
+function optionOf({ flags, help, repeatable }: CommandSwitch): Option {
   const option = new Option(flags, repeatable === true ? `${help} (repeatable)` : help);
   return repeatable === true ? option.argParser(append) : option;
 }
 
-function switchesOf(command: Command, own: readonly Switch[]): Record<string, unknown> {
+function switchesOf(command: Command, switches: readonly CommandSwitch[]): Record<string, unknown> {
   const typed = command.opts<Record<string, unknown>>();
-  const options = own.map(({ flags }) => new Option(flags));
+  const options = switches.map(({ flags }) => new Option(flags));
   const given = options.filter((option) => option.attributeName() in typed);
   return Object.fromEntries(given.map((option) => [option.name(), typed[option.attributeName()]]));
 }
 
-/** commander's refusal in our words; "unrecognized arguments" is what scripts look for. */
+/** Converts commander's error; scripts match "unrecognized arguments". */
 function usageProblem(
   error: CommanderError | undefined,
   printed: string,
@@ -235,7 +230,7 @@ function usageProblem(
       return usage(`there is no command ${/'(.*?)'/.exec(message)?.[0] ?? ''}`, hint);
     case 'commander.help':
     case undefined:
-      return { ...usage('say what to do: a command is missing'), details: printed.trimEnd().split('\n') };
+      return { ...usage('missing command'), details: printed.trimEnd().split('\n') };
     default:
       return usage(message.split('\n')[0] ?? message, hint);
   }

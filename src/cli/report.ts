@@ -2,13 +2,13 @@ import { amount } from '../run/progress-text.ts';
 import { problemLines } from '../run/problem-lines.ts';
 import type { Problem } from '../problem.ts';
 
-/** Whether a stream gets colours and cursor movements: a terminal that can, unless the user says no. */
+/** Capabilities of an output stream: cursor movement and colours. */
 export interface Looks {
   readonly live: boolean;
   readonly color: boolean;
 }
 
-/** What stderr can show; `NO_COLOR` (no-color.org) takes the colours, a dumb terminal everything but lines. */
+/** Capabilities of a stream; `NO_COLOR` (no-color.org) disables colours, a dumb terminal everything but plain lines. */
 export function looksOf(
   stream: { isTTY?: boolean },
   environment: Readonly<Record<string, string | undefined>>,
@@ -17,23 +17,23 @@ export function looksOf(
   return { live: terminal, color: terminal && !environment['NO_COLOR'] };
 }
 
-/** Tells problems on stderr. */
+/** Prints problems to stderr. */
 export function reportProblems(problems: readonly Problem[], { color }: Looks): void {
   const lines = problems.flatMap((problem) => problemLines(problem, 'error', color));
   if (lines.length > 0) process.stderr.write(`${lines.join('\n')}\n`);
 }
 
-/** Something that went wrong beside a run which goes on. */
+/** Prints a warning about a problem that does not stop the run. */
 export function reportWarning(problem: Problem, { color }: Looks): void {
   process.stderr.write(`${problemLines(problem, 'warning', color).join('\n')}\n`);
 }
 
-/** The exit code for a run that did not begin: 2 for a bad command line, 1 for anything else. */
+/** Exit code for problems before a run starts: 2 for a bad command line, 1 for anything else. */
 export function exitCodeOf(problems: readonly Problem[]): number {
   return problems.some(({ where }) => where?.kind === 'flag') ? 2 : 1;
 }
 
-/** What `image ls` shows of an image; sizes in bytes, `added` as ISO time. */
+/** Row of `image ls`; sizes in bytes, `added` as ISO time. */
 interface ImageFacts {
   readonly name: string;
   readonly virtualSize: number;
@@ -53,7 +53,7 @@ export function imagesText(images: readonly ImageFacts[], json: boolean): string
   return table([['NAME', 'VIRTUAL SIZE', 'REAL SIZE', 'ADDED (UTC)'], ...rows]);
 }
 
-/** What `ps` shows of a VM; times as ISO time. */
+/** Row of `ps`; times as ISO time. */
 interface VmFacts {
   readonly name: string;
   readonly images: readonly string[];
@@ -97,13 +97,13 @@ export function vmsText(
   return table([heads, ...rows]);
 }
 
-/** How a VM is reached; its port may be closed to everybody but its owner's login. */
+/** Formats the ssh address of a VM; a closed port is reachable only through the shared login. */
 function sshText(ssh: VmFacts['ssh']): string {
   if (ssh === undefined) return 'no';
   return ssh.port === undefined ? `${ssh.user}, by transient ssh` : `${ssh.user}@127.0.0.1:${ssh.port}`;
 }
 
-/** As they are said, each with its protocol. */
+/** Formats forwards in the option's syntax, each with its protocol. */
 function forwardsText(forwards: VmFacts['forwards']): string {
   const texts = forwards.map(
     ({ address, host, guest, protocol }) => `${address}:${host}:${guest}/${protocol}`,
@@ -119,7 +119,7 @@ const VM_STATUS: Readonly<Record<VmFacts['status'], string>> = {
   ended: 'Ended by itself',
 };
 
-/** A span of milliseconds in its two largest units. */
+/** Formats a duration in milliseconds in its two largest units. */
 function age(milliseconds: number): string {
   const seconds = Math.max(0, Math.floor(milliseconds / 1000));
   const units = [
@@ -141,7 +141,7 @@ function age(milliseconds: number): string {
     .join(' ');
 }
 
-/** Rows of words with aligned columns. */
+/** Formats rows with aligned columns. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_word, column) =>
     Math.max(...rows.map((row) => row[column]?.length ?? 0)),

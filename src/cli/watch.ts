@@ -4,49 +4,49 @@ import type { Problem } from '../problem.ts';
 import type { Supervisor } from '../run/supervisor.ts';
 import type { WatchIntent } from './command.ts';
 
-/** How long no further change must come before what has changed is taken up, in milliseconds. */
+/** Debounce interval for changes, in milliseconds. */
 const QUIET = 300;
 
-/** What is told to the user beside what the VMs say. */
-export interface Telling {
-  readonly say: (line: string) => void;
-  readonly refuse: (problems: readonly Problem[]) => void;
+/** Output to the user besides that of the VMs. */
+export interface WatchOutput {
+  readonly print: (line: string) => void;
+  readonly report: (problems: readonly Problem[]) => void;
 }
 
 /**
- * Brings VMs up to date whenever a file changes that they depend on, until it is told to end. Changes that come in quick
- * succession are taken up together; a file that is broken is told of, and what runs stays as it is.
+ * Updates VMs whenever a file changes that they depend on, until aborted. Changes in quick succession are handled together;
+ * problems of an invalid file are reported, and running VMs are left as they are.
  */
 export async function watchProject(
   { replan }: WatchIntent,
   supervisor: Supervisor,
-  { say, refuse }: Telling,
+  { print, report }: WatchOutput,
   end: AbortSignal,
 ): Promise<void> {
   const changes = new Changes();
   try {
     const touched = new Set<string>();
     for (let news: readonly string[] = []; !end.aborted; news = await changes.next(end)) {
-      for (const path of news) say(`Changed: ${path}`);
+      for (const path of news) print(`Changed: ${path}`);
       news.forEach((path) => touched.add(path));
       const planned = await replan(supervisor.vms, [...touched]);
       if (!planned.ok) {
-        // what has changed is taken up once the file is whole
-        refuse(planned.problems);
+        // the changes are handled once the file is valid
+        report(planned.problems);
         continue;
       }
       touched.clear();
       changes.follow(planned.value.files);
-      planned.value.news.forEach(say);
-      await supervisor.perform(planned.value.order, say, end);
-      say('Watching for changes; ^C ends');
+      planned.value.news.forEach(print);
+      await supervisor.perform(planned.value.order, print, end);
+      print('Watching for changes; press ^C to stop');
     }
   } finally {
     await changes.close();
   }
 }
 
-/** Files that are watched, and which of them have changed. */
+/** Watches files and collects those that have changed. */
 class Changes {
   readonly #watcher: FSWatcher = watch([], { ignoreInitial: true });
   #followed: readonly string[] = [];
@@ -73,7 +73,7 @@ class Changes {
     this.#followed = files;
   }
 
-  /** The files that have changed since the last time, once there are any and it is quiet; none where it is to end. */
+  /** Waits for changes to settle and returns the changed files; none when aborted. */
   async next(end: AbortSignal): Promise<readonly string[]> {
     if (!this.#isQuiet && !end.aborted) {
       await new Promise<void>((resolve) => {

@@ -4,18 +4,18 @@ import type { Document } from './document.ts';
 import type { Merged } from './merge.ts';
 import { inFile } from './locate.ts';
 import { allFolders } from './shares.ts';
-import type { StoredVm } from './stored.ts';
+import type { StoredVm } from './stored-vm.ts';
 import type { Transientfile } from './transientfile.ts';
 import { itemsOf, valueOf } from './vm-keys.ts';
 import type { Connection, ImageNeed, VmSpec } from './vm-spec.ts';
 
-/** A VM and the merge it came from, which knows where each option was said. */
+/** A VM and the merged options it was resolved from, which know where each was set. */
 export interface ResolvedVm {
   readonly spec: VmSpec;
   readonly merged: Merged;
 }
 
-/** Further disks that are said of a VM which was created without them. */
+/** Extra images requested for a stored VM that was created without them. */
 function lateDisks({ spec, merged }: ResolvedVm, stored: StoredVm | undefined): Problem[] {
   const nameOf = (image: string): string => image.replace(/,.*/s, '');
   const created = (stored?.layer.values['extra-image'] ?? []).map(nameOf);
@@ -26,15 +26,15 @@ function lateDisks({ spec, merged }: ResolvedVm, stored: StoredVm | undefined): 
   return [
     {
       reason: 'conflict',
-      message: `VM '${name}' exists already, and disks are added only when a VM is created`,
+      message: `VM '${name}' already exists, and disks can only be added when a VM is created`,
       ...(where ? { where } : {}),
-      hint: `remove it first (transient rm ${name}), or leave the extra image out`,
+      hint: `remove it first (transient rm ${name}), or omit the extra image`,
     },
   ];
 }
 
-/** What is wrong with one VM in itself. */
-export function ownConflicts(vm: ResolvedVm, stored: StoredVm | undefined): Problem[] {
+/** Conflicts between the options of one VM. */
+export function vmConflicts(vm: ResolvedVm, stored: StoredVm | undefined): Problem[] {
   return [...consoleCopies(vm), ...lateDisks(vm, stored), ...sharedPlaces(vm), ...sharedMemory(vm)];
 }
 
@@ -46,14 +46,14 @@ function consoleCopies({ spec, merged }: ResolvedVm): Problem[] {
   return [
     {
       reason: 'conflict',
-      message: 'direct-copy goes over ssh, and this VM is connected to by the console of QEMU',
+      message: 'direct-copy needs ssh, but this VM uses the QEMU console',
       ...(where ? { where } : {}),
-      hint: 'add ssh-console or ssh-command, or leave direct-copy out',
+      hint: 'add ssh-console or ssh-command, or remove direct-copy',
     },
   ];
 }
 
-/** VMs that both want the terminal: only one console can be open, and boot messages belong before one. */
+/** VMs that both need the terminal: only one console can be open, and only one serial output shown before it. */
 export function sharedTerminal(vms: readonly ResolvedVm[]): Problem[] {
   const [first, ...others] = vms.filter(({ spec }) => wantsTerminal(spec.connection));
   if (first === undefined) return [];
@@ -61,7 +61,7 @@ export function sharedTerminal(vms: readonly ResolvedVm[]): Problem[] {
     const where = merged.where('ssh-console') ?? merged.where('ssh-with-serial');
     return {
       reason: 'conflict',
-      message: `VMs "${first.spec.name}" and "${spec.name}" both want the terminal`,
+      message: `VMs "${first.spec.name}" and "${spec.name}" both need the terminal`,
       ...(where ? { where } : {}),
       hint: 'give one of them an ssh-command, or select one: transient up VM',
     };
@@ -73,28 +73,28 @@ function wantsTerminal(connection: Connection): boolean {
   return connection.kind !== 'service';
 }
 
-/** One name stands for one image: two sources for it would leave the choice to chance. */
+/** Images of the same name with different sources: the choice between them would be arbitrary. */
 export function sharedImageNames({ document }: Transientfile, vms: readonly ResolvedVm[]): Problem[] {
   const first = new Map<string, ImageNeed>();
   return vms.flatMap(({ spec }) =>
     spec.images.flatMap((image): Problem[] => {
       const key = JSON.stringify([image.backend, image.name]);
-      const known = first.get(key) ?? image;
-      first.set(key, known);
-      if (sourceText(known) === sourceText(image)) return [];
+      const earlier = first.get(key) ?? image;
+      first.set(key, earlier);
+      if (sourceText(earlier) === sourceText(image)) return [];
       return [
         {
           reason: 'conflict',
-          message: `image "${image.name}" has two sources: ${sourceText(known)} and ${sourceText(image)}`,
+          message: `image "${image.name}" has two sources: ${sourceText(earlier)} and ${sourceText(image)}`,
           where: inFile(document, pathOf(document, spec.name, 'image'), 'value'),
-          hint: 'give each image a name of its own',
+          hint: 'give each image its own name',
         },
       ];
     }),
   );
 }
 
-/** Where a key of a VM stands: in its table, or in `[defaults]`. */
+/** Key path of a VM's setting: in its own table, or in `[defaults]`. */
 function pathOf(document: Document, vm: string, key: string): KeyPath {
   return valueOf(document, vm, key)?.path ?? ['vms', vm, key];
 }
@@ -104,7 +104,7 @@ function sourceText({ source, sha256 }: ImageNeed): string {
   return sha256 === undefined ? from : `${from} (sha256 ${sha256})`;
 }
 
-/** A VM of the store has one place in it, which only one VM of a file can have. */
+/** VMs of a file that have the same name in the same VM store. */
 export function sharedStates({ document }: Transientfile, vms: readonly ResolvedVm[]): Problem[] {
   return vms.flatMap(({ spec }, index): Problem[] => {
     const same = (other: ResolvedVm): boolean =>
@@ -116,13 +116,13 @@ export function sharedStates({ document }: Transientfile, vms: readonly Resolved
         reason: 'conflict',
         message: `VMs "${earlier.spec.name}" and "${spec.name}" have the same name '${spec.state?.name}' in the VM store`,
         where: inFile(document, pathOf(document, spec.name, 'name'), 'value'),
-        hint: 'give each VM a name of its own',
+        hint: 'give each VM its own name',
       },
     ];
   });
 }
 
-/** Two folders at one place of a guest, of which the one would hide the other. */
+/** Shared folders with the same mount point, of which one would hide the other. */
 function sharedPlaces({ spec, merged }: ResolvedVm): Problem[] {
   const folders = allFolders(spec.shares);
   const twice = folders.filter(({ guest }, index) => folders.findIndex((one) => one.guest === guest) < index);
@@ -131,26 +131,26 @@ function sharedPlaces({ spec, merged }: ResolvedVm): Problem[] {
     reason: 'conflict',
     message: `VM "${spec.name}" has two shared folders at ${guest}`,
     ...(where ? { where } : {}),
-    hint: 'give each a place of its own in the guest',
+    hint: 'give each its own mount point in the guest',
   }));
 }
 
-/** What serves virtiofs reads the guest's memory, which we then make; the user's own would be another. */
+/** Conflict between virtiofs, whose server needs the shared memory that we configure, and the user's own `-m`. */
 function sharedMemory({ spec, merged }: ResolvedVm): Problem[] {
-  const ownMemory = spec.machine.qemuArgs.some((argument) => /^--?m$/.test(argument));
-  if (spec.shares.virtiofs.length === 0 || !ownMemory) return [];
+  const setsMemory = spec.machine.qemuArgs.some((argument) => /^--?m$/.test(argument));
+  if (spec.shares.virtiofs.length === 0 || !setsMemory) return [];
   const where = merged.where('qemu-args');
   return [
     {
       reason: 'conflict',
-      message: 'virtiofs does not go with -m among the arguments for QEMU',
+      message: 'virtiofs cannot be combined with -m in the QEMU arguments',
       ...(where ? { where } : {}),
-      hint: 'say how much memory the VM has with memory',
+      hint: 'set the memory size with the "memory" option',
     },
   ];
 }
 
-/** A VM without a command is never done with it. */
+/** Dependencies on the end of a command of a VM that has none. */
 export function neverDone({ document }: Transientfile, vms: readonly ResolvedVm[]): Problem[] {
   const hasCommand = new Map(vms.map(({ spec }) => [spec.name, spec.connection.kind === 'ssh-command']));
   return vms.flatMap(({ spec }) => {
@@ -160,7 +160,7 @@ export function neverDone({ document }: Transientfile, vms: readonly ResolvedVm[
       return [
         {
           reason: 'conflict',
-          message: `VM "${spec.name}" waits until VM "${vm}" is done, which has no command`,
+          message: `VM "${spec.name}" waits for VM "${vm}" to be done, but "${vm}" has no command`,
           where: inFile(document, paths[index] ?? ['vms', spec.name], 'value'),
           hint: `give "${vm}" an ssh-command, or wait until it is "ready"`,
         },

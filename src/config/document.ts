@@ -5,13 +5,13 @@ import { failed, ok, systemMessage } from '../problem.ts';
 import type { KeyFault } from './spelling.ts';
 import { TOO_DEEP, spelled } from './spelling.ts';
 
-/** A TOML file that was read and parsed; what it means is for others to say. */
+/** A parsed TOML file, not yet validated. */
 export interface Document {
   /** The path as messages show it. */
   readonly file: string;
   readonly text: string;
   readonly data: Readonly<Record<string, unknown>>;
-  /** What is wrong with how its keys are written; the problems know their key path, not yet their line. */
+  /** Problems with the spelling of keys; they have a key path but no line yet. */
   readonly faults: readonly Problem[];
 }
 
@@ -76,7 +76,7 @@ function problemOf({ path, message, hint }: KeyFault, file: string): Problem {
   return { reason: 'syntax', message, where: { kind: 'file', file, path, on: 'key' }, hint };
 }
 
-/** A table as TOML text; what it holds must have a form in TOML. */
+/** Formats a table as TOML; its values must be representable. */
 export function formatDocument(data: Readonly<Record<string, unknown>>): string {
   const text = stringify(data);
   return text === '' || text.endsWith('\n') ? text : `${text}\n`;

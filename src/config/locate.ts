@@ -3,14 +3,14 @@ import type { KeyPath, Position, Problem, Where } from '../problem.ts';
 import type { Document } from './document.ts';
 import { DEEPEST } from './spelling.ts';
 
-/** The place of a key path in a document, its position not yet known. */
+/** The place of a key path in a document, without its position. */
 export function inFile(document: Document, path: KeyPath, on: 'key' | 'value'): Where {
   return { kind: 'file', file: document.file, path, on };
 }
 
 /**
- * Adds to each problem of a document the line it is about. The positions come from a second, slower parser,
- * which is loaded only here: a file without problems does not pay for it.
+ * Adds line and column to each problem of a document. The positions come from a second, slower parser that is only
+ * loaded here, so that a file without problems does not pay for it.
  */
 export async function placed(problems: readonly Problem[], document: Document): Promise<Problem[]> {
   const { parseTOML } = await import('toml-eslint-parser');
@@ -19,7 +19,7 @@ export async function placed(problems: readonly Problem[], document: Document): 
   return problems.map((problem) => withPosition(problem, document.file, spans, lines)).sort(byPosition);
 }
 
-/** Where a key path's key and value stand; a table's "value" is its header or its braces. */
+/** Source locations of a key and its value; a table's "value" is its header or its braces. */
 interface Span {
   key: AST.SourceLocation;
   value: AST.SourceLocation;
@@ -40,7 +40,7 @@ function withPosition(
   return { ...problem, where: { ...where, position: positionOf(location, lines) } };
 }
 
-/** A path that is not in the text (a missing key) is placed at the table it belongs in. */
+/** Location of a key path; for a missing key, of the table it belongs in. */
 function nearestSpan(path: KeyPath, spans: Map<string, Span>): Span | undefined {
   for (let length = path.length; length > 0; length--) {
     const part = path.slice(0, length);
@@ -60,7 +60,7 @@ function spanKey(path: KeyPath): string {
   return JSON.stringify(path.map((part) => (typeof part === 'string' ? part.replaceAll('_', '-') : part)));
 }
 
-/** A key as it is written, where another spelling of it stands beside it. */
+/** Map key for a key as it is written, needed when it occurs in two spellings. */
 function writtenKey(path: KeyPath): string {
   return `written ${JSON.stringify(path)}`;
 }

@@ -2,22 +2,22 @@ import { isAbsolute, join, resolve } from 'node:path';
 import type { Layer } from '../options/layer.ts';
 import type { CopyPair } from '../options/option.ts';
 import { parseCopyIn, parseCopyOut } from '../options/option.ts';
-import { knownSharedFolder } from '../options/shared-folder.ts';
+import { checkedSharedFolder } from '../options/shared-folder.ts';
 import type { OptionName, OptionValues } from '../options/table.ts';
 import { OPTION_NAMES, OPTION_TABLE } from '../options/table.ts';
 import type { Where } from '../problem.ts';
 
-/** What the process environment says that a layer or a default can come from. */
+/** Environment variables of the process, from which a layer and defaults are read. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Layers merged: the values, where each last came from, and which were really said. */
+/** Merged layers: the values, where each was last set, and which were set explicitly. */
 export interface Merged {
   readonly values: Partial<OptionValues>;
-  readonly said: (name: OptionName) => boolean;
+  readonly isSet: (name: OptionName) => boolean;
   readonly where: (name: OptionName) => Where | undefined;
 }
 
-/** The variables of the environment that stand for options, as a layer. */
+/** Options set by environment variables, as a layer. */
 export function environmentLayer(environment: Environment, base: string): Layer {
   const values = OPTION_NAMES.flatMap((name) => {
     const value = environment[OPTION_TABLE[name].env ?? ''];
@@ -44,7 +44,7 @@ export function mergeLayers(layers: readonly Layer[]): Merged {
   }
   return {
     values: values as Partial<OptionValues>,
-    said: (name) => origin.has(name),
+    isSet: (name) => origin.has(name),
     where: (name) => origin.get(name)?.where(name),
   };
 }
@@ -54,7 +54,7 @@ function mergeValue(name: OptionName, earlier: unknown, later: unknown): unknown
   return [...((earlier as unknown[] | undefined) ?? []), ...(later as unknown[])];
 }
 
-/** Values that hold a path lose their dependence on the place where they were said. */
+/** Makes the paths in a value absolute. */
 function absolute(name: OptionName, value: unknown, base: string): unknown {
   if (name === 'extra-image') return (value as string[]).map((spec) => absoluteImage(spec, base));
   if (name === 'copy-in-before')
@@ -66,53 +66,53 @@ function absolute(name: OptionName, value: unknown, base: string): unknown {
   return OPTION_TABLE[name].path === true ? resolve(base, value as string) : value;
 }
 
-/** A pair whose path of the host is absolute; a slash at its end has a meaning and stays. */
-function absolutePair(said: string, parse: typeof parseCopyIn, base: string): string {
-  const { host, guest } = knownPair(said, parse);
+/** Makes the host path of a pair absolute; a trailing slash is significant and kept. */
+function absolutePair(pair: string, parse: typeof parseCopyIn, base: string): string {
+  const { host, guest } = checkedPair(pair, parse);
   const path = absoluteHostPath(host, base);
   return parse === parseCopyIn ? `${path}:${guest}` : `${guest}:${path}`;
 }
 
-/** An absolute path of the host; what says that it is a directory stays, as a slash at its end. */
-export function absoluteHostPath(said: string, base: string): string {
-  return `${resolve(base, said)}${/(?:^|\/)\.{0,2}$/.test(said) ? '/' : ''}`;
+/** Makes a host path absolute; an ending that denotes a directory (`/`, `.`, `..`) is kept as a trailing slash. */
+export function absoluteHostPath(path: string, base: string): string {
+  return `${resolve(base, path)}${/(?:^|\/)\.{0,2}$/.test(path) ? '/' : ''}`;
 }
 
-/** A shared folder whose path of the host is absolute, in the form in which it was said. */
-function absoluteFolder(said: OptionValues['shared-folder'][number], base: string): typeof said {
-  const { host, guest } = knownSharedFolder(said);
+/** Makes the host path of a shared folder absolute, keeping the form (text or table) it was written in. */
+function absoluteFolder(folder: OptionValues['shared-folder'][number], base: string): typeof folder {
+  const { host, guest } = checkedSharedFolder(folder);
   const path = resolve(base, host);
-  return typeof said === 'string' ? `${path}:${guest}` : { ...said, host: path };
+  return typeof folder === 'string' ? `${path}:${guest}` : { ...folder, host: path };
 }
 
-export function knownPair(said: string, parse: typeof parseCopyIn): CopyPair {
-  const pair = parse(said);
-  if (typeof pair === 'string') throw new Error(`a copy that was not checked: ${said}`);
+export function checkedPair(text: string, parse: typeof parseCopyIn): CopyPair {
+  const pair = parse(text);
+  if (typeof pair === 'string') throw new Error(`unchecked copy: ${text}`);
   return pair;
 }
 
-/** A source that is a path: a file, or a box catalogue in a file and not of a registry. */
+/** Matches an image spec whose source is a path: a file, or a box catalogue in a file. */
 const PATH_SOURCE = /^([^,]*,(?:file=|vagrant=(?=\.{0,2}\/|[^:]*\.json:)))(.*)$/s;
 
-/** An image spec whose path, if it holds one, is absolute. */
+/** Makes the path in an image spec, if it has one, absolute. */
 export function absoluteImage(spec: string, base: string): string {
   return spec.replace(PATH_SOURCE, (_whole, prefix: string, path: string) => prefix + resolve(base, path));
 }
 
-/** The directory that stores live in unless they are named: `XDG_DATA_HOME` or `~/.local/share`. */
+/** Default parent directory of the stores, below `XDG_DATA_HOME` or `~/.local/share`. */
 export function dataDirectory(environment: Environment): string {
   const { XDG_DATA_HOME: xdg, HOME: home } = environment;
   if (xdg && isAbsolute(xdg)) return join(xdg, 'transient');
   return join(home ?? '/', '.local', 'share', 'transient');
 }
 
-/** The two directories that hold what is kept. */
+/** The two directories of persistent data. */
 export interface Stores {
   readonly backend: string;
   readonly vmstore: string;
 }
 
-/** The stores that the options name, else those in the data directory. */
+/** The stores set by options, by default in the data directory. */
 export function storesOf(values: Merged['values'], environment: Environment): Stores {
   const data = dataDirectory(environment);
   return {
@@ -122,17 +122,17 @@ export function storesOf(values: Merged['values'], environment: Environment): St
 }
 
 /**
- * Layers with what is stored of a VM between those of a file and those above. A list that is said again, just as it is
- * stored, is not a second one: a command that is repeated means the same.
+ * Inserts the stored layer of a VM between lower and upper layers. A list that is given again exactly as stored is not
+ * appended a second time, so that repeating a command has no effect.
  */
 export function overStored(
   stored: Layer | undefined,
-  below: readonly Layer[],
-  above: readonly Layer[],
+  lower: readonly Layer[],
+  upper: readonly Layer[],
 ): readonly Layer[] {
-  if (stored === undefined) return [...below, ...above];
+  if (stored === undefined) return [...lower, ...upper];
   const once = (layer: Layer): Layer => ({ ...layer, values: withoutRepeated(layer, stored) });
-  return [...below.map(once), stored, ...above.map(once)];
+  return [...lower.map(once), stored, ...upper.map(once)];
 }
 
 function withoutRepeated({ values, base }: Layer, stored: Layer): Partial<OptionValues> {

@@ -19,47 +19,45 @@ import { inFile } from './locate.ts';
 import { distinct, itemsOf, tableOf } from './vm-keys.ts';
 import type { NetworkCard } from './vm-spec.ts';
 
-/** The addresses that the user-mode network of QEMU gives to every ssh card. */
+/** Default subnet of QEMU's user-mode network, used by every ssh card. */
 const SSH_CARD: Subnet = { network: 10 * 2 ** 24 + 2 * 2 ** 8, prefix: 24 };
 
 const SHORTEST_PREFIX = 8;
 const LONGEST_PREFIX = 30;
 
-/** Reads `10.77.0.0/24`; a string says what is wrong with it. */
-function parseSubnet(said: string): Subnet | string {
-  const [, text = '', length = ''] = /^([^/]*)\/(\d{1,2})$/.exec(said) ?? [];
+/** Parses `10.77.0.0/24`; returns the error as a string. */
+function parseSubnet(value: string): Subnet | string {
+  const [, text = '', length = ''] = /^([^/]*)\/(\d{1,2})$/.exec(value) ?? [];
   const [address, prefix] = [parseIpv4(text), Number(length)];
-  if (address === undefined) return 'must be a range of IPv4 addresses such as "10.77.0.0/24"';
+  if (address === undefined) return 'must be an IPv4 subnet such as "10.77.0.0/24"';
   if (prefix < SHORTEST_PREFIX || prefix > LONGEST_PREFIX)
-    return `must have a length between /${SHORTEST_PREFIX} and /${LONGEST_PREFIX}`;
+    return `must have a prefix length between /${SHORTEST_PREFIX} and /${LONGEST_PREFIX}`;
   const subnet = subnetAround(address, prefix);
-  if (subnet.network !== address) return `must begin at its first address: ${formatSubnet(subnet)}`;
+  if (subnet.network !== address) return `must begin with its network address: ${formatSubnet(subnet)}`;
   const isForHosts = address >= 2 ** 24 && address >>> 24 !== 127 && address >>> 24 < 224;
-  return isForHosts ? subnet : 'must be a range that hosts can have, such as "10.77.0.0/24"';
+  return isForHosts ? subnet : 'must be a unicast subnet, such as "10.77.0.0/24"';
 }
 
 const subnet = lazily(() =>
-  z.string().refine((said) => typeof parseSubnet(said) !== 'string', {
+  z.string().refine((value) => typeof parseSubnet(value) !== 'string', {
     error: (issue) => parseSubnet(issue.input as string) as string,
   }),
 );
 
 const address = lazily(() =>
-  z.string().refine((said) => parseIpv4(said) !== undefined, {
+  z.string().refine((value) => parseIpv4(value) !== undefined, {
     error: 'must be an IPv4 address such as "10.77.0.5"',
   }),
 );
 
-/** A table of `[networks]`. */
+/** Schema of a table in `[networks]`. */
 export const networkShape = lazily(() =>
   z.strictObject({
-    subnet: subnet()
-      .optional()
-      .describe('addresses of the network [default: a range of 10.77.0.0/16 of its own]'),
+    subnet: subnet().optional().describe('subnet of the network [default: a free /24 in 10.77.0.0/16]'),
   }),
 );
 
-/** The key `networks` of a VM. */
+/** Schema of the key `networks` of a VM. */
 export const memberships = lazily(() =>
   z
     .array(
@@ -69,14 +67,14 @@ export const memberships = lazily(() =>
     )
     .optional()
     .describe(
-      'networks of this file that the VM has a card in: a name, or { name = "lan", address = "10.77.0.5" }',
+      'networks of this file that the VM is connected to: a name, or { name = "lan", address = "10.77.0.5" }',
     ),
 );
 
-/** A network as far as it can be read: other parts of the file may be wrong. */
+/** A network as far as it is valid: other parts of the file may be invalid. */
 interface Network {
   readonly name: string;
-  /** Undefined where it was said and cannot be read. */
+  /** Undefined if it was set but is invalid. */
   readonly subnet: Subnet | undefined;
 }
 
@@ -85,17 +83,17 @@ interface Member {
   readonly vm: string;
   readonly network: string;
   readonly path: KeyPath;
-  /** Undefined where none is said; `'unreadable'` was told already. */
-  readonly said: Ipv4 | 'unreadable' | undefined;
+  /** Address in the file: undefined if none is set, `'unreadable'` if invalid, which is reported elsewhere. */
+  readonly requested: Ipv4 | 'unreadable' | undefined;
 }
 
-/** What the networks of a file come to: the cards of each VM, and what is wrong. */
+/** Network cards of each VM of a file, and the problems found. */
 export interface Networks {
   readonly cards: ReadonlyMap<string, readonly NetworkCard[]>;
   readonly problems: readonly Problem[];
 }
 
-/** Follows the networks of a document, also when other things are wrong with it. `project` makes MACs its own. */
+/** Resolves the networks of a document, even if other parts of it are invalid. `project` is hashed into the MACs. */
 export function networksOf(document: Document, project: string): Networks {
   const networks = networksIn(document);
   const members = membersIn(document);
@@ -110,14 +108,14 @@ export function networksOf(document: Document, project: string): Networks {
   };
 }
 
-/** The networks of a document, those without a subnet having got one that none of the others has. */
+/** The networks of a document; those without a subnet are assigned a free one. */
 function networksIn({ data }: Document): Network[] {
-  const said = Object.entries(tableOf(data['networks'])).map(([name, keys]) => {
+  const declared = Object.entries(tableOf(data['networks'])).map(([name, keys]) => {
     const { subnet: range } = tableOf(keys);
     return { name, range: typeof range === 'string' ? parseSubnet(range) : range };
   });
-  const taken = said.flatMap(({ range }) => (isSubnet(range) ? [range] : []));
-  return said.map(({ name, range }) => {
+  const taken = declared.flatMap(({ range }) => (isSubnet(range) ? [range] : []));
+  return declared.map(({ name, range }) => {
     if (range !== undefined) return { name, subnet: isSubnet(range) ? range : undefined };
     const free = freeSubnet(taken);
     taken.push(free);
@@ -125,7 +123,7 @@ function networksIn({ data }: Document): Network[] {
   });
 }
 
-/** First of the subnets that networks get by themselves: 10.77.0.0/24, then 10.77.1.0/24 and on. */
+/** First automatically assigned subnet: 10.77.0.0/24, then 10.77.1.0/24 and so on. */
 const FIRST_FREE: Subnet = { network: 10 * 2 ** 24 + 77 * 2 ** 16, prefix: 24 };
 
 function freeSubnet(taken: readonly Subnet[]): Subnet {
@@ -139,26 +137,27 @@ function membersIn(document: Document): Member[] {
   return Object.keys(tableOf(document.data['vms'])).flatMap((vm) =>
     itemsOf(document, vm, 'networks').flatMap(({ value, path }): Member[] => {
       const { name, address: text } = typeof value === 'string' ? { name: value } : tableOf(value);
-      return typeof name === 'string' ? [{ vm, network: name, path, said: addressOf(text) }] : [];
+      return typeof name === 'string' ? [{ vm, network: name, path, requested: addressOf(text) }] : [];
     }),
   );
 }
 
-function addressOf(text: unknown): Member['said'] {
+function addressOf(text: unknown): Member['requested'] {
   if (text === undefined) return undefined;
   return (typeof text === 'string' ? parseIpv4(text) : undefined) ?? 'unreadable';
 }
 
 function overlaps(document: Document, networks: readonly Network[]): Problem[] {
-  return networks.flatMap(({ name, subnet: own }, index): Problem[] => {
-    if (own === undefined) return [];
+  return networks.flatMap(({ name, subnet: range }, index): Problem[] => {
+    if (range === undefined) return [];
     const where = inFile(document, ['networks', name, 'subnet'], 'value');
-    const hint = 'give each network a range of its own, or none: then a free one is chosen';
+    const hint = 'give each network its own subnet, or none to have a free one chosen';
     const conflict = (other: string): Problem[] => [
       { reason: 'conflict', message: `network "${name}" overlaps ${other}`, where, hint },
     ];
-    if (overlap(own, SSH_CARD)) return conflict(`${formatSubnet(SSH_CARD)}, where every VM has its ssh card`);
-    const earlier = networks.slice(0, index).find((other) => other.subnet && overlap(own, other.subnet));
+    if (overlap(range, SSH_CARD))
+      return conflict(`${formatSubnet(SSH_CARD)}, which every VM uses for its ssh card`);
+    const earlier = networks.slice(0, index).find((other) => other.subnet && overlap(range, other.subnet));
     return earlier?.subnet ? conflict(`"${earlier.name}" (${formatSubnet(earlier.subnet)})`) : [];
   });
 }
@@ -168,23 +167,24 @@ function unknownNetworks(
   networks: readonly Network[],
   members: readonly Member[],
 ): Problem[] {
-  const known = networks.map(({ name }) => name);
+  const names = networks.map(({ name }) => name);
   return members.flatMap(({ vm, network, path }, index): Problem[] => {
     const where = inFile(document, path, 'value');
-    if (!known.includes(network)) {
+    if (!names.includes(network)) {
       const none = 'add a table such as [networks.lan], which may be empty';
       const hint =
-        didYouMean(network, known) ?? (known.length > 0 ? `networks here: ${known.join(', ')}` : none);
+        didYouMean(network, names) ??
+        (names.length > 0 ? `networks of this file: ${names.join(', ')}` : none);
       return [{ reason: 'unknown-reference', message: `there is no network "${network}"`, where, hint }];
     }
     const before = members.slice(0, index);
     if (!before.some((earlier) => earlier.vm === vm && earlier.network === network)) return [];
-    const message = `VM "${vm}" is in the network "${network}" already`;
-    return [{ reason: 'conflict', message, where, hint: 'name each network once' }];
+    const message = `VM "${vm}" is already in network "${network}"`;
+    return [{ reason: 'conflict', message, where, hint: 'list each network once' }];
   });
 }
 
-/** The address of each member: what it says, else the next free one in the order of the file. */
+/** Address of each member: the one it requests, else the next free one in file order. */
 function addressesIn(
   document: Document,
   { name, subnet: range }: Network,
@@ -196,16 +196,16 @@ function addressesIn(
   if (range === undefined) return { addresses, problems };
   const taken = new Map<Ipv4, Member>();
   for (const member of members) {
-    if (typeof member.said !== 'number') continue;
-    const wrong = wrongAddress(member.said, name, range, taken.get(member.said));
+    if (typeof member.requested !== 'number') continue;
+    const wrong = wrongAddress(member.requested, name, range, taken.get(member.requested));
     const where = inFile(document, [...member.path, 'address'], 'value');
-    if (wrong === undefined) addresses.set(member, member.said);
+    if (wrong === undefined) addresses.set(member, member.requested);
     else problems.push({ where, ...wrong });
-    if (!taken.has(member.said)) taken.set(member.said, member);
+    if (!taken.has(member.requested)) taken.set(member.requested, member);
   }
-  // the first address is left for a gateway
+  // the first address is reserved for a gateway
   let next = range.network + 2;
-  for (const member of members.filter(({ said }) => said === undefined)) {
+  for (const member of members.filter(({ requested }) => requested === undefined)) {
     while (taken.has(next)) next++;
     if (next >= broadcastOf(range)) {
       problems.push(noneLeft(document, member, range));
@@ -218,26 +218,26 @@ function addressesIn(
 }
 
 function wrongAddress(
-  said: Ipv4,
+  requested: Ipv4,
   network: string,
   range: Subnet,
   owner: Member | undefined,
 ): Omit<Problem, 'where'> | undefined {
-  const text = formatIpv4(said);
-  const hint = `addresses from ${formatIpv4(range.network + 1)} to ${formatIpv4(broadcastOf(range) - 1)} are possible`;
-  if (!isWithin(said, range)) {
+  const text = formatIpv4(requested);
+  const hint = `usable addresses: ${formatIpv4(range.network + 1)} to ${formatIpv4(broadcastOf(range) - 1)}`;
+  if (!isWithin(requested, range)) {
     const message = `address ${text} is not in the network "${network}" (${formatSubnet(range)})`;
     return { reason: 'invalid-value', message, hint };
   }
-  if (said === range.network || said === broadcastOf(range)) {
-    const role = said === range.network ? 'stands for the network itself' : 'is the broadcast address';
+  if (requested === range.network || requested === broadcastOf(range)) {
+    const role = requested === range.network ? 'is the network address' : 'is the broadcast address';
     return { reason: 'invalid-value', message: `address ${text} ${role}`, hint };
   }
   if (owner === undefined) return undefined;
   return {
     reason: 'conflict',
-    message: `address ${text} is that of VM "${owner.vm}" already`,
-    hint: 'give it another one, or none: then a free one is chosen',
+    message: `address ${text} is already used by VM "${owner.vm}"`,
+    hint: 'use another address, or none to have a free one chosen',
   };
 }
 
@@ -261,11 +261,11 @@ function cardsOf(
   const peers = peersOf(networks, members, addresses);
   for (const member of members) {
     const range = networks.find(({ name }) => name === member.network)?.subnet;
-    const own = addresses.get(member);
-    if (range === undefined || own === undefined) continue;
+    const ip = addresses.get(member);
+    if (range === undefined || ip === undefined) continue;
     const card: NetworkCard = {
       name: member.network,
-      address: formatIpv4(own),
+      address: formatIpv4(ip),
       prefix: range.prefix,
       mac: macs.get(member) ?? '',
       peers: peers.get(member.network) ?? [],
@@ -275,7 +275,7 @@ function cardsOf(
   return cards;
 }
 
-/** The VMs of each network by their names. */
+/** Names and addresses of the VMs in each network. */
 function peersOf(
   networks: readonly Network[],
   members: readonly Member[],
@@ -289,7 +289,7 @@ function peersOf(
   return new Map(networks.map(({ name }) => [name, peersIn(name)]));
 }
 
-/** A MAC for each card, the same in every run: QEMU's own prefix, which is locally administered, and three bytes. */
+/** MAC of each card, stable across runs: QEMU's locally administered prefix and three hashed bytes. */
 function macsOf(members: readonly Member[], project: string): Map<Member, string> {
   const macs = new Map<Member, string>();
   const taken = new Set<string>();
@@ -307,7 +307,7 @@ function macsOf(members: readonly Member[], project: string): Map<Member, string
   return macs;
 }
 
-/** What QEMU gives to cards without one (net/net.c), and what our own answers come from (network/dhcp.ts). */
+/** MACs that QEMU assigns by default (net/net.c) or our DHCP server uses (network/dhcp.ts). */
 const RESERVED_MAC = /^52:54:00:(12:34:|00:00:)/;
 
 function isSubnet(range: unknown): range is Subnet {

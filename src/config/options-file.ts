@@ -13,7 +13,7 @@ function nameShape(): ReturnType<typeof optionShape> {
   return name === undefined ? {} : { name };
 }
 
-/** Reads the file of `--config`: the options of one VM, and its name if it has one, at the top of a TOML file. */
+/** Reads the file given with `--config`: options of one VM, and optionally its name, as top-level TOML keys. */
 export async function loadOptionsFile(path: string, workingDirectory: string): Promise<Result<Layer>> {
   const document = readDocument(resolve(workingDirectory, path), path);
   if (!document.ok) return document;

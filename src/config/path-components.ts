@@ -2,20 +2,20 @@ import type { BigIntStats } from 'node:fs';
 import { lstatSync, readlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-/** More links than these are not followed (Linux, `MAXSYMLINKS`). */
+/** Most symbolic links followed in one path (Linux, `MAXSYMLINKS`). */
 const MOST_LINKS = 40;
 
-/** A name that is looked up where a path is followed: a directory, a link, or what it leads to in the end. */
+/** One name looked up while a path is resolved: a directory, a link, or the final file. */
 export interface PathComponent {
-  /** Its own path, in which no directory is a link. */
+  /** Path of the component, free of symbolic links but for its last name. */
   readonly path: string;
-  /** The file that it names, by {@link identityOf}; undefined where there is none. */
+  /** Identity of the file it names ({@link identityOf}); undefined if it does not exist. */
   readonly file: string | undefined;
-  /** The directory that it is looked up in, likewise. */
+  /** Identity of the directory it is looked up in. */
   readonly directory: string;
 }
 
-/** What an absolute path leads over as the disk is now, links included, up to the first name that is not there. */
+/** Components an absolute path currently resolves through, links included, up to the first name that does not exist. */
 export function pathComponents(path: string): PathComponent[] {
   const way: PathComponent[] = [];
   const names = namesOf(path);
@@ -41,12 +41,12 @@ export function pathComponents(path: string): PathComponent[] {
   return way;
 }
 
-/** What tells one file of the host from all others, whatever it is called. */
+/** Device and inode number, which identify a host file independently of its name. */
 export function identityOf({ dev, ino }: Pick<BigIntStats, 'dev' | 'ino'>): string {
   return `${dev}:${ino}`;
 }
 
-/** A path that is the directory, or in it. */
+/** Whether a path is the directory or lies below it. */
 export function isWithin(path: string, directory: string): boolean {
   return path === directory || path.startsWith(directory.endsWith('/') ? directory : `${directory}/`);
 }
@@ -57,7 +57,7 @@ function namesOf(path: string): string[] {
 
 interface Found {
   readonly identity: string;
-  /** The text of a link. */
+  /** Target of a symbolic link. */
   readonly link?: string;
 }
 
@@ -67,7 +67,7 @@ function lookedUp(path: string): Found | undefined {
     const identity = identityOf(stats);
     return stats.isSymbolicLink() ? { identity, link: readlinkSync(path) } : { identity };
   } catch {
-    // what we may not look at is as good as missing: nothing of ours can run it
+    // a file that we cannot access counts as missing: we cannot run it either
     return undefined;
   }
 }

@@ -1,7 +1,7 @@
 import type { Problem } from '../problem.ts';
 import type { ResolvedVm } from './conflicts.ts';
 
-/** A port of the host that a VM is to have. */
+/** A host port that a VM requires. */
 interface Claim {
   readonly vm: ResolvedVm;
   readonly option: 'ssh-port' | 'forward';
@@ -10,7 +10,7 @@ interface Claim {
   readonly protocol: 'tcp' | 'udp';
 }
 
-/** A port of the host that was given away twice: told where it is said the second time. */
+/** Host ports required twice, reported at the second place. */
 export function sharedPorts(vms: readonly ResolvedVm[]): Problem[] {
   const claims = vms.flatMap(claimsOf);
   return claims.flatMap((claim, index): Problem[] => {
@@ -24,8 +24,8 @@ export function sharedPorts(vms: readonly ResolvedVm[]): Problem[] {
         ...(where ? { where } : {}),
         hint:
           claim.option === 'ssh-port'
-            ? 'give each VM its own port, or none: then a free one is picked'
-            : 'give each forward a port of its own, or 0: then a free one is picked',
+            ? 'give each VM its own port, or none to have a free one picked'
+            : 'give each forward its own port, or 0 to have a free one picked',
       },
     ];
   });
@@ -48,7 +48,7 @@ function claimsOf(vm: ResolvedVm): Claim[] {
   ];
 }
 
-/** The address that stands for all addresses of the host. */
+/** Wildcard address: all addresses of the host. */
 const ANY = '0.0.0.0';
 
 function sameSocket(one: Claim, other: Claim): boolean {
@@ -59,9 +59,9 @@ function sameSocket(one: Claim, other: Claim): boolean {
 function conflict(one: Claim, other: Claim): string {
   const [first, second] = [one.vm.spec.name, other.vm.spec.name];
   const port = `${other.port}${other.protocol === 'udp' ? '/udp' : ''}`;
-  if (first === second) return `VM "${first}" wants port ${port} of the host twice`;
+  if (first === second) return `VM "${first}" uses host port ${port} twice`;
   const vms = `VMs "${first}" and "${second}"`;
   if (one.option === 'ssh-port' && other.option === 'ssh-port')
     return `${vms} have the same ssh-port ${other.port}`;
-  return `${vms} both want port ${port} of the host`;
+  return `${vms} both use host port ${port}`;
 }

@@ -12,20 +12,20 @@ import { isWithin, pathComponents } from './path-components.ts';
 const PROGRAMS = ['qemu-bin-name', 'ssh-bin-name', 'sftp-bin-name'] as const satisfies OptionName[];
 const PARTS = ['builder-kernel', 'builder-initrd'] as const satisfies OptionName[];
 
-/** What no guest may change: the file itself, by all paths that lead to it, and the files that it has the host run. */
+/** Files that no guest may change: the Transientfile, by all paths that lead to it, and host programs it configures. */
 export function unchangedFiles(
   { defaults, vms }: Transientfile,
   itself: readonly string[],
-  above: readonly Layer[],
+  upper: readonly Layer[],
   workingDirectory: string,
 ): string[] {
   const named = vms.flatMap(({ layer }) =>
-    runOnHost(mergeLayers([defaults, layer, ...above]).values, workingDirectory),
+    runOnHost(mergeLayers([defaults, layer, ...upper]).values, workingDirectory),
   );
   return [...new Set([...itself, ...named])].toSorted();
 }
 
-/** Paths among the values; a program without a slash is looked for on PATH, and no file of the project. */
+/** Paths among the values; a program without a slash is searched on PATH and so is no file of the project. */
 function runOnHost(values: Partial<OptionValues>, workingDirectory: string): string[] {
   const paths = (words: readonly string[]): string[] =>
     words.filter((word) => word.includes('/')).map((word) => resolve(workingDirectory, word));
@@ -38,7 +38,7 @@ function runOnHost(values: Partial<OptionValues>, workingDirectory: string): str
   ];
 }
 
-/** Folders in which a guest could change such a file, since what is shared as a device of the machine is not looked at. */
+/** Shared folders in which a guest could change such a file: with 9p and virtiofs we cannot filter its requests. */
 export function changeableFiles({ base }: Transientfile, vms: readonly ResolvedVm[]): Problem[] {
   return vms.flatMap(({ spec, merged }) =>
     (['9p', 'virtiofs'] as const).flatMap((way) =>
@@ -49,9 +49,9 @@ export function changeableFiles({ base }: Transientfile, vms: readonly ResolvedV
         return [
           {
             reason: 'conflict',
-            message: `VM "${spec.name}" cannot share ${relative(base, host) || './'} by ${way}: its guest could change ${relative(base, file)}, which decides what runs on the host`,
+            message: `VM "${spec.name}" cannot share ${relative(base, host) || './'} with ${way}: the guest could change ${relative(base, file)}, which controls what runs on the host`,
             ...(where ? { where } : {}),
-            hint: 'leave via out (sshfs keeps that file as it is), add readonly = true, or share a directory below it',
+            hint: 'remove "via" (sshfs protects that file), add readonly = true, or share a subdirectory',
           },
         ];
       }),
@@ -59,7 +59,7 @@ export function changeableFiles({ base }: Transientfile, vms: readonly ResolvedV
   );
 }
 
-/** The first file that a directory holds, or that what it holds leads to. */
+/** The first protected file in a directory, directly or through links. */
 function fileWithin(host: string, { unchanged }: SharesSpec): string | undefined {
   const directory = pathComponents(host).at(-1);
   return unchanged.find((file) =>

@@ -5,7 +5,7 @@ import { inFile } from './locate.ts';
 import type { PlacedValue } from './vm-keys.ts';
 import { distinct, itemsOf, tableOf, valueOf } from './vm-keys.ts';
 
-/** The names that a file gives and uses, as far as they can be read: other parts of it may be wrong. */
+/** Names that a file defines and references, as far as they are valid: other parts of it may be invalid. */
 interface Names {
   readonly images: readonly string[];
   readonly vms: readonly VmNames[];
@@ -14,11 +14,11 @@ interface Names {
 interface VmNames {
   readonly name: string;
   readonly image: { readonly name: string; readonly path: KeyPath } | undefined;
-  /** Each with where it stands: a name, or a table that has one. */
+  /** Dependencies with their key path: a name, or a table that contains one. */
   readonly dependsOn: readonly { readonly vm: string; readonly path: KeyPath }[];
 }
 
-/** Every reference of a document that leads nowhere or in a circle, also when other things are wrong with it. */
+/** Finds dangling and circular references of a document, even if other parts of it are invalid. */
 export function brokenReferences(document: Document): Problem[] {
   const names = namesIn(document);
   return distinct([
@@ -51,12 +51,12 @@ function dependencyIn({ value, path }: PlacedValue): { vm: string; path: KeyPath
 }
 
 function noVm(document: Document, { vms }: Names): Problem[] {
-  const said = document.data['vms'];
-  if (vms.length > 0 || typeof said !== 'object' || Array.isArray(said)) return [];
+  const value = document.data['vms'];
+  if (vms.length > 0 || typeof value !== 'object' || Array.isArray(value)) return [];
   return [
     {
       reason: 'missing-key',
-      message: 'the file names no VM',
+      message: 'the file defines no VM',
       where: inFile(document, ['vms'], 'key'),
       hint: 'add a table such as [vms.test] with a key "image"',
     },
@@ -74,7 +74,7 @@ function imageless(document: Document): Problem[] {
     }));
 }
 
-/** A bare name beside `[images]` that looks like one of them is a misspelling, not an image of the backend. */
+/** Image name similar to one of `[images]`: taken for a misspelling, not for an image of the backend. */
 function unknownImage(document: Document, { images }: Names, { image }: VmNames): Problem[] {
   if (images.length === 0 || !image?.name || images.includes(image.name) || image.name.includes(','))
     return [];
@@ -90,16 +90,16 @@ function unknownVms(document: Document, { vms }: Names, { name, dependsOn }: VmN
   return dependsOn.flatMap(({ vm: dependency, path }): Problem[] => {
     const where = inFile(document, path, 'value');
     if (dependency === name)
-      return [{ reason: 'cycle', message: `VM "${name}" depends on itself`, where, hint: 'leave it out' }];
+      return [{ reason: 'cycle', message: `VM "${name}" depends on itself`, where, hint: 'remove it' }];
     if (others.includes(dependency)) return [];
     const hint = didYouMean(dependency, others) ?? `other VMs of this file: ${others.join(', ') || 'none'}`;
     return [{ reason: 'unknown-reference', message: `there is no VM "${dependency}"`, where, hint }];
   });
 }
 
-/** Dependencies that lead back to where they began; each circle is told once, at its first VM in the file. */
+/** Circular dependencies; each is reported once, at its first VM in the file. */
 function circles(document: Document, { vms }: Names): Problem[] {
-  // a VM that depends on itself was told already
+  // a VM that depends on itself has been reported already
   const edges = new Map(
     vms.map(({ name, dependsOn }) => [
       name,
@@ -114,9 +114,9 @@ function circles(document: Document, { vms }: Names): Problem[] {
     return [
       {
         reason: 'cycle',
-        message: `VMs depend on each other in a circle: ${[...circle, first].join(' → ')}`,
+        message: `circular dependency between VMs: ${[...circle, first].join(' → ')}`,
         where: inFile(document, ['vms', first, 'depends-on'], 'value'),
-        hint: 'leave one of these dependencies out',
+        hint: 'remove one of these dependencies',
       },
     ];
   });

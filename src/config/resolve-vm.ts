@@ -3,13 +3,13 @@ import { parseForward } from '../options/forward.ts';
 import type { ImageRef } from '../options/option.ts';
 import { formatImageSource, parseCopyIn, parseCopyOut } from '../options/option.ts';
 import type { ShareWay } from '../options/shared-folder.ts';
-import { knownSharedFolder } from '../options/shared-folder.ts';
+import { checkedSharedFolder } from '../options/shared-folder.ts';
 import type { OptionName, OptionValues } from '../options/table.ts';
 import { OPTION_TABLE } from '../options/table.ts';
 import type { Environment, Merged } from './merge.ts';
-import { knownPair, storesOf } from './merge.ts';
+import { checkedPair, storesOf } from './merge.ts';
 import { allFolders } from './shares.ts';
-import { temporaryTexts } from './stored.ts';
+import { temporaryTexts } from './stored-vm.ts';
 import type {
   BuilderSpec,
   Connection,
@@ -27,10 +27,10 @@ import type {
   WellKnownKeys,
 } from './vm-spec.ts';
 
-/** An image and the sum that was said of it. */
+/** An image reference with its expected checksum. */
 export type WantedImage = ImageRef & Pick<ImageNeed, 'sha256'>;
 
-/** What a VM is, before its options: where it was said and what it was called. */
+/** Facts about a VM other than its options. */
 export interface VmFacts {
   readonly name: string;
   readonly instance: string;
@@ -40,23 +40,23 @@ export interface VmFacts {
   readonly networks: readonly NetworkCard[];
   /** Whether it is the only VM of the plan: then it must have something to connect to. */
   readonly alone: boolean;
-  /** Nobody is there for a console: it is a service instead. */
+  /** It runs without a terminal, so that it is a service instead of having a console. */
   readonly detached?: boolean;
   readonly state: StateSpec | undefined;
-  /** Whether its disks are those of a VM that the Python created. */
+  /** Whether its disks belong to a VM created by the Python transient. */
   readonly isPythons?: boolean;
-  /** The name in the VM store that it has while it runs, should its copies need a place there. */
+  /** Its name in the VM store while it runs, if its copies need state there. */
   readonly temporaryName: string;
-  /** Files of the host that a Transientfile has it run, and the file itself: they stay as they are in shared folders. */
+  /** Host files protected in shared folders: the Transientfile and the programs it configures. */
   readonly unchanged?: readonly string[];
 }
 
-/** An image spec as {@link parseImageRef} reads it. */
+/** Formats an image spec for {@link parseImageRef}. */
 export function formatImageRef({ name, source }: ImageRef): string {
   return source === undefined ? name : `${name},${formatImageSource(source)}`;
 }
 
-/** A VM, final: what was said, and the defaults for the rest. */
+/** Resolves a VM from its facts and merged options, filling in defaults. */
 export function resolveVm(facts: VmFacts, merged: Merged, environment: Environment): VmSpec {
   const option = optionIn(merged);
   const connection = connectionOf(facts, merged);
@@ -74,13 +74,13 @@ export function resolveVm(facts: VmFacts, merged: Merged, environment: Environme
     qmpTimeout: option('qmp-timeout'),
     qemuArgs: merged.values['qemu-args'] ?? [],
   };
-  const forwards = (merged.values.forward ?? []).map(knownForward);
+  const forwards = (merged.values.forward ?? []).map(checkedForward);
   const wantsCard =
     connection.kind !== 'qemu-console' ||
     hasShares ||
     forwards.length > 0 ||
-    merged.said('ssh-port') ||
-    merged.said('ssh-net-driver');
+    merged.isSet('ssh-port') ||
+    merged.isSet('ssh-net-driver');
   const keepsSomething = state !== undefined || copies.out.length > 0 || hasShares;
   return {
     name: facts.name,
@@ -98,7 +98,7 @@ export function resolveVm(facts: VmFacts, merged: Merged, environment: Environme
       machine,
       connection,
       option('shutdown-timeout'),
-      keepsSomething || merged.said('shutdown-timeout'),
+      keepsSomething || merged.isSet('shutdown-timeout'),
     ),
     dependsOn: facts.dependsOn,
     ...readinessOf(merged),
@@ -106,7 +106,7 @@ export function resolveVm(facts: VmFacts, merged: Merged, environment: Environme
   };
 }
 
-/** A VM that stays may have had its keys replaced in an earlier run. */
+/** How well-known keys are handled; a persistent VM may have had them replaced in an earlier run. */
 function keysIn(merged: Merged, { state, isPythons = false }: VmFacts): WellKnownKeys {
   if (isPythons) return optionIn(merged)('insert-key') ? 'python' : 'leave';
   if (optionIn(merged)('insert-key')) return 'replace';
@@ -118,16 +118,16 @@ function readinessOf(merged: Merged): Pick<VmSpec, 'readiness'> {
   return command === undefined ? {} : { readiness: { command, timeout: optionIn(merged)('ready-timeout') } };
 }
 
-function knownForward(said: string): Forward {
-  const forward = parseForward(said);
-  if (typeof forward === 'string') throw new Error(`a forward that was not checked: ${said}`);
+function checkedForward(text: string): Forward {
+  const forward = parseForward(text);
+  if (typeof forward === 'string') throw new Error(`unchecked forward: ${text}`);
   return forward;
 }
 
 function copiesOf({ values }: Merged): CopiesSpec {
   const { rsync = false, 'direct-copy': direct = false, 'copy-timeout': timeout } = values;
-  const pairs = (said: readonly string[] | undefined, parse: typeof parseCopyIn): CopiesSpec['in'] =>
-    (said ?? []).map((pair) => ({ ...knownPair(pair, parse), rsync }));
+  const pairs = (texts: readonly string[] | undefined, parse: typeof parseCopyIn): CopiesSpec['in'] =>
+    (texts ?? []).map((pair) => ({ ...checkedPair(pair, parse), rsync }));
   return {
     in: pairs(values['copy-in-before'], parseCopyIn),
     out: pairs(values['copy-out-after'], parseCopyOut),
@@ -138,7 +138,7 @@ function copiesOf({ values }: Merged): CopiesSpec {
 }
 
 function sharesOf(merged: Merged, unchanged: readonly string[] = []): SharesSpec {
-  const folders = (merged.values['shared-folder'] ?? []).map(knownSharedFolder);
+  const folders = (merged.values['shared-folder'] ?? []).map(checkedSharedFolder);
   const by = (way: ShareWay): readonly SharedFolderSpec[] =>
     folders
       .filter(({ via = 'sshfs' }) => via === way)
@@ -157,13 +157,13 @@ function sharesOf(merged: Merged, unchanged: readonly string[] = []): SharesSpec
   };
 }
 
-/** The user's own parts of the builder VM, as the options name them. */
+/** Custom kernel and initramfs of the builder VM, from the options. */
 export function builderOf(values: Merged['values']): BuilderSpec {
   const { 'builder-kernel': kernel, 'builder-initrd': initrd } = values;
   return { ...(kernel === undefined ? {} : { kernel }), ...(initrd === undefined ? {} : { initrd }) };
 }
 
-/** The builder works on disks of a stored VM: one without a name gets a place that is gone when its run ends. */
+/** State of an unnamed VM that copies through the builder: stored for the duration of its run. */
 function temporaryState(
   { temporaryName: name, image }: VmFacts,
   { in: before, out: after, direct }: CopiesSpec,
@@ -192,7 +192,7 @@ function optionIn({ values }: Merged): <K extends OptionName>(name: K) => Option
   return <K extends OptionName>(name: K) => (values[name] ?? OPTION_TABLE[name].default) as OptionValues[K];
 }
 
-/** How a guest is reached, as the options say it. */
+/** Ssh settings from the options. */
 export function sshOf(merged: Merged): SshSpec {
   const option = optionIn(merged);
   const { values } = merged;
@@ -208,7 +208,7 @@ export function sshOf(merged: Merged): SshSpec {
   };
 }
 
-/** Nothing of a stateless VM is kept, so it need not be asked, unless its own QEMU arguments hold a disk or a share. */
+/** How the VM is stopped: a stateless one is killed, unless its QEMU arguments attach a disk or share. */
 function endingOf(machine: MachineSpec, connection: Connection, timeout: number, orderly: boolean): Ending {
   const keepsNothing = !machine.qemuArgs.some((argument) => DATA_ARGUMENT.test(argument));
   if (keepsNothing && !orderly && connection.kind !== 'qemu-console') return { kind: 'at-once' };

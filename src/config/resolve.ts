@@ -4,30 +4,30 @@ import { parseImageRef } from '../options/option.ts';
 import type { Result } from '../problem.ts';
 import { failed, ok } from '../problem.ts';
 import type { ResolvedVm } from './conflicts.ts';
-import { neverDone, ownConflicts, sharedImageNames, sharedStates, sharedTerminal } from './conflicts.ts';
+import { neverDone, vmConflicts, sharedImageNames, sharedStates, sharedTerminal } from './conflicts.ts';
 import type { Environment, Merged } from './merge.ts';
 import { absoluteImage, mergeLayers, overStored, storesOf } from './merge.ts';
 import { sharedPorts } from './ports.ts';
-import type { StoredVm } from './stored.ts';
-import { storedTexts } from './stored.ts';
+import type { StoredVm } from './stored-vm.ts';
+import { storedTexts } from './stored-vm.ts';
 import type { Transientfile, VmEntry } from './transientfile.ts';
 import { changeableFiles } from './protected-files.ts';
 import type { VmFacts, WantedImage } from './resolve-vm.ts';
 import { formatImageRef, resolveVm } from './resolve-vm.ts';
 import type { StateSpec, VmSpec } from './vm-spec.ts';
 
-/** A named VM, with what is stored of it where it exists. */
+/** A named VM, with its stored configuration if it exists. */
 export interface NamedVm {
   readonly name: string;
   readonly stored: StoredVm | undefined;
 }
 
-/** What a VM of a Transientfile is called while it runs. */
+/** Name of a running VM of a Transientfile. */
 export function instanceName(file: Transientfile, entry: VmEntry): string {
   return `${file.project}-${entry.name}`;
 }
 
-/** The name that a VM of a Transientfile has in the VM store; undefined for one that keeps nothing. */
+/** Name of a VM of a Transientfile in the VM store; undefined for a VM without persistent state. */
 export function storedName(file: Transientfile, entry: VmEntry): string | undefined {
   return entry.storeName ?? (entry.persistent ? instanceName(file, entry) : undefined);
 }
@@ -36,39 +36,39 @@ export function storedName(file: Transientfile, entry: VmEntry): string | undefi
 export function storeOfEntry(
   file: Transientfile,
   entry: VmEntry,
-  above: readonly Layer[],
+  upper: readonly Layer[],
   environment: Environment,
 ): string {
-  return storesOf(mergeLayers([file.defaults, entry.layer, ...above]).values, environment).vmstore;
+  return storesOf(mergeLayers([file.defaults, entry.layer, ...upper]).values, environment).vmstore;
 }
 
-/** What holds for all VMs of a project alike. */
-interface OfAll {
-  /** Tells this run from others of the project. */
+/** Facts shared by all VMs of a project. */
+interface ProjectFacts {
+  /** Suffix that distinguishes this run from others of the project. */
   readonly unique: string;
   readonly detached: boolean;
-  /** Files of the host that no guest may change. */
+  /** Host files that no guest may change. */
   readonly unchanged: readonly string[];
 }
 
 /**
- * The VMs of a Transientfile that were selected, with the command line over them. `stored` has what is stored of the
- * named ones among them that exist, by their keys in the file.
+ * Resolves the selected VMs of a Transientfile, overridden by the upper layers. `stored` maps keys of the file to the
+ * stored configuration of named VMs that exist.
  */
 export function resolveProject(
   file: Transientfile,
   selected: readonly VmEntry[],
-  above: readonly Layer[],
+  upper: readonly Layer[],
   environment: Environment,
   stored: ReadonlyMap<string, StoredVm> = new Map(),
-  manner: Partial<OfAll> = {},
+  facts: Partial<ProjectFacts> = {},
 ): Result<VmSpec[]> {
   const alone = selected.length === 1;
   const vms = selected.map((entry) =>
-    resolveEntry(file, entry, alone, above, environment, stored.get(entry.name), manner),
+    resolveEntry(file, entry, alone, upper, environment, stored.get(entry.name), facts),
   );
   const problems = [
-    ...vms.flatMap((vm) => ownConflicts(vm, stored.get(vm.spec.name))),
+    ...vms.flatMap((vm) => vmConflicts(vm, stored.get(vm.spec.name))),
     ...sharedTerminal(vms),
     ...sharedPorts(vms),
     ...sharedImageNames(file, vms),
@@ -83,17 +83,17 @@ function resolveEntry(
   file: Transientfile,
   entry: VmEntry,
   alone: boolean,
-  above: readonly Layer[],
+  upper: readonly Layer[],
   environment: Environment,
   stored: StoredVm | undefined,
-  { unique = '', detached = false, unchanged = [] }: Partial<OfAll>,
+  { unique = '', detached = false, unchanged = [] }: Partial<ProjectFacts>,
 ): ResolvedVm {
-  // of a VM that "up" created the file says today what it said then
-  const kept = stored?.typed ?? stored?.layer;
-  const merged = mergeLayers(overStored(kept, [file.defaults, entry.layer], above));
+  // for a VM created by "up", only typed options are taken from the store: the rest comes from today's file
+  const storedLayer = stored?.typed ?? stored?.layer;
+  const merged = mergeLayers(overStored(storedLayer, [file.defaults, entry.layer], upper));
   const image = imageOf(file, entry.image);
-  const said = mergeLayers([file.defaults, entry.layer, ...above]).values;
-  const typed = mergeLayers(above).values;
+  const values = mergeLayers([file.defaults, entry.layer, ...upper]).values;
+  const typed = mergeLayers(upper).values;
   const instance = instanceName(file, entry);
   const name = storedName(file, entry);
   const facts: VmFacts = {
@@ -109,7 +109,7 @@ function resolveEntry(
       name === undefined
         ? undefined
         : stateOf({ name, stored }, merged, environment, () =>
-            storedTexts(name, formatImageRef(image), said, typed),
+            storedTexts(name, formatImageRef(image), values, typed),
           ),
     isPythons: stored?.isOurs === false,
     temporaryName: `${instance}${TEMPORARY}${unique}`,
@@ -118,7 +118,7 @@ function resolveEntry(
   return { spec: resolveVm(facts, merged, environment), merged };
 }
 
-/** Between the name of an instance and what makes it unique, in the name of a temporary VM. */
+/** Separates the instance name from the unique suffix in the name of a temporary VM. */
 const TEMPORARY = '.run-';
 
 function stateOf(
@@ -131,19 +131,19 @@ function stateOf(
   return { name, vmstore, temporary: false, ...(stored === undefined ? { creation: creation() } : {}) };
 }
 
-/** A named VM that exists, with what a command line says over what is stored. */
+/** Resolves a stored VM, its options overridden by the upper layers. */
 export function resolveStored(
   { name, stored }: { name: string; stored: StoredVm },
-  above: readonly Layer[],
+  upper: readonly Layer[],
   environment: Environment,
 ): Result<VmSpec> {
-  const merged = mergeLayers(overStored(stored.layer, [], above));
+  const merged = mergeLayers(overStored(stored.layer, [], upper));
   const created = stored.layer.values['extra-image'] ?? [];
   const facts: VmFacts = {
     name,
     instance: name,
-    image: knownRef(stored.primaryImage),
-    extraImages: created.map(knownRef),
+    image: checkedRef(stored.primaryImage),
+    extraImages: created.map(checkedRef),
     dependsOn: [],
     networks: [],
     alone: true,
@@ -154,7 +154,7 @@ export function resolveStored(
   return checked({ spec: resolveVm(facts, merged, environment), merged }, stored);
 }
 
-/** The one VM of `run IMAGE` and `create IMAGE` that does not exist yet; without a name its state is not kept. */
+/** Resolves the new VM of `run IMAGE` and `create IMAGE`; without a name it has no persistent state. */
 export function resolveRun(
   image: string,
   layers: readonly Layer[],
@@ -170,10 +170,10 @@ export function resolveRun(
       reason: 'usage',
       message: `IMAGE ${ref}`,
       where: { kind: 'flag', flag: 'IMAGE', value: image },
-      hint: 'it is NAME, NAME,file=PATH or NAME,http=URL, or USER/BOX:VERSION',
+      hint: 'expected NAME, NAME,file=PATH or NAME,http=URL, or USER/BOX:VERSION',
     });
   }
-  const extraImages = (merged.values['extra-image'] ?? []).map(knownRef);
+  const extraImages = (merged.values['extra-image'] ?? []).map(checkedRef);
   const facts: VmFacts = {
     name: 'name' in who ? who.name : 'vm',
     instance: 'name' in who ? who.name : who.instance,
@@ -193,21 +193,21 @@ export function resolveRun(
   return checked({ spec: resolveVm(facts, merged, environment), merged });
 }
 
-/** An image by its name in `[images]`, else by its spec, which was checked when the file was read. */
-function imageOf({ images, base }: Transientfile, said: string): WantedImage {
-  const entry = images.get(said);
-  const ref = knownRef(absoluteImage(entry === undefined ? said : `${said},${entry.source}`, base));
+/** Looks up an image in `[images]`, else parses it as a spec, which has been validated. */
+function imageOf({ images, base }: Transientfile, image: string): WantedImage {
+  const entry = images.get(image);
+  const ref = checkedRef(absoluteImage(entry === undefined ? image : `${image},${entry.source}`, base));
   return entry?.sha256 === undefined ? ref : { ...ref, sha256: entry.sha256.toLowerCase() };
 }
 
-function knownRef(spec: string): ImageRef {
+function checkedRef(spec: string): ImageRef {
   const ref = parseImageRef(spec);
-  if (typeof ref === 'string') throw new Error(`an image spec that was not checked: ${spec}`);
+  if (typeof ref === 'string') throw new Error(`unchecked image spec: ${spec}`);
   return ref;
 }
 
-/** A VM whose options are checked against each other. */
+/** Checks the options of one VM for conflicts. */
 function checked(resolved: ResolvedVm, stored?: StoredVm): Result<VmSpec> {
-  const problems = [...ownConflicts(resolved, stored), ...sharedPorts([resolved])];
+  const problems = [...vmConflicts(resolved, stored), ...sharedPorts([resolved])];
   return problems.length > 0 ? failed(...problems) : ok(resolved.spec);
 }

@@ -1,22 +1,22 @@
 import type { KeyPath } from '../problem.ts';
 
-/** Something wrong with a key, by its path as it is written. */
+/** A fault in how a key is written, with its path in the file's spelling. */
 export interface KeyFault {
   readonly path: KeyPath;
   readonly message: string;
   readonly hint: string;
 }
 
-/** A table that was parsed, its keys with hyphens for underscores, and what is wrong with how they are written. */
+/** A parsed table with underscores in keys replaced by hyphens, and the faults found. */
 export interface SpelledTable {
   readonly data: Readonly<Record<string, unknown>>;
   readonly faults: readonly KeyFault[];
 }
 
-/** Tables whose keys are names that the user gave, which stay as they are. */
+/** Tables whose keys are user-defined names, which are not changed. */
 const NAMED_TABLES: ReadonlySet<string> = new Set(['vms', 'images', 'networks']);
 
-/** No key of ours lies so deep; what does is cut off, since each level takes a part of the stack. */
+/** Deepest accepted nesting; deeper values are cut off, since each level of recursion takes stack space. */
 export const DEEPEST = 32;
 
 export const TOO_DEEP = 'tables or lists are nested too deep';
@@ -46,7 +46,7 @@ function spelledTable(
 function spelledValue(value: unknown, path: KeyPath, faults: KeyFault[]): unknown {
   if (typeof value !== 'object' || value === null || value instanceof Date) return value;
   if (path.length > DEEPEST) {
-    faults.push({ path, message: TOO_DEEP, hint: 'leave it out: no key lies that deep' });
+    faults.push({ path, message: TOO_DEEP, hint: 'remove it: no key is nested that deep' });
     return undefined;
   }
   if (!Array.isArray(value)) return spelledTable(value as Record<string, unknown>, path, faults);

@@ -1,6 +1,6 @@
 import type { Problem } from '../problem.ts';
 
-/** The message for a name that no VM of the store has; scripts look for its words. */
+/** Problem for a name that no stored VM has; scripts match the message. */
 export function noVm(name: string): Problem {
   return {
     reason: 'unknown-reference',
@@ -9,16 +9,16 @@ export function noVm(name: string): Problem {
   };
 }
 
-/** A VM's place in the store, without what says what it is. */
+/** Problem for a VM directory in the store that has no configuration file. */
 export function noConfiguration(name: string): Problem {
   return {
     reason: 'unreadable',
-    message: `VM '${name}' has no configuration: whoever created it was cut off`,
+    message: `VM '${name}' has no configuration; its creation was interrupted`,
     hint: `remove it and create it again: transient rm ${name}`,
   };
 }
 
-/** The message for a name by which no VM runs; scripts look for its words. `where` says where it was looked for. */
+/** Problem for a name that no running VM has; scripts match the message. `where` is appended to it. */
 export function notRunning(name: string, hint: string, where = ''): Problem {
   return {
     reason: 'unknown-reference',

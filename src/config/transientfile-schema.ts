@@ -10,7 +10,7 @@ import { tableOf } from './vm-keys.ts';
 
 const name = lazily(() =>
   z.string().regex(/^[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$/, {
-    error: 'must begin and end with a letter or digit and hold only letters, digits, ".", "_" and "-"',
+    error: 'must begin and end with a letter or digit and contain only letters, digits, ".", "_" and "-"',
   }),
 );
 
@@ -27,7 +27,7 @@ const dependency = lazily(() =>
       z.strictObject({
         vm: name().describe('a VM of this file'),
         until: z.enum(['started', 'ready', 'done']).optional().meta({
-          description: 'how far it must have come; done: its command ended with 0',
+          description: 'state it must have reached; done: its command exited with 0',
           default: 'ready',
         }),
       }),
@@ -36,14 +36,16 @@ const dependency = lazily(() =>
   ),
 );
 
-/** What a file says of one VM that another waits for. */
-export type SaidDependency = z.infer<ReturnType<typeof dependency>>;
+/** A dependency as written in the file. */
+export type DependencyValue = z.infer<ReturnType<typeof dependency>>;
 
 const project = lazily(() =>
   z.strictObject({
     name: name()
       .optional()
-      .describe('name of the project, part of the name of its running VMs [default: the directory]'),
+      .describe(
+        'name of the project, part of the name of its running VMs [default: the name of the directory]',
+      ),
   }),
 );
 
@@ -52,13 +54,13 @@ const image = lazily(() =>
     source: imageSource().describe('where the image comes from, as in an image spec: PROTOCOL=SOURCE'),
     sha256: z
       .string()
-      .regex(/^[0-9a-fA-F]{64}$/, { error: 'must be a SHA-256 sum: 64 hexadecimal digits' })
+      .regex(/^[0-9a-fA-F]{64}$/, { error: 'must be a SHA-256 checksum: 64 hexadecimal digits' })
       .optional()
-      .describe('SHA-256 sum of what is downloaded, as sha256sum prints it'),
+      .describe('SHA-256 checksum of the downloaded file, as printed by sha256sum'),
   }),
 );
 
-/** The keys of a VM that are no options of one. */
+/** Keys of a VM table that are not options. */
 const OF_VM = {
   image: () =>
     imageSpec().optional().describe('a name from [images], or an image spec: NAME or NAME,PROTOCOL=SOURCE'),
@@ -66,67 +68,69 @@ const OF_VM = {
     z
       .array(dependency())
       .optional()
-      .describe('VMs of this file that must be ready before this one boots, or started, or done'),
+      .describe('VMs of this file that must be ready (or started, or done) before this one boots'),
   networks: memberships,
   name: () =>
     vmName()
       .optional()
       .describe('name of the VM in the VM store, where its disks stay until "transient rm NAME"'),
   persistent: () =>
-    z
-      .boolean()
-      .optional()
-      .describe('keep the VM in the VM store, by the name PROJECT-VM unless "name" gives another'),
+    z.boolean().optional().describe('keep the VM in the VM store, as PROJECT-VM unless "name" is set'),
 };
 
-/** Whether a key stands in some table of a file. */
-type IsSaid = (key: string) => boolean;
+/** Tests whether a key occurs in any table of a file. */
+type IsPresent = (key: string) => boolean;
 
-function vmTable(isSaid: IsSaid) {
-  return z.strictObject({ ...made(OF_VM, isSaid), ...shapeOf(optionsIn('file').filter(isSaid)) });
+function vmTable(isPresent: IsPresent) {
+  return z.strictObject({
+    ...presentSchemas(OF_VM, isPresent),
+    ...shapeOf(optionsIn('file').filter(isPresent)),
+  });
 }
 
-/** For editors; brokenReferences says it better. */
+/** JSON Schema rule for editors; brokenReferences gives a better message. */
 const IMAGE_SOMEWHERE = {
   if: { required: ['defaults'], properties: { defaults: { required: ['image'] } } },
   else: { properties: { vms: { additionalProperties: { required: ['image'] } } } },
 };
 
-function fileTable(isSaid: IsSaid) {
-  const vm = lazily(() => vmTable(isSaid));
+function fileTable(isPresent: IsPresent) {
+  const vm = lazily(() => vmTable(isPresent));
   const tables = {
     project: () => project().optional().describe('the project'),
     defaults: () =>
-      vm().optional().describe('what every VM of this file has that its own table does not say'),
+      vm().optional().describe('options of every VM of this file, unless its own table replaces them'),
     images: () => z.record(imageName(), image()).optional().describe('images by name'),
     networks: () => z.record(name(), networkShape()).optional().describe('networks between VMs by name'),
     vms: () => z.record(name(), vm()).describe('the VMs by name'),
   };
-  return z.strictObject(made(tables, (key) => key === 'vms' || isSaid(key))).meta(IMAGE_SOMEWHERE);
+  return z
+    .strictObject(presentSchemas(tables, (key) => key === 'vms' || isPresent(key)))
+    .meta(IMAGE_SOMEWHERE);
 }
 
-/** The schemas of the keys that are said; the others are missing, as they are in what is checked. */
-function made<T extends Record<string, () => z.ZodType>>(
+/** Builds the schemas of keys that are present; the others cannot occur in the validated file. */
+function presentSchemas<T extends Record<string, () => z.ZodType>>(
   shape: T,
-  isSaid: IsSaid,
+  isPresent: IsPresent,
 ): { [K in keyof T]: ReturnType<T[K]> } {
-  const said = Object.entries(shape).filter(([key]) => isSaid(key));
-  return Object.fromEntries(said.map(([key, make]) => [key, make()])) as {
+  const present = Object.entries(shape).filter(([key]) => isPresent(key));
+  return Object.fromEntries(present.map(([key, make]) => [key, make()])) as {
     [K in keyof T]: ReturnType<T[K]>;
   };
 }
 
-/** The whole file; its JSON Schema is published for editors. */
+/** Schema of the whole file; published as JSON Schema for editors. */
 export const transientfileSchema = lazily(() => fileTable(() => true));
 
-/** What checks one file: schemas of what it does not say would take longer to make than all else. */
+/** Schema for one file, without keys it does not use: building all of them would dominate the run time. */
 export function schemaFor({ data }: Document): ReturnType<typeof fileTable> {
   const tables = [data, data['defaults'], ...Object.values(tableOf(data['vms']))];
-  const said = new Set(tables.flatMap((table) => Object.keys(tableOf(table))));
-  return fileTable((key) => said.has(key));
+  const present = new Set(tables.flatMap((table) => Object.keys(tableOf(table))));
+  return fileTable((key) => present.has(key));
 }
 
-/** The keys that there can be at a place of a file. */
+/** Keys allowed at a path of a file. */
 export function keysAt(path: KeyPath): string[] {
   return Object.keys(shapeAt(path));
 }

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
-import { didYouMean, dotted, problemsOf, type Subject } from '../options/issues.ts';
+import { didYouMean, dotted, problemsOf, type ErrorContext } from '../options/issues.ts';
 import type { Layer } from '../options/layer.ts';
 import { optionValues } from '../options/schema.ts';
 import type { KeyPath, Problem, Result } from '../problem.ts';
@@ -10,7 +10,7 @@ import { readDocument } from './document.ts';
 import { networksOf } from './networks.ts';
 import { inFile, placed } from './locate.ts';
 import { brokenReferences } from './references.ts';
-import type { SaidDependency } from './transientfile-schema.ts';
+import type { DependencyValue } from './transientfile-schema.ts';
 import { keysAt, schemaFor } from './transientfile-schema.ts';
 import { itemsOf } from './vm-keys.ts';
 import type { Dependency } from './vm-spec.ts';
@@ -19,27 +19,27 @@ import type { NetworkCard } from './vm-spec.ts';
 /** Name of the file that a project checks in. */
 export const TRANSIENTFILE = 'Transientfile.toml';
 
-/** A VM as the file says it: its image (a key of `[images]` or an image spec), its options, what it waits for. */
+/** A VM of the file: its image (a key of `[images]` or an image spec), options and dependencies. */
 export interface VmEntry {
   readonly name: string;
   readonly image: string;
   readonly dependsOn: readonly Dependency[];
-  /** Its cards in networks of the file. */
+  /** Its network cards. */
   readonly networks: readonly NetworkCard[];
-  /** Its name in the VM store, where its state is to stay under that name. */
+  /** Explicit name in the VM store, if its state is kept there. */
   readonly storeName: string | undefined;
-  /** Its state is to stay in the VM store, by whatever name. */
+  /** Whether its state is kept in the VM store, under any name. */
   readonly persistent: boolean;
   readonly layer: Layer;
 }
 
-/** An image as the file says it: the `PROTOCOL=SOURCE` that follows its name in an image spec, and its sum. */
+/** An image of the file: the `PROTOCOL=SOURCE` that follows its name in an image spec, and its checksum. */
 export interface ImageEntry {
   readonly source: string;
   readonly sha256?: string | undefined;
 }
 
-/** A checked Transientfile; every reference in it leads somewhere. */
+/** A validated Transientfile without dangling references. */
 export interface Transientfile {
   readonly document: Document;
   readonly base: string;
@@ -49,13 +49,13 @@ export interface Transientfile {
   readonly vms: readonly VmEntry[];
 }
 
-function dependencyOf(said: SaidDependency): Dependency {
-  return typeof said === 'string'
-    ? { vm: said, until: 'ready' }
-    : { vm: said.vm, until: said.until ?? 'ready' };
+function dependencyOf(value: DependencyValue): Dependency {
+  return typeof value === 'string'
+    ? { vm: value, until: 'ready' }
+    : { vm: value.vm, until: value.until ?? 'ready' };
 }
 
-/** The nearest Transientfile from a directory upwards, or the one that was named. */
+/** Path of the Transientfile that was named, or else the nearest one from a directory upwards. */
 export function findTransientfile(directory: string, named?: string): Result<string> {
   if (named !== undefined) return ok(resolve(directory, named));
   for (let at = resolve(directory); ; at = dirname(at)) {
@@ -70,7 +70,7 @@ export function findTransientfile(directory: string, named?: string): Result<str
   });
 }
 
-/** Reads and checks a Transientfile; all that is wrong with it comes back at once, placed in its text. */
+/** Reads and validates a Transientfile; returns all problems at once, with their positions. */
 export async function loadTransientfile(
   path: string,
   workingDirectory: string,
@@ -83,7 +83,7 @@ export async function loadTransientfile(
   return checked.ok ? checked : failed(...(await placed(checked.problems, document.value)));
 }
 
-/** Checks a parsed document; the problems know their key path, not yet their line. */
+/** Validates a parsed document; the problems have a key path but no line yet. */
 export function checkTransientfile(document: Document, base: string): Result<Transientfile> {
   const checked = schemaFor(document).safeParse(document.data, { reportInput: true });
   const networks = networksOf(document, projectOf(document, base));
@@ -103,10 +103,10 @@ export function checkTransientfile(document: Document, base: string): Result<Tra
     images: new Map(Object.entries(images)),
     vms: Object.entries(vms).map(([key, vm]) => ({
       name: key,
-      // each has one, or it was told above
+      // a missing image has been reported above
       image: vm.image ?? defaults.image ?? '',
       dependsOn: itemsOf(document, key, 'depends-on').map(({ value }) =>
-        dependencyOf(value as SaidDependency),
+        dependencyOf(value as DependencyValue),
       ),
       networks: networks.cards.get(key) ?? [],
       storeName: vm.name ?? defaults.name,
@@ -116,39 +116,39 @@ export function checkTransientfile(document: Document, base: string): Result<Tra
   });
 }
 
-/** The named VMs and all that they depend on, in the order of the file; all of them when none is named. */
+/** The named VMs and their dependencies in file order; all VMs when none is named. */
 export function selectVms(file: Transientfile, names: readonly string[]): Result<VmEntry[]> {
-  const known = new Map(file.vms.map((vm) => [vm.name, vm]));
+  const byName = new Map(file.vms.map((vm) => [vm.name, vm]));
   const problems = names
-    .filter((given) => !known.has(given))
-    .map((given) => unknownVm(given, [...known.keys()]));
+    .filter((given) => !byName.has(given))
+    .map((given) => unknownVm(given, [...byName.keys()]));
   if (problems.length > 0) return failed(...problems);
   const selected = new Set<string>();
   const select = (vm: string): void => {
     if (selected.has(vm)) return;
     selected.add(vm);
-    known.get(vm)?.dependsOn.forEach((dependency) => select(dependency.vm));
+    byName.get(vm)?.dependsOn.forEach((dependency) => select(dependency.vm));
   };
-  (names.length > 0 ? names : [...known.keys()]).forEach(select);
+  (names.length > 0 ? names : [...byName.keys()]).forEach(select);
   return ok(file.vms.filter((vm) => selected.has(vm.name)));
 }
 
-function unknownVm(given: string, known: readonly string[]): Problem {
+function unknownVm(given: string, names: readonly string[]): Problem {
   return {
     reason: 'usage',
     message: `there is no VM "${given}" in the file`,
     where: { kind: 'flag', flag: 'VM', value: given },
-    hint: didYouMean(given, known) ?? `VMs of the file: ${known.join(', ')}`,
+    hint: didYouMean(given, names) ?? `VMs of the file: ${names.join(', ')}`,
   };
 }
 
-/** The name that the file says, which may yet be wrong, or the directory's. */
+/** Project name from the file, possibly invalid, or from the directory. */
 function projectOf({ data }: Document, base: string): string {
-  const said = (data['project'] as { name?: unknown } | undefined)?.name;
-  return typeof said === 'string' ? said : projectNameFrom(base);
+  const name = (data['project'] as { name?: unknown } | undefined)?.name;
+  return typeof name === 'string' ? name : projectNameFrom(base);
 }
 
-/** The name of a project that says none: its directory's, as far as a name can hold it. */
+/** Default name of a project: that of its directory, without characters that names cannot contain. */
 export function projectNameFrom(base: string): string {
   const cleaned = basename(base)
     .replaceAll(/[^A-Za-z0-9_.-]+/g, '-')
@@ -170,7 +170,7 @@ function layerIn(
   };
 }
 
-function subjectIn(document: Document): Subject {
+function subjectIn(document: Document): ErrorContext {
   return {
     name: dotted,
     where: (path, on) => inFile(document, path, on),

@@ -6,18 +6,18 @@ export interface ImageNeed {
   readonly name: string;
   readonly backend: string;
   readonly source?: ImageSource;
-  /** Sum that the bytes of the source must have, in hexadecimal. */
+  /** Expected SHA-256 checksum of the source, in hexadecimal. */
   readonly sha256?: string;
 }
 
-/** What the user is connected to while the VM runs. */
+/** Connection of the user to the running VM. */
 export type Connection =
   | { readonly kind: 'qemu-console' }
   | { readonly kind: 'ssh-console'; readonly serial: boolean }
   | { readonly kind: 'ssh-command'; readonly command: string; readonly serial: boolean }
   | { readonly kind: 'service' };
 
-/** How the guest is reached over ssh. Times are in seconds. */
+/** Ssh settings of a guest. Times are in seconds. */
 export interface SshSpec {
   readonly user: string;
   readonly program: string;
@@ -30,12 +30,12 @@ export interface SshSpec {
 }
 
 /**
- * What happens to the keys in a guest whose private halves everybody has: they are replaced by one of its own, put back where
- * that was done before, or left; `python`: left because the Python transient logs in by them.
+ * Handling of well-known public keys in a guest, whose private keys are published: they are replaced by a generated one,
+ * restored where they were replaced before, or left; `python`: left because the Python transient logs in with them.
  */
 export type WellKnownKeys = 'replace' | 'restore' | 'leave' | 'python';
 
-/** What QEMU is told. Times are in seconds. */
+/** QEMU settings. Times are in seconds. */
 export interface MachineSpec {
   readonly program: string;
   readonly memory: string;
@@ -53,56 +53,56 @@ export interface CopySpec {
   readonly rsync: boolean;
 }
 
-/** A directory of the host that appears in the guest. */
+/** A host directory mounted in the guest. */
 export interface SharedFolderSpec {
   /** An absolute path. */
   readonly host: string;
-  /** An absolute path, or one in the home of the ssh user. */
+  /** Absolute, or relative to the home directory of the ssh user. */
   readonly guest: string;
   readonly readonly: boolean;
-  /** For how many seconds the guest may remember what it has seen; nothing where it asks each time. */
+  /** How many seconds the guest may cache names and attributes; undefined without caching. */
   readonly cache?: number;
 }
 
-/** The folders that a VM shares, by the way in which they come into it. */
+/** Shared folders of a VM by mechanism. */
 export interface SharesSpec {
   readonly sshfs: readonly SharedFolderSpec[];
   readonly '9p': readonly SharedFolderSpec[];
   readonly virtiofs: readonly SharedFolderSpec[];
-  /** The host's SFTP server behind sshfs: a path, or a name to be looked for. */
+  /** SFTP server program for sshfs: a path, or a name to be searched. */
   readonly sftpServer: string;
-  /** Absolute paths of what decides what runs on the host, which stays as it is in every folder. */
+  /** Absolute paths of files that control what runs on the host, which are protected in every folder. */
   readonly unchanged: readonly string[];
 }
 
-/** The user's own parts of the builder VM. */
+/** Custom kernel and initramfs of the builder VM. */
 export interface BuilderSpec {
   readonly kernel?: string;
   readonly initrd?: string;
 }
 
-/** What is copied in before a VM runs and out after it has. */
+/** Copies made before a VM runs and after it has run. */
 export interface CopiesSpec {
   readonly in: readonly CopySpec[];
   readonly out: readonly CopySpec[];
-  /** Over ssh while it runs, instead of by the builder while it does not. */
+  /** Whether copies go over ssh while the VM runs, instead of through the builder while it is stopped. */
   readonly direct: boolean;
   /** Seconds that each copy may take. */
   readonly timeout?: number;
   readonly builder: BuilderSpec;
 }
 
-/** The place of a VM's disks and configuration in the VM store, where they stay when it ends. */
+/** Place of a VM's disks and configuration in the VM store. */
 export interface StateSpec {
   readonly name: string;
   readonly vmstore: string;
-  /** What creating it writes: a TOML text that the Python reads and one that is ours; a VM that is there needs none. */
+  /** TOML texts written at creation, for the Python transient and for us; undefined for a VM that exists. */
   readonly creation?: { readonly config: string; readonly ours: string };
   /** It is removed when the run ends. */
   readonly temporary: boolean;
 }
 
-/** A port of the host that leads into the guest, on its ssh card. */
+/** A host port forwarded into the guest on its ssh card. */
 export type ForwardSpec = Forward;
 
 /** A card of a VM in a network of its Transientfile. */
@@ -111,29 +111,29 @@ export interface NetworkCard {
   /** Its IPv4 address, and how many bits of it the whole network shares. */
   readonly address: string;
   readonly prefix: number;
-  /** Its hardware address, in small letters with colons. */
+  /** MAC address, in lower case with colons. */
   readonly mac: string;
   /** All VMs of the network by their names, this one too. */
   readonly peers: readonly { readonly name: string; readonly address: string }[];
 }
 
-/** How far another VM must have come: booted, ready, or its command ended with 0. */
+/** State that another VM must have reached: booted, ready, or its command exited with 0. */
 export interface Dependency {
   readonly vm: string;
   readonly until: 'started' | 'ready' | 'done';
 }
 
-/** How the VM ends: at once when nothing of it is kept, else by asking the guest and waiting. */
+/** How the VM is stopped: killed if it keeps nothing, else shut down by the guest within a timeout in seconds. */
 export type Ending = { readonly kind: 'at-once' } | { readonly kind: 'orderly'; readonly timeout: number };
 
-/** One VM, final and read-only: nothing that a default could still fill, no relative path. */
+/** A fully resolved VM: defaults filled in, paths absolute, read-only. */
 export interface VmSpec {
-  /** Its name in the file, or the one that the command line implies. */
+  /** Its name in the file, or the name implied by the command line. */
   readonly name: string;
-  /** What it is called while it runs. */
+  /** Name of the VM while it runs. */
   readonly instance: string;
   readonly images: readonly [ImageNeed, ...ImageNeed[]];
-  /** Missing for a stateless VM, of which nothing stays. */
+  /** Undefined for a stateless VM. */
   readonly state?: StateSpec;
   readonly copies: CopiesSpec;
   readonly shares: SharesSpec;
@@ -141,13 +141,13 @@ export interface VmSpec {
   readonly ssh?: SshSpec;
   readonly forwards: readonly ForwardSpec[];
   readonly machine: MachineSpec;
-  /** In the order in which the VM names them. */
+  /** In the order given by the VM. */
   readonly networks: readonly NetworkCard[];
   readonly ending: Ending;
-  /** What other VMs must have come to before this one boots. */
+  /** States that other VMs must have reached before this one boots. */
   readonly dependsOn: readonly Dependency[];
-  /** What shows that a guest which answers ssh is ready; time in seconds. */
+  /** Readiness check run once the guest accepts ssh; timeout in seconds. */
   readonly readiness?: { readonly command: string; readonly timeout: number };
-  /** Where this VM's disks, and those of others, are looked for when other processes ask for it. */
+  /** VM store in which other processes look up this VM. */
   readonly vmstore: string;
 }

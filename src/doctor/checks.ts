@@ -6,7 +6,7 @@ import { snapshotDirectory } from '../qemu/snapshot.ts';
 import { findSftpServer } from '../share/sftp-server.ts';
 import { findVirtiofsd } from '../share/virtiofsd.ts';
 import { busybox, kernel } from './builder.ts';
-import type { Check, Finding, Surroundings } from './finding.ts';
+import type { Check, Finding, HostEnvironment } from './finding.ts';
 import { kvm } from './kvm.ts';
 import { packages } from './packages.ts';
 import { place, placeOf } from './places.ts';
@@ -179,7 +179,7 @@ export const CHECKS: readonly Check[] = [
 ];
 
 /** Runs all checks. */
-export async function runChecks(surroundings: Surroundings): Promise<Finding[]> {
+export async function runChecks(surroundings: HostEnvironment): Promise<Finding[]> {
   return Promise.all(CHECKS.map(async ({ look, ...facts }) => ({ ...facts, ...(await look(surroundings)) })));
 }
 

@@ -26,13 +26,13 @@ export interface Check {
   readonly get?: Remedies;
   /** Advice if no package helps. */
   readonly hint?: string;
-  readonly look: (surroundings: Surroundings) => Promise<Seen>;
+  readonly look: (surroundings: HostEnvironment) => Promise<Seen>;
 }
 
 export type Finding = Omit<Check, 'look'> & Seen;
 
 /** Environment and directories to check. */
-export interface Surroundings {
+export interface HostEnvironment {
   readonly environment: NodeJS.ProcessEnv;
   readonly backend: string;
   readonly vmstore: string;

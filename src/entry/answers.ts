@@ -1,4 +1,4 @@
-// Questions that are answered without a plan; what answers them is loaded only then.
+// Queries answered without a plan; each loads its modules on demand.
 import type {
   CompletionIntent,
   DoctorIntent,
@@ -43,7 +43,7 @@ export async function showCompletion({ shell }: CompletionIntent): Promise<numbe
   return print(completionScript(shell, COMMANDS));
 }
 
-/** Whatever goes wrong is nothing to write into a command line that is being typed. */
+/** Prints names for completion; errors are ignored, since they would disturb the command line. */
 export async function showNames(kind: string): Promise<number> {
   const { namesOf } = await import('../cli/completion/names.ts');
   const names = await namesOf(kind, process.env, process.cwd()).catch(() => []);

@@ -6,8 +6,8 @@ import { printNote, print, printProblems } from './output.ts';
 import { listenForSignals } from './signals.ts';
 
 /**
- * Does what a command wants done; returns our exit code. What is loaded here is needed by that one intent alone, and what
- * stderr can show is only asked where something is shown there.
+ * Executes the intent of a command; returns the exit code. Modules and the capabilities of stderr are loaded only by the
+ * intents that need them.
  */
 export async function fulfil(intent: Intent, looks: () => Looks): Promise<number> {
   switch (intent.kind) {
@@ -28,12 +28,12 @@ export async function fulfil(intent: Intent, looks: () => Looks): Promise<number
     case 'say':
       return printNote(intent.note);
     case 'order': {
-      const { order } = await import('./supervised.ts');
+      const { order } = await import('./supervision.ts');
       return (await refuseObstacles(intent.order.plan, looks())) ?? order(intent, listenForSignals());
     }
     case 'watch': {
-      const { watch } = await import('./supervised.ts');
-      // what keeps the first plan from being performed is no reason to wait for a change
+      const { watch } = await import('./supervision.ts');
+      // obstacles to the first plan end the command instead of waiting for a change
       const first = await intent.replan([], []);
       if (!first.ok) return printProblems(first.problems, looks());
       return (
@@ -53,7 +53,7 @@ export async function fulfil(intent: Intent, looks: () => Looks): Promise<number
   }
 }
 
-/** Tells what keeps a plan from being performed, if anything does. */
+/** Reports obstacles to a plan, if there are any. */
 async function refuseObstacles(plan: Plan, looks: Looks): Promise<number | undefined> {
   const { obstaclesTo } = await import('./preflight.ts');
   const obstacles = await obstaclesTo(plan);

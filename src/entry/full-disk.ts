@@ -4,17 +4,17 @@ import type { Step, StepKind } from '../plan/step.ts';
 import type { Problem } from '../problem.ts';
 import { TransientError, errorCode, isSystemError, systemMessage } from '../problem.ts';
 
-/** Where a step writes, and how another place is chosen. */
+/** Directory a step writes to, and how to choose another one. */
 interface Place {
   readonly directory: string;
   readonly choice: string;
-  /** Programs of the host write there; those of other steps may speak of a guest's disk. */
+  /** Whether host programs write there; output of other steps may be about a guest's disk. */
   readonly byPrograms: boolean;
 }
 
 /**
- * The same executors, whose failures for want of space say where that is: neither a failed write nor another program tells
- * it, and a home directory, a store and a runtime directory are often on different disks.
+ * Wraps executors so that out-of-space errors name the directory: neither a failed write nor another program does, and a
+ * home directory, a store and a runtime directory are often on different disks.
  */
 export function tellingOfFullDisks<K extends StepKind>(
   executors: Pick<Executors, K>,
@@ -22,14 +22,14 @@ export function tellingOfFullDisks<K extends StepKind>(
 ): Pick<Executors, K> {
   const wrapped = Object.entries(executors).map(([kind, executor]) => {
     const execute = executor as Executor<StepKind>;
-    const telling: Executor<StepKind> = async (step, context) => {
+    const wrapper: Executor<StepKind> = async (step, context) => {
       try {
         return await execute(step, context);
       } catch (error) {
         throw explained(error, placeOf(step, runDirectory));
       }
     };
-    return [kind, telling];
+    return [kind, wrapper];
   });
   return Object.fromEntries(wrapped) as Pick<Executors, K>;
 }
@@ -47,13 +47,17 @@ function placeOf(step: Step, runDirectory: string): Place {
     case 'vm.create':
       return { directory: step.vmstore, choice: 'choose another VM store: --vmstore', byPrograms: true };
     default:
-      return { directory: runDirectory, choice: 'choose another place: XDG_RUNTIME_DIR', byPrograms: false };
+      return {
+        directory: runDirectory,
+        choice: 'set XDG_RUNTIME_DIR to another directory',
+        byPrograms: false,
+      };
   }
 }
 
 function explained(error: unknown, place: Place): unknown {
   if (!isWantOfSpace(error, place)) return error;
-  // what is known better: the path of the call itself, of which a copy has two
+  // prefers the path of the system call; a copy has two
   const path = isSystemError(error) ? (error.dest ?? error.path) : undefined;
   const directory = path === undefined ? place.directory : dirname(path);
   const isElsewhere = !`${directory}/`.startsWith(`${place.directory}/`);
@@ -72,7 +76,7 @@ function isWantOfSpace(error: unknown, { byPrograms }: Place): boolean {
   return (error.problem.details ?? []).some((line) => PROGRAM_WORDS.test(line));
 }
 
-/** The C library's words for it, which other programs print. */
+/** Messages of the C library, as printed by other programs. */
 const PROGRAM_WORDS = /No space left on device|Disk quota exceeded/;
 
 function wordsOf(error: unknown): string {

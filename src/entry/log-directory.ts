@@ -6,8 +6,8 @@ import type { Plan } from '../plan/step.ts';
 import { TransientError, systemMessage } from '../problem.ts';
 
 /**
- * Makes a directory for what is kept of a run ready: the plan lies in it, for people and for programs, and nothing of an
- * earlier run where QEMU will write.
+ * Prepares the log directory of a run: writes the plan as text and JSON, and removes logs of an earlier run that QEMU will
+ * write.
  */
 export async function prepareLogDirectory(directory: string, plan: Plan): Promise<void> {
   try {
@@ -16,7 +16,7 @@ export async function prepareLogDirectory(directory: string, plan: Plan): Promis
       ['plan.txt', 'tree'],
       ['plan.json', 'json'],
     ] as const) {
-      // anew: a link that an earlier guest may have left there would lead elsewhere
+      // removed first: an earlier guest may have left a link to another file
       await rm(join(directory, name), { force: true });
       await writeFile(join(directory, name), planText(plan, form), { flag: 'wx' });
     }
@@ -27,7 +27,7 @@ export async function prepareLogDirectory(directory: string, plan: Plan): Promis
     throw new TransientError({
       reason: 'host',
       message: `cannot write logs to ${directory}: ${systemMessage(error)}`,
-      hint: 'name a directory that you may write with --log-dir',
+      hint: 'name a writable directory with --log-dir',
     });
   }
 }

@@ -6,10 +6,10 @@ import type { Step } from '../plan/step.ts';
 import { findSftpServer } from '../share/sftp-server.ts';
 import { findVirtiofsd, refuseAsRoot } from '../share/virtiofsd.ts';
 
-/** Looks for a program of the host, or whether it may be run at all, and throws where it cannot. */
+/** Finds a host program or checks whether it may be run; throws otherwise. */
 export type Lookup = () => Promise<unknown>;
 
-/** The lookups of the programs that a step runs, as far as that is known before it does. */
+/** Lookups of the programs that a step runs, as far as these are known in advance. */
 export function lookupsOf(step: Step): readonly Lookup[] {
   switch (step.kind) {
     case 'image.retrieve':
@@ -21,7 +21,7 @@ export function lookupsOf(step: Step): readonly Lookup[] {
     case 'builder.boot':
       return [
         ...programs(builderProgram()),
-        // an initramfs of the user's has its own programs in it
+        // a custom initramfs contains its own programs
         ...(step.builder.initrd === undefined ? [findNeededPrograms] : []),
       ];
     case 'copy.in':
@@ -43,7 +43,7 @@ export function lookupsOf(step: Step): readonly Lookup[] {
   }
 }
 
-/** Programs by which all others are started and directories are locked. */
+/** Lookups of programs that start all others and lock directories. */
 export const ALWAYS: readonly Lookup[] =
   process.platform === 'linux' ? programs('setpriv', 'sh', 'flock') : [];
 

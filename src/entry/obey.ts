@@ -6,7 +6,7 @@ import { fulfil } from './fulfil.ts';
 import type { Problem } from '../problem.ts';
 import { print, printProblems } from './output.ts';
 
-/** Does what somebody typed; returns our exit code. */
+/** Executes a command line; returns the exit code. */
 export async function obey(argv: readonly string[]): Promise<number> {
   const looks = (): Looks => looksOf(process.stderr, process.env);
   if (argv.some((argument) => argument.includes(REPLACEMENT)) && !(await isCommandLineUtf8()))
@@ -17,23 +17,23 @@ export async function obey(argv: readonly string[]): Promise<number> {
   const { def, invocation, verbose } = parsed.value;
   if (verbose > 0) await traceToStderr(verbose);
   const intent = await def.intend(invocation);
-  // a live screen and trace lines would write over each other
+  // a live screen and trace lines would overwrite each other
   return intent.ok
     ? fulfil(intent.value, verbose === 0 ? looks : () => ({ ...looks(), live: false }))
     : printProblems(intent.problems, looks());
 }
 
-/** What Node puts in place of bytes that are no UTF-8. */
+/** Replacement character, which Node substitutes for invalid UTF-8. */
 const REPLACEMENT = '\u{fffd}';
 
 const NOT_UTF8: Problem = {
   reason: 'usage',
-  message: 'the command line holds bytes that are not UTF-8',
+  message: 'the command line contains bytes that are not UTF-8',
   where: { kind: 'flag', flag: 'argv' },
-  hint: 'write them as escapes that the guest understands, such as printf, or put them into a file and copy that in',
+  hint: 'use escapes that the guest understands, e.g. of printf, or copy a file with them into the guest',
 };
 
-/** The command line as the kernel has it; where it cannot be read it is taken as it is. */
+/** Checks the raw command line from the kernel; true if it cannot be read. */
 async function isCommandLineUtf8(): Promise<boolean> {
   return readFile('/proc/self/cmdline').then(isUtf8, () => true);
 }

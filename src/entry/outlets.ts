@@ -1,7 +1,7 @@
 import { looksOf } from '../cli/report.ts';
 import type { Outlet } from '../run/guest-output.ts';
 
-/** A stream of ours as guests' output goes to it. */
+/** Adapts one of our streams for output of guests. */
 export function outletOf(stream: NodeJS.WriteStream): Outlet {
   return { write: (bytes) => void stream.write(bytes), color: looksOf(stream, process.env).color };
 }

@@ -3,25 +3,25 @@ import type { Problem } from '../problem.ts';
 import { problemOf } from '../problem.ts';
 import { writeOut } from './own-streams.ts';
 
-/** A result: to stdout, as it is. */
+/** Prints a result to stdout; returns exit code 0. */
 export function print(text: string): number {
   writeOut(text);
   return 0;
 }
 
-/** A line beside a result. */
+/** Prints a line to stderr; returns exit code 0. */
 export function printNote(line: string): number {
   process.stderr.write(`${line}\n`);
   return 0;
 }
 
-/** What keeps a run from beginning, and its exit code. */
+/** Prints problems that prevent a run; returns the exit code. */
 export function printProblems(problems: readonly Problem[], looks: Looks): number {
   reportProblems(problems, looks);
   return exitCodeOf(problems);
 }
 
-/** What nobody has caught, and its exit code. */
+/** Prints an unexpected error; returns exit code 1. */
 export function reportCrash(error: unknown): number {
   reportProblems([problemOf(error)], looksOf(process.stderr, process.env));
   return 1;

@@ -14,19 +14,19 @@ import { notBegun, obstaclesTo } from './preflight.ts';
 import { printNote, print } from './output.ts';
 import { wireExecutors } from './wiring.ts';
 
-/** Runs a plan and tells how it came out; what is loaded with this is not needed to read or show one. */
+/** Runs a plan and reports the result; returns the exit code. */
 export async function perform(
   { plan, keeping }: PerformIntent,
   looks: Looks,
   signals: RunSignals,
 ): Promise<number> {
-  const kept = await openRunFiles(plan, keeping);
+  const files = await openRunFiles(plan, keeping);
   const obstacles = await obstaclesTo(plan);
   const result =
-    obstacles.length > 0 ? notBegun(plan, obstacles) : await run(plan, looks, signals, kept.over);
-  result.said.forEach((line) => print(`${line}\n`));
+    obstacles.length > 0 ? notBegun(plan, obstacles) : await run(plan, looks, signals, files.wrap);
+  result.output.forEach((line) => print(`${line}\n`));
   reportProblems(result.problems, looks);
-  const unwritten = await kept.end(result);
+  const unwritten = await files.end(result);
   reportProblems(unwritten, looks);
   return result.exitCode || (unwritten.length > 0 ? 1 : 0);
 }
@@ -35,7 +35,7 @@ async function run(
   plan: Plan,
   looks: Looks,
   signals: RunSignals,
-  over: (view: View) => View,
+  wrap: (view: View) => View,
 ): Promise<RunResult> {
   const directory = await openRunDirectory(process.env);
   const fold = process.env['GITHUB_ACTIONS'] === 'true' ? new GithubGroups(plan, printNote) : undefined;
@@ -46,14 +46,14 @@ async function run(
       outputOf: guestOutputs(() => vms, outletOf(process.stdout), outletOf(process.stderr)),
       warn: (problem) => reportWarning(problem, looks),
     });
-    // output of guests that arrives beside our own lines would tear a live screen apart
+    // interleaved output of guests would garble a live screen
     const live = looks.live && !hasOutput(plan) && fold === undefined;
-    const view = over(listrView({ ...looks, live }));
+    const view = wrap(listrView({ ...looks, live }));
     return await runPlan(
       plan,
       { ...executors, 'session.end': notSupervised },
       signals,
-      fold?.over(view) ?? view,
+      fold?.wrap(view) ?? view,
     );
   } finally {
     fold?.end();
@@ -65,7 +65,7 @@ function notSupervised(): Promise<undefined> {
   throw new Error('only a supervisor ends what it has been running');
 }
 
-/** Whether guests say something beside our own lines. */
+/** Whether output of guests is shown during the run. */
 function hasOutput({ steps }: Plan): boolean {
   return steps.some(
     (step) =>

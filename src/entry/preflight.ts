@@ -8,15 +8,15 @@ import type { Outcome, RunResult } from '../run/runner.ts';
 import type { Lookup } from './lookups.ts';
 import { ALWAYS, lookupsOf } from './lookups.ts';
 
-/** What keeps a step from being done, as far as the host shows it before anything is begun. */
+/** Reason why a step would fail, detected before the run starts. */
 export interface Obstacle {
   readonly step: StepId;
   readonly problem: Problem;
 }
 
 /**
- * Looks for the programs that a plan runs and for what it copies into guests, all at once: what is missing is told in one
- * list, before the first lock is taken and the first machine boots.
+ * Checks that the programs a plan runs and the files it copies into guests exist, so that everything missing is reported
+ * together before the first lock is taken and the first machine boots.
  */
 export async function obstaclesTo(plan: Plan): Promise<Obstacle[]> {
   const found = await Promise.all([
@@ -62,12 +62,12 @@ async function missingSource({ id, vm, host, guest }: CopyIn): Promise<Obstacle 
   );
 }
 
-/** The run that does not begin: each obstacle fails its step, and all others are passed over. */
+/** Result of a run that is not started: steps with obstacles have failed, all others are skipped. */
 export function notBegun({ steps }: Plan, obstacles: readonly Obstacle[]): RunResult {
   const [first] = obstacles;
   const outcomes = new Map<StepId, Outcome>(
     steps.map(({ id }) => [id, { kind: 'skipped', ...(first ? { cause: first.step } : {}) }]),
   );
   for (const { step, problem } of obstacles) outcomes.set(step, { kind: 'failed', problem });
-  return { outcomes, problems: obstacles.map(({ problem }) => problem), said: [], exitCode: 1 };
+  return { outcomes, problems: obstacles.map(({ problem }) => problem), output: [], exitCode: 1 };
 }

@@ -4,16 +4,16 @@ import type { Problem } from '../problem.ts';
 import type { RunResult, View } from '../run/runner.ts';
 import { prepareLogDirectory } from './log-directory.ts';
 
-/** What keeps a run in files: a part of its view, and what is written when it has ended. */
+/** Files about a run: a wrapper of its view, and the writing of reports at its end. */
 export interface RunFiles {
-  readonly over: (view: View) => View;
+  readonly wrap: (view: View) => View;
   /** Returns what could not be written. */
   readonly end: (result: RunResult) => Promise<readonly Problem[]>;
 }
 
-const NOTHING: RunFiles = { over: (view) => view, end: () => Promise.resolve([]) };
+const NOTHING: RunFiles = { wrap: (view) => view, end: () => Promise.resolve([]) };
 
-/** Begins to keep what is wanted of a run; what cannot be written is told before anything is done. */
+/** Opens the requested files; files that cannot be written are reported before the run starts. */
 export async function openRunFiles(plan: Plan, keeping: Keeping | undefined): Promise<RunFiles> {
   if (keeping === undefined) return NOTHING;
   const { title, reports, logDirectory } = keeping;
@@ -27,7 +27,7 @@ export async function openRunFiles(plan: Plan, keeping: Keeping | undefined): Pr
   const facts = { title, plan, began: Date.now(), recorder: new Recorder() };
   const files = await ReportFiles.begin(reports, reportOf(facts, facts.began));
   return {
-    over: (view) => facts.recorder.over(view),
+    wrap: (view) => facts.recorder.wrap(view),
     end: async (result) => files.end(reportOf({ ...facts, result }, Date.now())),
   };
 }

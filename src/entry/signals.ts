@@ -5,8 +5,8 @@ import type { RunSignals } from '../run/runner.ts';
 const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 /**
- * The only listeners for signals: the first ends the run in order, the second at once. `ignored` are those that mean
- * nothing to this process.
+ * The only signal listeners: the first signal ends the run in order, the second at once. Signals in `ignored` have no
+ * effect.
  */
 export function listenForSignals({ ignored = [] }: { ignored?: readonly string[] } = {}): RunSignals {
   const abort = new AbortController();
@@ -16,7 +16,7 @@ export function listenForSignals({ ignored = [] }: { ignored?: readonly string[]
     process.on(signal, () => {
       if (ignored.includes(signal)) return;
       exitCode ??= code;
-      // tells main, too, that nobody waits for what is not read
+      // also tells main not to wait for a stalled reader
       process.exitCode = exitCode;
       if (signal === 'SIGHUP') leaveTerminal();
       if (abort.signal.aborted) endSoon(kill, exitCode);
@@ -27,7 +27,7 @@ export function listenForSignals({ ignored = [] }: { ignored?: readonly string[]
   return { abort: abort.signal, kill: kill.signal, exitCode: () => exitCode, again };
 }
 
-/** After the second signal nothing may hold us up: what is left then is cleaned up as the process exits. */
+/** Exits soon after the second signal; remaining clean-up runs on exit. */
 function endSoon(kill: AbortController, exitCode: number): void {
   if (kill.signal.aborted) process.exit(exitCode);
   kill.abort();
@@ -35,8 +35,8 @@ function endSoon(kill: AbortController, exitCode: number): void {
 }
 
 /**
- * Once the terminal is closed, nothing is left of it to read, to write, or to be reset: Node itself resets the terminals
- * among its first three descriptors as it exits, and crashes where that fails.
+ * Replaces the descriptors of a closed terminal: Node resets the terminals among its first three descriptors on exit and
+ * crashes if that fails.
  */
 function leaveTerminal(): void {
   process.once('exit', () => {

@@ -1,2 +1,2 @@
-/** What we are started with to run a project detached; nobody types it. */
+/** Internal argument that starts the supervisor of a detached project. */
 export const SUPERVISE = '__supervise';

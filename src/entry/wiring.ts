@@ -14,21 +14,21 @@ import { copyExecutors } from '../transfer/executor.ts';
 import { vmRoom } from '../vmstore/executor.ts';
 import { tellingOfFullDisks } from './full-disk.ts';
 
-/** What executors need of the process that they are in. */
-export interface Surroundings {
+/** Dependencies of executors on the process they run in. */
+export interface ProcessParts {
   /** The private directory of this process. */
   readonly runDirectory: string;
   readonly outputOf: OutputOf;
-  /** Tells the user of something that no step is about. */
+  /** Reports a problem that belongs to no step. */
   readonly warn: (problem: Problem) => void;
 }
 
-/** One executor for each kind of step but those of a supervisor, each given what it needs of the other rooms. */
+/** Creates an executor for each kind of step except those of a supervisor, with its dependencies. */
 export function wireExecutors({
   runDirectory,
   outputOf,
   warn,
-}: Surroundings): Omit<Executors, 'session.end'> {
+}: ProcessParts): Omit<Executors, 'session.end'> {
   const vms = vmRoom(runDirectory);
   const find = (vm: string): Machine => machines.find(vm);
   const shares = shareRoom({
@@ -65,7 +65,7 @@ export function wireExecutors({
         through.kind === 'ssh' ? guests.guestShell(vm, through.ssh, context) : builders.find(vm),
       ),
       ...joinExecutor(async ({ vm, ssh }, context) =>
-        // what copies may not do is nothing to be told of here
+        // notes about restrictions of copies are irrelevant here
         guests.guestShell(vm, ssh, { ...context, note: () => undefined }),
       ),
     }),
@@ -73,7 +73,7 @@ export function wireExecutors({
   return tellingOfFullDisks(executors, runDirectory);
 }
 
-/** The same executors, of which those that work in a running guest end with it; the rest is not theirs to say. */
+/** Wraps executors that work in a running guest so that they end when the guest does. */
 function inLiveGuests<K extends StepKind>(
   find: (vm: string) => Machine,
   executors: Pick<Executors, K>,
@@ -88,7 +88,7 @@ function inLiveGuests<K extends StepKind>(
           execute(step, { ...context, signal }),
         );
       } catch (error) {
-        // ended in order from outside: nothing has failed, and what needs it has nothing to do
+        // shut down in order from outside: nothing has failed, and dependent steps have nothing to do
         if (error instanceof GuestGone && error.how === 'was switched off') return { ended: true };
         throw error;
       }

@@ -1,4 +1,4 @@
-/** A piece of work, or the reason of the signal that is aborted before it is done. */
+/** Awaits work; rejects with the signal's reason if that is aborted first. */
 export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   work.catch(() => undefined);
   signal.throwIfAborted();

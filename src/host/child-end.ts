@@ -5,10 +5,10 @@ import type { Exit } from './exit.ts';
 import { onEarlyExit } from './last-resort.ts';
 import { descendantsOf } from './process-tree.ts';
 
-/** Which processes a signal to a child reaches: itself, its process group, or itself and what it has started. */
+/** Processes that a signal to a child reaches: itself, its process group, or itself and its descendants. */
 export type Reach = 'process' | 'group' | 'tree';
 
-/** A child as execa starts it: a process, and a promise of its end and of that of all its pipes. */
+/** An execa child: a process, and a promise for its exit and the end of its pipes. */
 interface Started extends PromiseLike<{ exitCode?: number | undefined; signal?: string | undefined }> {
   readonly pid?: number | undefined;
   readonly stdio: readonly unknown[];
@@ -19,8 +19,8 @@ interface Started extends PromiseLike<{ exitCode?: number | undefined; signal?: 
 }
 
 /**
- * The end of a child. One that ends by itself has ended when its pipes have, so that nothing that it wrote is lost. One that
- * we end has ended with its process: somebody else may hold its pipes for as long as he likes, as an ssh master does that
+ * End of a child. A child that exits by itself has ended when its pipes have, so that no output is lost. One that we
+ * terminate has ended with its process: another process may keep its pipes open indefinitely, as an ssh master does that
  * waits for a guest.
  */
 export class ChildEnd {
@@ -32,7 +32,7 @@ export class ChildEnd {
   #exit: Exit | undefined;
   #isEnding = false;
   #isOver = false;
-  /** What it had started when it was told to end; their parent may be gone when they are killed. */
+  /** Its descendants when it was terminated; their parent may have exited when they are killed. */
   #started: readonly number[] = [];
   #release: (exit: Exit) => void = () => undefined;
 
@@ -68,7 +68,7 @@ export class ChildEnd {
     else signal?.addEventListener('abort', abort, { once: true });
   }
 
-  /** Asks it to end, and kills it when it does not. */
+  /** Sends SIGTERM, and SIGKILL if it does not exit. */
   terminate(): void {
     this.kill('SIGTERM');
     if (this.#exit !== undefined) return;
@@ -84,7 +84,7 @@ export class ChildEnd {
   }
 
   #dropPipes(exit: Exit): void {
-    // what a script left in its group is of no use without it
+    // processes left in the group of a script are not needed
     if (this.#reach !== 'process') this.#send('SIGKILL');
     setTimeout(() => {
       for (const pipe of this.#pipes) pipe.destroy();
@@ -96,12 +96,12 @@ export class ChildEnd {
     const { pid } = this.#child;
     if (pid === undefined) return;
     if (this.#reach === 'tree' && this.#exit === undefined) this.#started = descendantsOf(pid);
-    const own = this.#reach === 'group' ? -pid : pid;
-    for (const target of this.#exit === undefined || own < 0 ? [own, ...this.#started] : this.#started) {
+    const first = this.#reach === 'group' ? -pid : pid;
+    for (const target of this.#exit === undefined || first < 0 ? [first, ...this.#started] : this.#started) {
       try {
         process.kill(target, signal);
       } catch {
-        // it has ended by itself
+        // it has exited
       }
     }
   }

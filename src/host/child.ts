@@ -5,29 +5,29 @@ import { ChildEnd } from './child-end.ts';
 import type { Exit } from './exit.ts';
 import { commandLine, loadExeca } from './spawn.ts';
 
-/** How a long-lived child is started. */
+/** Options of a long-lived child. */
 interface ChildOptions {
-  /** Our own stdin and stdout become the child's; otherwise it has no stdin and its stdout is piped. */
+  /** Whether the child inherits our stdin and stdout; otherwise it has no stdin and its stdout is piped. */
   readonly onTerminal?: boolean;
-  /** So many connected sockets on the descriptors of the child from 3 on, the other ends of which are `channels`. */
+  /** Number of connected sockets on the child's descriptors from 3 on, the other ends of which are `channels`. */
   readonly channels?: number;
-  /** We write to its stdin, which is otherwise ours or nothing. */
+  /** Whether its stdin is piped from us. */
   readonly fed?: boolean;
-  /** A process group of its own, out of reach of the terminal's ^C; it is ended as a whole. */
+  /** Whether it gets its own process group, out of reach of the terminal's ^C and terminated as a whole. */
   readonly ownGroup?: boolean;
   readonly environment?: Readonly<Record<string, string>>;
-  /** Terminates the child when it is aborted. */
+  /** Terminates the child when aborted. */
   readonly signal?: AbortSignal;
 }
 
-/** A child that lives for a while. */
+/** A long-lived child. */
 export interface Child {
   readonly pid: number;
   readonly stdin: Writable | null;
   readonly stdout: Readable | null;
   readonly stderr: Readable | null;
   readonly channels: readonly Duplex[];
-  /** Comes with the end of its output, or shortly after that of its process once we have ended it. Never rejects. */
+  /** Resolves with the end of its output, or shortly after its exit once we have terminated it. Never rejects. */
   readonly exited: Promise<Exit>;
   kill: (signal: 'SIGTERM' | 'SIGKILL') => void;
 }
@@ -47,21 +47,21 @@ export async function startChild(
     signal,
   } = options;
   const [file, ...rest] = await commandLine(program, args);
-  const own = onTerminal ? 'inherit' : undefined;
+  const inherited = onTerminal ? 'inherit' : undefined;
   const { execa } = await loadExeca();
   const child = execa(file, rest, {
     reject: false,
     buffer: false,
     stdio: [
-      fed ? 'pipe' : (own ?? 'ignore'),
-      own ?? 'pipe',
+      fed ? 'pipe' : (inherited ?? 'ignore'),
+      inherited ?? 'pipe',
       'pipe',
       ...Array.from({ length: channels }, () => 'pipe' as const),
     ],
     detached: ownGroup,
     env: environment,
   });
-  // execa lets go by what nobody reads at once; here it waits for its reader
+  // execa discards output that is not read at once; here it is buffered
   const stdout = child.stdout?.pipe(new PassThrough()) ?? null;
   const end = new ChildEnd(child, {
     reach: ownGroup ? 'group' : 'process',
@@ -80,8 +80,8 @@ export async function startChild(
 }
 
 /**
- * Starts a program that outlives us and our terminal, in a session of its own, and returns the first line that it writes
- * on descriptor 3; nothing where it ends without one.
+ * Starts a program in its own session that outlives us and our terminal, and returns the first line that it writes to
+ * descriptor 3; undefined if it ends without one.
  */
 export async function startDetached(program: string, args: readonly string[]): Promise<string | undefined> {
   const { execa } = await loadExeca();
@@ -92,9 +92,9 @@ export async function startDetached(program: string, args: readonly string[]): P
     detached: true,
     stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
   });
-  const said = child.stdio[3];
-  for await (const line of createInterface({ input: said })) {
-    said.destroy();
+  const output = child.stdio[3];
+  for await (const line of createInterface({ input: output })) {
+    output.destroy();
     child.unref();
     return line;
   }

@@ -2,13 +2,13 @@ import { setMaxListeners } from 'node:events';
 import { TransientError, type Problem } from '../problem.ts';
 
 /**
- * Every wait that no option bounds, in seconds; docs/deadlines.md is generated from it. `after` says what happens then.
+ * Every wait that no option limits, in seconds; docs/endings.md is generated from it. `after` describes what happens then.
  */
 export const DEADLINES = {
   'program-end': {
     seconds: 2,
-    wait: 'a program that was told to end (SIGTERM)',
-    after: 'it is killed, with its process group',
+    wait: 'a program that was sent SIGTERM',
+    after: 'it and its process group are killed',
   },
   'program-output': {
     seconds: 0.5,
@@ -22,7 +22,7 @@ export const DEADLINES = {
   },
   'step-end': {
     seconds: 5,
-    wait: 'a step that was told to end',
+    wait: 'a step that was aborted',
     after: 'the run goes on without it',
   },
   ending: {
@@ -42,8 +42,8 @@ export const DEADLINES = {
   },
   'guest-probe': {
     seconds: 30,
-    wait: 'the first answer of a guest that has been logged in to, and the putting back of keys on its disk',
-    after: 'the step fails, and the VM is ended without asking it',
+    wait: 'the first answer of a guest after the login, and the restoring of keys on its disk',
+    after: 'the step fails, and the VM is killed',
   },
   join: {
     seconds: 60,
@@ -53,12 +53,12 @@ export const DEADLINES = {
   mount: {
     seconds: 60,
     wait: 'the mounting of shared folders',
-    after: 'the step fails, and the VM is ended without asking it',
+    after: 'the step fails, and the VM is killed',
   },
   unmount: {
     seconds: 15,
     wait: 'the unmounting of shared folders',
-    after: 'the guest is taken not to answer and ended at once',
+    after: 'the guest is considered unresponsive and killed',
   },
   'folder-end': {
     seconds: 3,
@@ -77,7 +77,7 @@ export const DEADLINES = {
   },
   'builder-idle': {
     seconds: 10,
-    wait: 'the builder VM, to notice that a copy was broken off',
+    wait: 'the builder VM, to notice that a copy was aborted',
     after: 'it is killed',
   },
   'builder-stop': {
@@ -97,22 +97,22 @@ export const DEADLINES = {
   },
   'supervisor-begin': {
     seconds: 60,
-    wait: 'the process that is to run a detached project, to say that it does',
+    wait: 'the process that runs a detached project, to report its start',
     after: 'the command fails',
   },
   'supervisor-start': {
     seconds: 10,
-    wait: 'another process that has the lock of a detached project, to run it',
+    wait: 'another process that holds the lock of a detached project, to run it',
     after: 'the command fails and names the process',
   },
   'supervisor-order': {
     seconds: 30,
-    wait: 'the first request to a process that is to run a detached project',
+    wait: 'the first request to a process that runs a detached project',
     after: 'it ends',
   },
   'supervisor-answer': {
     seconds: 10,
-    wait: 'the process that runs a detached project, to take a request',
+    wait: 'the process that runs a detached project, to accept a request',
     after: 'the command fails; "transient down --kill" ends that process',
   },
   'supervisor-end': {
@@ -123,12 +123,12 @@ export const DEADLINES = {
   'ssh-banner': {
     seconds: 10,
     wait: 'the banner of an ssh server that has accepted a connection',
-    after: 'the connection is made anew',
+    after: 'the connection is retried',
   },
   'ssh-master': {
     seconds: 1,
     wait: 'the end of a connection, after a session on it has broken',
-    after: 'the session is taken to have ended by itself',
+    after: 'the session is considered to have ended by itself',
   },
   'guest-last-words': {
     seconds: 1,
@@ -142,24 +142,24 @@ export const DEADLINES = {
   },
   lock: {
     seconds: 3600,
-    wait: 'another process that makes or removes the same image, VM or builder VM',
+    wait: 'another process that creates or removes the same image, VM or builder VM',
     after: 'the command fails, and names that process',
   },
 } as const satisfies Readonly<Record<string, DeadlineRow>>;
 
 interface DeadlineRow {
   readonly seconds: number;
-  /** What is waited for, as the subject of a row in the documentation. */
+  /** Subject of the wait, for a row in the documentation. */
   readonly wait: string;
   readonly after: string;
 }
 
 export type DeadlineName = keyof typeof DEADLINES;
 
-/** Variable by which every deadline of the table is multiplied: more for a slow host, less for the tests. */
+/** Environment variable with a factor for all deadlines: larger for a slow host, smaller for the tests. */
 export const PATIENCE_VARIABLE = 'TRANSIENT_PATIENCE';
 
-/** How long a wait of the table may take here, in milliseconds. */
+/** Limit of a wait in the table, in milliseconds. */
 export function patience(name: DeadlineName): number {
   return DEADLINES[name].seconds * 1000 * patienceFactor();
 }
@@ -169,23 +169,23 @@ function patienceFactor(): number {
   return Number.isFinite(factor) && factor > 0 ? factor : 1;
 }
 
-/** A signal that ends with the scope that opened it: `using limit = within(signal, 5000)`. */
-export interface Scope extends Disposable {
+/** A signal released with the scope that opened it: `using limit = within(signal, 5000)`. */
+export interface LinkedSignal extends Disposable {
   readonly signal: AbortSignal;
   readonly abort: (reason?: unknown) => void;
 }
 
-/** A scope that is over after some time. */
-export interface Deadline extends Scope {
-  /** Whether the time is what ended it, and none of the outer signals. */
+/** A scope with a time limit. */
+export interface Deadline extends LinkedSignal {
+  /** Whether it was ended by the time limit, not by an outer signal. */
   readonly expired: boolean;
 }
 
 /**
  * A signal that is aborted with any of the given ones. `AbortSignal.any` and `AbortSignal.timeout` hold each other weakly:
- * on Node 20 none of them fires after a garbage collection, hence a controller and listeners of our own.
+ * on Node 20 neither fires after a garbage collection, hence our own controller and listeners.
  */
-export function linked(...signals: readonly AbortSignal[]): Scope {
+export function linked(...signals: readonly AbortSignal[]): LinkedSignal {
   const controller = new AbortController();
   // one for each step that runs at the same time, of which Node would warn the user
   setMaxListeners(0, controller.signal);
@@ -203,7 +203,7 @@ export function linked(...signals: readonly AbortSignal[]): Scope {
   };
 }
 
-/** The same, which also ends by itself after so many milliseconds; without a time only with the signal. */
+/** A signal that is aborted with the given one, or after a time in milliseconds if there is one. */
 export function within(signal: AbortSignal | undefined, milliseconds: number | undefined): Deadline {
   const scope = linked(...(signal ? [signal] : []));
   let expired = false;
@@ -227,8 +227,8 @@ export function within(signal: AbortSignal | undefined, milliseconds: number | u
 }
 
 /**
- * Does some work within a time, given in milliseconds: when that is over, the work's own signal is aborted and `late` is
- * the error. The work has to end with its signal.
+ * Runs work with a time limit in milliseconds: when it expires, the work's signal is aborted and `late` is thrown. The work
+ * must end with its signal.
  */
 export async function limited<T>(
   signal: AbortSignal,
@@ -245,14 +245,14 @@ export async function limited<T>(
   }
 }
 
-/** The same for work that no signal ends: it goes on, and nobody waits for it any more. */
+/** Runs work that cannot be aborted with a time limit: it is abandoned when that expires. */
 export async function beforeLate<T>(work: Promise<T>, milliseconds: number, late: () => Error): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
-  const over = new Promise<never>((_resolve, reject) => {
+  const timeout = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => reject(late()), milliseconds);
   });
   try {
-    return await Promise.race([work, over]);
+    return await Promise.race([work, timeout]);
   } finally {
     clearTimeout(timer);
   }

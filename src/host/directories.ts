@@ -3,19 +3,19 @@ import { dirname } from 'node:path';
 import { errorCode } from '../problem.ts';
 
 /**
- * Makes a directory and those above it that are missing; one that exists is fine. Node's own recursive form never
- * returns where the kernel refuses a directory with ENOENT, as below /proc.
+ * Creates a directory and its missing parents; an existing one is fine. Node's recursive mkdir never returns where the
+ * kernel refuses a directory with ENOENT, as below /proc.
  */
 export async function makeDirectory(path: string): Promise<void> {
-  if (await made(path)) return;
+  if (await created(path)) return;
   await makeDirectory(dirname(path));
-  await mkdir(path).catch(unlessThere);
+  await mkdir(path).catch(ignoreExisting);
 }
 
-/** Whether the directory is there now; false where the one above it is missing. */
-async function made(path: string): Promise<boolean> {
+/** Creates one directory; returns false if its parent is missing. */
+async function created(path: string): Promise<boolean> {
   try {
-    await mkdir(path).catch(unlessThere);
+    await mkdir(path).catch(ignoreExisting);
     return true;
   } catch (error) {
     if (errorCode(error) === 'ENOENT' && dirname(path) !== path) return false;
@@ -23,6 +23,6 @@ async function made(path: string): Promise<boolean> {
   }
 }
 
-function unlessThere(error: unknown): void {
+function ignoreExisting(error: unknown): void {
   if (errorCode(error) !== 'EEXIST') throw error;
 }

@@ -3,20 +3,20 @@ import { open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { errorCode } from '../problem.ts';
 
-/** Begins the names of texts that are being written. */
+/** Prefix of the names of files being written. */
 const UNFINISHED = '.new-';
 
-/** What a process did not finish to write for so long is swept, in milliseconds. */
+/** Age at which unfinished files are removed, in milliseconds. */
 const ABANDONED = 3600 * 1000;
 
-/** Puts a finished file in its place: after a power cut it is there as a whole, or not at all. */
+/** Moves a finished file into place durably: after a power cut it is complete or absent. */
 export async function moveDurably(from: string, to: string): Promise<void> {
   await sync(from);
   await rename(from, to);
   await syncDirectory(dirname(to));
 }
 
-/** Writes a text in one step, of which a reader finds all, and a power cut leaves the old one or the new one. */
+/** Writes a text atomically and durably: readers and a power cut see the old or the new one. */
 export async function writeDurably(path: string, text: string, mode = 0o644): Promise<void> {
   const unfinished = join(dirname(path), `${UNFINISHED}${randomBytes(4).toString('hex')}-${basename(path)}`);
   try {
@@ -29,7 +29,7 @@ export async function writeDurably(path: string, text: string, mode = 0o644): Pr
   }
 }
 
-/** Removes from a directory what processes did not live to finish. */
+/** Removes unfinished files of dead processes from a directory. */
 export async function sweepUnfinished(directory: string): Promise<void> {
   const names = await readdir(directory).catch(() => []);
   for (const name of names.filter((one) => one.startsWith(UNFINISHED))) {
@@ -44,7 +44,7 @@ async function sync(path: string): Promise<void> {
   await file.sync();
 }
 
-/** Where a filesystem cannot do that with directories, nothing is lost that it could have kept. */
+/** Syncs a directory; ignored on filesystems that do not support it. */
 async function syncDirectory(path: string): Promise<void> {
   await sync(path).catch((error: unknown) => {
     if (errorCode(error) !== 'EINVAL') throw error;

@@ -1,4 +1,4 @@
-/** A duration in the coarsest unit that still says enough. */
+/** Formats a duration in the coarsest suitable unit. */
 export function duration(milliseconds: number): string {
   if (milliseconds < 9950) return `${(milliseconds / 1000).toFixed(1)} s`;
   const seconds = Math.round(milliseconds / 1000);

@@ -1,4 +1,4 @@
-/** The same bytes; whoever passes them on learns what went wrong with their source before their reader does. */
+/** Passes bytes through and reports an error of the source before the reader sees it. */
 export async function* tapErrors(
   bytes: AsyncIterable<Buffer> | Promise<AsyncIterable<Buffer>>,
   onFault: (error: unknown) => void,

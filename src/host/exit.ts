@@ -1,13 +1,13 @@
 import { constants } from 'node:os';
 import { TransientError } from '../problem.ts';
 
-/** How a child came to its end; a signal is given as its name. */
+/** Exit status of a child; a signal is given by name. */
 export interface Exit {
   readonly code: number | undefined;
   readonly signal: string | undefined;
 }
 
-/** How execa tells of the end of a child. */
+/** Exit information of an execa result. */
 export function exitOf(result: { exitCode?: number | undefined; signal?: string | undefined }): Exit {
   return { code: result.exitCode, signal: result.signal };
 }
@@ -19,7 +19,7 @@ export function shellExitCode({ code, signal }: Exit): number {
   return 128 + (number ?? 0);
 }
 
-/** The error of a program that failed, with the last lines that it said. */
+/** Error for a failed program, with the last lines of its output. */
 export function programFailed(program: string, exit: Exit, stderr: string): TransientError {
   const how = exit.signal ? `killed by ${exit.signal}` : `exit code ${exit.code ?? 'unknown'}`;
   const details = stderr.trim().split('\n').filter(Boolean).slice(-10);

@@ -6,7 +6,7 @@ import { ChildEnd } from './child-end.ts';
 import { exitOf, programFailed } from './exit.ts';
 import { commandLine, loadExeca } from './spawn.ts';
 
-/** What a program makes of bytes that it reads from its stdin; its failure is an error with what it said. */
+/** Pipes bytes through a program; its failure is an error with its stderr. */
 export async function* filter(
   program: string,
   args: readonly string[],
@@ -24,7 +24,7 @@ export async function* filter(
   }
 }
 
-/** The same into one of our open files, without a way through us. */
+/** Pipes bytes through a program directly into an open file. */
 export async function filterInto(
   descriptor: number,
   program: string,
@@ -33,7 +33,7 @@ export async function filterInto(
   signal: AbortSignal,
 ): Promise<void> {
   const [file, ...rest] = await commandLine(program, args);
-  // any descriptor of ours will do, though the types know only those of the terminal
+  // any descriptor works, though the types allow only 0 to 2
   const { execa } = await loadExeca();
   const child = execa(file, rest, { ...FILTER, stdout: descriptor as 1 });
   const end = new ChildEnd(child, { reach: 'process', signal });
@@ -50,7 +50,7 @@ const FILTER = {
   buffer: { stdout: false, stderr: true },
 } as const;
 
-/** Writes bytes to a program; what went wrong with them, if anything did. */
+/** Writes bytes to a program; returns an error of their source, if any. */
 async function feed(stdin: Writable, bytes: AsyncIterable<Buffer>): Promise<unknown> {
   return pipeline(Readable.from(bytes), stdin).then(
     () => undefined,
@@ -63,7 +63,7 @@ function expectSuccess(
   result: { exitCode?: number | undefined; signal?: string | undefined; stderr: Uint8Array },
   fault: unknown,
 ): void {
-  // a program that has enough closes its end, which is no fault of the source
+  // a program may close its stdin early, which is not an error of the source
   if (fault !== undefined && errorCode(fault) !== 'EPIPE') throw fault as Error;
   if (result.exitCode !== 0)
     throw programFailed(program, exitOf(result), Buffer.from(result.stderr).toString());

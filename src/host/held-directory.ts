@@ -1,17 +1,16 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import { errorCode } from '../problem.ts';
 
-/** Opens a file only to name it (open(2), O_PATH); Node does not know its number, which is the same on all Linux. */
+/** Opens a file only as a reference (open(2), O_PATH); Node lacks the constant, which is the same on all Linux platforms. */
 const O_PATH = 0o10000000;
 const DIRECTORY = O_PATH | constants.O_DIRECTORY;
 
-/** What open(2) answers where there is no directory by a name: nothing, something else, or a link. */
+/** Errors of open(2) for a name that is no directory: missing, something else, or a link. */
 const NO_DIRECTORY: ReadonlySet<string | undefined> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP']);
 
 /**
- * A directory that is held open, so that what lies in it can be named by way of its descriptor (proc(5), `/proc/self/fd`):
- * no link is followed on the way there, also not one that is put there a moment later. Names are bytes, which need not be
- * UTF-8.
+ * A directory held open, so that its entries can be reached through its descriptor (proc(5), `/proc/self/fd`) without
+ * following links, even if one is created concurrently. Names are bytes, which need not be UTF-8.
  */
 export class HeldDirectory implements Disposable {
   readonly #descriptor: number;
@@ -21,17 +20,17 @@ export class HeldDirectory implements Disposable {
     this.#descriptor = openSync(path, flags);
   }
 
-  /** By a path whose links are followed: it is the user's own. */
+  /** Opens a path of the user, following links. */
   static at(path: string): HeldDirectory {
     return new HeldDirectory(path, DIRECTORY);
   }
 
-  /** A directory in this one; anything else by that name is an error, a link too. */
+  /** Opens a subdirectory; anything else, including a link, is an error. */
   below(name: Buffer): HeldDirectory {
     return new HeldDirectory(this.entry(name), DIRECTORY | constants.O_NOFOLLOW);
   }
 
-  /** The same, undefined where there is no directory by that name. */
+  /** Opens a subdirectory; undefined if there is none. */
   find(name: Buffer): HeldDirectory | undefined {
     try {
       return this.below(name);
@@ -41,12 +40,12 @@ export class HeldDirectory implements Disposable {
     }
   }
 
-  /** The directory itself, for system calls of this process. */
+  /** Path of the directory for system calls of this process. */
   get path(): Buffer {
     return Buffer.from(`/proc/self/fd/${this.#descriptor}`);
   }
 
-  /** A name in it, for system calls of this process that do not follow a link at the end of a path. */
+  /** Path of an entry for system calls of this process that do not follow a final link. */
   entry(name: Buffer): Buffer {
     return Buffer.concat([this.path, Buffer.from('/'), name]);
   }

@@ -1,4 +1,4 @@
-/** Whether what we make belongs to root. */
+/** Whether this process runs as root. */
 export function isRoot(): boolean {
   return process.geteuid?.() === 0;
 }

@@ -2,7 +2,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs';
 import { arch } from 'node:os';
 import { errorCode } from '../problem.ts';
 
-/** Why KVM cannot be used for a guest of an architecture (QEMU's name for it), or undefined where it can. */
+/** Reason why KVM cannot be used for an architecture (in QEMU's naming), or undefined if it can. */
 export function whyNoKvm(guestArchitecture: string): string | undefined {
   if (guestArchitecture !== hostArchitecture()) {
     return `the guest's architecture (${guestArchitecture}) is not the host's (${hostArchitecture()})`;
@@ -10,7 +10,7 @@ export function whyNoKvm(guestArchitecture: string): string | undefined {
   return whyNoDevice() ?? whyNoProcessor();
 }
 
-/** The architecture that we run on, by the name that QEMU has for it. */
+/** Host architecture in QEMU's naming. */
 export function hostArchitecture(): string {
   const names: Readonly<Record<string, string>> = { x64: 'x86_64', arm64: 'aarch64', ia32: 'i386' };
   return names[arch()] ?? arch();
@@ -28,11 +28,11 @@ function whyNoDevice(): string | undefined {
   }
 }
 
-/** A container can show a `/dev/kvm` on which no guest runs: on x86 the processor must offer the extension too. */
+/** Checks the virtualization extension on x86: in a container, `/dev/kvm` may exist but not work. */
 function whyNoProcessor(): string | undefined {
   if (arch() !== 'x64' && arch() !== 'ia32') return undefined;
   const flags = readFileSync('/proc/cpuinfo', 'utf8');
   return /^flags\s*:.*\b(vmx|svm)\b/m.test(flags)
     ? undefined
-    : '/dev/kvm is there, but the processor shows neither vmx nor svm';
+    : '/dev/kvm exists, but the processor has neither vmx nor svm';
 }

@@ -1,7 +1,7 @@
-/** What is done when the process exits with work unfinished: after a crash, or when a second signal leaves no time. */
+/** Clean-ups on exit with unfinished work: after a crash or a second signal. */
 const actions = new Set<() => void>();
 
-/** Registers a synchronous clean-up for an exit that comes too early; returns how it is taken back. */
+/** Registers a synchronous clean-up for an early exit; returns a function to unregister it. */
 export function onEarlyExit(action: () => void): () => void {
   if (actions.size === 0) process.once('exit', cleanUp);
   actions.add(action);
@@ -11,13 +11,13 @@ export function onEarlyExit(action: () => void): () => void {
   };
 }
 
-/** The last registered comes first: programs are ended before the directories that they write to are removed. */
+/** Runs clean-ups in reverse order: programs are killed before the directories they write to are removed. */
 function cleanUp(): void {
   for (const action of [...actions].reverse()) {
     try {
       action();
     } catch {
-      // the others still have their turn
+      // the others still run
     }
   }
 }

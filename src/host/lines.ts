@@ -1,8 +1,8 @@
 import type { Readable } from 'node:stream';
 
 /**
- * Hands on each line of a stream, without its end (LF or CR LF). One that grows longer than `most` bytes is more than its
- * writer may have us keep: nothing is read any more, and `onTooLong` is called.
+ * Calls back with each line of a stream, without its terminator (LF or CR LF). When a line exceeds `most` bytes, reading
+ * stops and `onTooLong` is called.
  */
 export function eachLine(
   stream: Readable,

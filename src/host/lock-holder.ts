@@ -5,11 +5,11 @@ import { lazily } from '../lazily.ts';
 import { processIdentity } from './process-identity-schema.ts';
 import { isAlive, identityOf } from './process-identity.ts';
 
-/** Who holds a lock, as its holder writes into the file: /proc/locks names the `flock` that has long ended. */
+/** Holder of a lock, as recorded in its file: /proc/locks names the `flock` process, which has exited. */
 const lockHolder = lazily(() =>
   z.object({
     owner: processIdentity(),
-    /** What it does meanwhile, after "which is". */
+    /** Its task, to follow "which is". */
     task: z.string(),
     /** Since when, as ISO time. */
     since: z.string(),
@@ -18,14 +18,14 @@ const lockHolder = lazily(() =>
 
 type LockHolder = z.infer<ReturnType<typeof lockHolder>>;
 
-/** Writes into a lock's file that we hold it, for those who wait. */
+/** Records in a lock file that we hold it, for waiting processes. */
 export async function publishHolder(file: FileHandle, task: string): Promise<void> {
   const holder = { owner: identityOf(process.pid), task, since: new Date().toISOString() };
   await file.truncate(0);
   await file.writeFile(`${JSON.stringify(holder)}\n`);
 }
 
-/** The transient that holds a lock; undefined where that is another program, or none of this kernel's. */
+/** The transient process that holds a lock; undefined for another program, or a process of another kernel. */
 export async function readHolder(path: string): Promise<LockHolder | undefined> {
   try {
     const text = await readFile(path, 'utf8');

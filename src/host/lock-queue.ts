@@ -5,28 +5,28 @@ import { readHolder } from './lock-holder.ts';
 import type { Lock } from './lock.ts';
 import { lockFile } from './lock.ts';
 
-/** What a lock is wanted for, and whoever waits for it. */
+/** Purpose of a lock, and callbacks while waiting. */
 export interface LockRequest {
-  /** What we do while we hold it, as it stands after "which is": "retrieving image 'base'". */
+  /** Task while we hold it, to follow "which is": "retrieving image 'base'". */
   readonly task: string;
   readonly signal: AbortSignal;
-  /** Hears which process is waited for. */
+  /** Called with the process that holds the lock. */
   readonly note: (line: string) => void;
 }
 
-/** Whoever waits for less than this hears nothing of it, in milliseconds. */
+/** Delay before the first note about waiting, in milliseconds. */
 const FIRST_NOTE = 1000;
 
-/** Until the second note, in milliseconds; each further one comes after twice as long. */
+/** Delay before the second note, in milliseconds, doubled for each further one. */
 const SECOND_NOTE = 60_000;
 
-/** Takes a lock in its turn, and tells whom it waits for. */
+/** Takes a lock, printing notes about its holder while waiting. */
 export async function lockInTurn(path: string, { task, signal, note }: LockRequest): Promise<Lock> {
   const time = patience('lock');
   const late = async (): Promise<Problem> => ({
     reason: 'conflict',
     message: `gave up after waiting ${duration(time)} for ${await holderOf(path)}`,
-    hint: 'look what that process does, end it where it hangs, and run the command again',
+    hint: 'check that process, stop it if it hangs, and run the command again',
   });
   const endNotes = notesWhileWaiting(path, note);
   const lock = await limited(signal, time, late, (ending) =>
@@ -36,24 +36,24 @@ export async function lockInTurn(path: string, { task, signal, note }: LockReque
   return lock;
 }
 
-/** Tells whom we wait for from time to time; returns how that is ended. */
+/** Prints notes about the holder periodically; returns a function to stop. */
 function notesWhileWaiting(path: string, note: (line: string) => void): () => void {
   let timer: NodeJS.Timeout;
   let isOver = false;
-  const tell = async (next: number): Promise<void> => {
+  const notify = async (next: number): Promise<void> => {
     const holder = await holderOf(path);
     if (isOver) return;
     note(`Waiting for ${holder}`);
-    timer = setTimeout(() => void tell(2 * next), next);
+    timer = setTimeout(() => void notify(2 * next), next);
   };
-  timer = setTimeout(() => void tell(SECOND_NOTE), FIRST_NOTE);
+  timer = setTimeout(() => void notify(SECOND_NOTE), FIRST_NOTE);
   return () => {
     isOver = true;
     clearTimeout(timer);
   };
 }
 
-/** Who holds a lock, in words. */
+/** Describes the holder of a lock. */
 async function holderOf(path: string): Promise<string> {
   const holder = await readHolder(path);
   if (holder === undefined) return `another process, which holds the lock ${path}`;

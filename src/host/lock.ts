@@ -5,29 +5,29 @@ import { open, stat, unlink } from 'node:fs/promises';
 import { publishHolder } from './lock-holder.ts';
 import { runOnFile } from './run.ts';
 
-/** An exclusive lock on a file, held until it is released or we die. */
+/** An exclusive lock on a file, held until it is released or the process exits. */
 export interface Lock {
   release: () => Promise<void>;
 }
 
-/** How a lock is asked for: waiting for another holder, or, with `wait: false`, not. */
+/** Options of a lock; `wait: false` does not wait for another holder. */
 interface LockOptions {
   readonly wait?: boolean;
   readonly signal?: AbortSignal;
-  /** What we do while we hold it; whoever waits meanwhile can read it in the file (lock-holder.ts). */
+  /** Task while we hold it, recorded in the file for waiting processes (lock-holder.ts). */
   readonly task?: string;
 }
 
 /**
- * Takes the kernel's lock on a file, which is made where it is missing and removed again on release.
- * The lock belongs to our open file: `flock` only asks for it and may then exit. Waits for another holder,
- * or, with `wait: false`, returns undefined where there is one.
+ * Takes the kernel's lock on a file, which is created if missing and removed on release.
+ * The lock belongs to our open file: `flock` only acquires it and may then exit. Waits for another holder,
+ * or, with `wait: false`, returns undefined if there is one.
  */
 export async function lockFile(path: string, options: LockOptions = {}): Promise<Lock | undefined> {
   return takeLock(path, 'passing', options);
 }
 
-/** The same on a file that is there anyway, for a purpose of its own: it is neither made nor removed. */
+/** Takes a lock on an existing file, which is neither created nor removed. */
 export async function lockKeptFile(
   path: string,
   options: Omit<LockOptions, 'task'> = {},
@@ -53,22 +53,22 @@ async function takeLock(
       return undefined;
     }
     if (await isStillAt(file, path)) {
-      // whoever waits can do without it, where the disk is full
+      // the record is optional, e.g. if the disk is full
       if (task !== undefined) await publishHolder(file, task).catch(() => undefined);
       return { release: () => (kind === 'passing' ? release(file, path) : file.close()) };
     }
-    // the holder before us removed the file: the lock we got is on a file that nobody else will find
+    // the previous holder removed the file, so that our lock is on an unlinked one
     await file.close();
   }
 }
 
 /**
- * Whether somebody holds the kernel's lock on a file, as far as `/proc/locks` shows it: not, for instance, where the
- * process that asked for the lock has ended and we see only the processes of a container.
+ * Whether the kernel's lock on a file is held, as far as `/proc/locks` shows it: not, for instance, if the process that
+ * acquired the lock has exited and we only see the processes of a container.
  */
 export function isLockedFile({ dev, ino }: Pick<Stats, 'dev' | 'ino'>): boolean {
   const hexadecimal = (part: number): string => part.toString(16).padStart(2, '0');
-  // how Linux packs the two halves of a device's number (gnu_dev_major(3))
+  // encoding of major and minor device numbers on Linux (gnu_dev_major(3))
   const major = (dev >> 8) & 0xfff;
   const minor = (dev & 0xff) | ((dev >> 12) & 0xfff00);
   const wanted = ` ${hexadecimal(major)}:${hexadecimal(minor)}:${ino} `;
@@ -86,7 +86,7 @@ async function flock(file: FileHandle, wait: boolean, signal?: AbortSignal): Pro
   return exit.code === 0;
 }
 
-/** A wait that was ended may have made the file: it goes, unless somebody else holds it. */
+/** Removes the file that an aborted wait may have created, unless another process holds it. */
 async function giveUp(file: FileHandle, path: string): Promise<void> {
   const free = await flock(file, false).catch(() => false);
   if (free && (await isStillAt(file, path))) await release(file, path);
@@ -94,13 +94,13 @@ async function giveUp(file: FileHandle, path: string): Promise<void> {
 }
 
 async function isStillAt(file: FileHandle, path: string): Promise<boolean> {
-  const ours = await file.stat();
-  const there = await stat(path).catch(() => undefined);
-  return there?.ino === ours.ino && there.dev === ours.dev;
+  const held = await file.stat();
+  const current = await stat(path).catch(() => undefined);
+  return current?.ino === held.ino && current.dev === held.dev;
 }
 
 async function release(file: FileHandle, path: string): Promise<void> {
-  // removed while we hold it, so that whoever waits sees that the file is gone and makes a new one
+  // removed while we hold it, so that a waiting process notices and creates a new one
   await unlink(path).catch(() => undefined);
   await file.close();
 }

@@ -4,25 +4,25 @@ import { open, rm, stat, truncate } from 'node:fs/promises';
 import type { LogPlace } from './log-place.ts';
 import { trace } from './trace.ts';
 
-/** A log is cut when it has grown beyond this, in bytes; its older part is as large, so that both take twice as much. */
+/** Size at which a log is rotated, in bytes; the older part is as large, so that both take twice as much. */
 export const LOG_LIMIT = 32_000_000;
 
-/** How often its size is looked at, in milliseconds. */
+/** Interval between checks of its size, in milliseconds. */
 const INTERVAL = 1000;
 
-/** How much is copied at a time, in bytes. */
+/** Copy buffer size, in bytes. */
 const PIECE = 1 << 20;
 
 interface CapOptions {
   readonly limit?: number;
   readonly interval?: number;
-  /** Called when the log is cut for the first time. */
+  /** Called when the log is rotated for the first time. */
   readonly onCut?: () => void;
 }
 
 /**
- * Keeps a log from growing for ever: at its limit it is moved away, in place of what was moved before. Its writer keeps
- * its descriptor, with O_APPEND, so that it is copied and emptied. Returns how that is ended.
+ * Rotates a log at its size limit, replacing the older part. Its writer keeps its descriptor, opened with O_APPEND, so the
+ * log is copied and truncated. Returns a function to stop.
  */
 export function capLog(place: LogPlace, options: CapOptions = {}): () => Promise<void> {
   const { limit = LOG_LIMIT, interval = INTERVAL, onCut = () => undefined } = options;
@@ -47,7 +47,7 @@ export function capLog(place: LogPlace, options: CapOptions = {}): () => Promise
   };
 }
 
-/** Moves what a log holds to its older part; where that cannot be written, it is dropped. */
+/** Moves the content of a log to its older part; it is dropped if that cannot be written. */
 async function cut(place: LogPlace): Promise<void> {
   const fresh = `${place.previous}.new`;
   try {
@@ -55,7 +55,7 @@ async function cut(place: LogPlace): Promise<void> {
     await rm(fresh, { force: true });
     await using copy = await open(fresh, 'wx', (await file.stat()).mode & 0o777);
     const copied = await copyAll(file, copy);
-    // from here on in one go: what comes between the last look at its size and the cut, some microseconds, is lost
+    // synchronous from here on: data written in the microseconds between the last stat and the truncation is lost
     renameSync(fresh, place.previous);
     copyRest(file.fd, copy.fd, copied);
     ftruncateSync(file.fd, 0);
@@ -66,7 +66,7 @@ async function cut(place: LogPlace): Promise<void> {
   }
 }
 
-/** Copies what a file holds at first; returns how much that is. */
+/** Copies the initial content of a file; returns its length. */
 async function copyAll(file: FileHandle, copy: FileHandle): Promise<number> {
   const { size } = await file.stat();
   const buffer = Buffer.alloc(PIECE);
@@ -80,7 +80,7 @@ async function copyAll(file: FileHandle, copy: FileHandle): Promise<number> {
   return position;
 }
 
-/** Copies what has come since. */
+/** Copies data appended since. */
 function copyRest(file: number, copy: number, from: number): void {
   const buffer = Buffer.alloc(PIECE);
   for (let position = from; position < fstatSync(file).size;) {

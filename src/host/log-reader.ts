@@ -2,25 +2,25 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import type { LogPlace } from './log-place.ts';
 import { openPrevious } from './log-place.ts';
 
-/** How much is read at a time, in bytes. */
+/** Read buffer size, in bytes. */
 const PIECE = 64 * 1024;
 
-/** Reads a growing log from its beginning, also while it is cut (log-cap.ts): what was moved away is read there. */
+/** Reads a growing log from its beginning, also across rotation (log-cap.ts). */
 export class LogReader {
   readonly #place: LogPlace;
   readonly #file: number;
-  /** Open while what was moved away is read. */
+  /** Descriptor of the older part while it is read. */
   #previous: number | undefined;
   #position = 0;
 
-  /** Throws where the log cannot be opened. With `older` it begins with the older part, if there is one. */
+  /** Opens the log or throws. With `older` it begins with the older part, if any. */
   constructor(place: LogPlace, { older = false }: { readonly older?: boolean } = {}) {
     this.#place = place;
     this.#file = openSync(place.path, 'r');
     if (older) this.#previous = openPrevious(place);
   }
 
-  /** The next piece; undefined where there is none yet. */
+  /** The next chunk; undefined if there is none yet. */
   read(): Buffer | undefined {
     if (this.#previous === undefined && fstatSync(this.#file).size < this.#position) this.#goBack();
     if (this.#previous !== undefined) {
@@ -36,7 +36,7 @@ export class LogReader {
     closeSync(this.#file);
   }
 
-  /** The log is shorter than what was read of it: it was cut, and is whole up to there in its older part. */
+  /** Handles rotation, detected by the log being shorter than the position: continues in the older part. */
   #goBack(): void {
     this.#previous = openPrevious(this.#place);
     if (this.#previous === undefined) this.#position = 0;

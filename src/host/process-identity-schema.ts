@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { lazily } from '../lazily.ts';
 
-/** One process for good, as a record names it (process-identity.ts). */
+/** Schema of a process identity in records (process-identity.ts). */
 export const processIdentity = lazily(() =>
   z.object({
     pid: z.int(),

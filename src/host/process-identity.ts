@@ -1,8 +1,8 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 
 /**
- * One process for good, which a number alone does not name: numbers are used again. `started` is in clock ticks since
- * boot (proc(5), field 22 of `stat`), `boot` the kernel's id of that boot, `space` the namespace that numbers it.
+ * Identity of a process that is unique despite reuse of process IDs. `started` is in clock ticks since boot (proc(5),
+ * field 22 of `stat`), `boot` the kernel's boot ID, `space` its PID namespace.
  */
 export interface ProcessIdentity {
   readonly pid: number;
@@ -11,19 +11,19 @@ export interface ProcessIdentity {
   readonly space: string;
 }
 
-/** The mark of a process that runs now; undefined for one that does not. */
+/** Identity of a running process; undefined if it does not run. */
 export function identityOf(pid: number): ProcessIdentity | undefined {
   const started = startOf(pid);
   return started === undefined ? undefined : { pid, started, ...thisKernel() };
 }
 
-/** Whether the marked process still runs. What another kernel or another namespace counts is none of ours. */
+/** Whether the process still runs; false for one of another kernel or namespace. */
 export function isAlive({ pid, started, boot, space }: ProcessIdentity): boolean {
   const here = thisKernel();
   return here.boot === boot && here.space === space && startOf(pid) === started;
 }
 
-/** What numbers the processes that we see. */
+/** Boot ID and PID namespace of this process. */
 export function thisKernel(): Pick<ProcessIdentity, 'boot' | 'space'> {
   return {
     boot: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
@@ -31,10 +31,10 @@ export function thisKernel(): Pick<ProcessIdentity, 'boot' | 'space'> {
   };
 }
 
-/** When a process began; a dead one that nobody has waited for yet does not run any more. */
+/** Start time of a process; undefined for a zombie. */
 function startOf(pid: number): number | undefined {
   try {
-    // the second field is the program's name in brackets, which may hold anything
+    // the second field is the program's name in parentheses, which may contain anything
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
       .replace(/^.*\) /s, '')
       .split(' ');

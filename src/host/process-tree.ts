@@ -1,6 +1,6 @@
 import { readFileSync, readdirSync } from 'node:fs';
 
-/** The processes that a process has started, through all generations, as far as their parents still run. */
+/** Descendants of a process, as far as their parents still run. */
 export function descendantsOf(pid: number): number[] {
   const children = new Map<number, number[]>();
   for (const name of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
@@ -15,7 +15,7 @@ export function descendantsOf(pid: number): number[] {
   return found;
 }
 
-/** Field 4 of `stat` (proc(5)); the second one is the program's name in brackets, which may hold anything. */
+/** Parent PID: field 4 of `stat` (proc(5)); the second is the program's name in parentheses, which may contain anything. */
 function parentOf(pid: string): number | undefined {
   try {
     return Number(

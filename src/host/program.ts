@@ -3,7 +3,7 @@ import { delimiter, join, resolve } from 'node:path';
 import which from 'which';
 import { TransientError, systemMessage } from '../problem.ts';
 
-/** Where programs come from that the host may lack. */
+/** Package hints for programs that may be missing. */
 const PACKAGES: readonly (readonly [name: RegExp, hint: string])[] = [
   [/^qemu-img$/, 'it is in the package qemu-utils (Debian), qemu-img (Fedora, Arch)'],
   [
@@ -18,8 +18,8 @@ const PACKAGES: readonly (readonly [name: RegExp, hint: string])[] = [
 ];
 
 /**
- * The path of a program. One that is not there is told by name, with the package that may hold it; one that is there and
- * may not be run is told apart.
+ * Path of a program. A missing program is reported with the package that may contain it; one that is not executable is
+ * reported separately.
  */
 export async function findProgram(name: string, hint = packageOf(name)): Promise<string> {
   const path = await which(name, { nothrow: true });
@@ -37,12 +37,12 @@ function packageOf(name: string): string | undefined {
   return PACKAGES.find(([pattern]) => pattern.test(name))?.[1];
 }
 
-/** Whether a program is there. */
+/** Whether a program exists. */
 export async function hasProgram(name: string): Promise<boolean> {
   return (await which(name, { nothrow: true })) !== null;
 }
 
-/** The first file that would be the program, were it executable: by its path, or by its name on PATH. */
+/** The first file of that name on PATH or path, even if it is not executable. */
 function notExecutable(name: string): string | undefined {
   if (name.includes('/')) return existsSync(name) ? name : undefined;
   const places = (process.env['PATH'] ?? '').split(delimiter);
@@ -53,7 +53,7 @@ function isPlainFile(path: string): boolean {
   try {
     return statSync(path).isFile();
   } catch {
-    // PATH may name what is not there, or may not be looked into
+    // directories on PATH may be missing or inaccessible
     return false;
   }
 }
@@ -62,6 +62,6 @@ function couldNotRun(program: string): TransientError {
   return new TransientError({
     reason: 'program-failed',
     message: `Could not run required program '${program}': ${systemMessage({ code: 'EACCES' })}`,
-    hint: `it must be executable: chmod +x ${program}`,
+    hint: `make it executable: chmod +x ${program}`,
   });
 }

@@ -16,17 +16,17 @@ import { PROJECT_LOCK, runtimeBases } from './run-directory.ts';
 const RECORD = 'project.json';
 const SOCKET = 'control';
 
-/** Name of the file in a supervisor's run directory that has all that its VMs and it itself said. */
+/** Name of the log in a supervisor's run directory with its output and that of its VMs. */
 export const SUPERVISOR_LOG = 'log';
 
 const supervisedVm = lazily(() =>
   z.object({
-    /** Its name in the file, and the one that it has while it runs. */
+    /** Its name in the file, and its instance name. */
     name: z.string(),
     instance: z.string(),
-    /** Changes when what the file says of it does. */
+    /** Digest of its configuration. */
     digest: z.string(),
-    /** VMs that are ended after it. */
+    /** VMs that are stopped after it. */
     dependsOn: z.array(z.string()).readonly(),
     state: z.enum(['starting', 'running', 'done', 'failed', 'ended']),
   }),
@@ -36,20 +36,20 @@ export type SupervisedVm = z.infer<ReturnType<typeof supervisedVm>>;
 
 const projectRecord = lazily(() =>
   z.object({
-    /** The Transientfile, without links. */
+    /** Real path of the Transientfile. */
     file: z.string(),
     project: z.string(),
-    /** The private directory of the supervisor. */
+    /** Run directory of the supervisor. */
     run: z.string(),
     owner: processIdentity(),
     vms: z.array(supervisedVm()).readonly(),
   }),
 );
 
-/** A project whose VMs a process of its own runs. */
+/** Record of a detached project. */
 export type ProjectRecord = z.infer<ReturnType<typeof projectRecord>>;
 
-/** Tells other processes of the project that we run. */
+/** Publishes the record of our project. */
 export async function publishProject(
   run: string,
   facts: Pick<ProjectRecord, 'file' | 'project' | 'vms'>,
@@ -57,7 +57,7 @@ export async function publishProject(
   await writeRecord(run, RECORD, { ...facts, run, owner: identityOf(process.pid) });
 }
 
-/** The supervisor of a Transientfile, if one lives. */
+/** Record of the project of a Transientfile, if its supervisor is alive. */
 export async function findProject(
   environment: NodeJS.ProcessEnv,
   file: string,
@@ -65,12 +65,12 @@ export async function findProject(
   return (await allProjects(environment)).find((project) => project.file === file);
 }
 
-/** Name of the directory beside the run directories that has what is left of a project whose VMs ended by themselves. */
+/** Name of the directory next to the run directories that keeps the record of an ended project. */
 export function endedName(file: string): string {
   return `ended-${keyOf(file)}`;
 }
 
-/** Name of the lock beside the run directories that the supervisor of a project has. */
+/** Name of a supervisor's lock next to the run directories. */
 export function projectLockName(file: string): string {
   return `${PROJECT_LOCK}${keyOf(file)}`;
 }
@@ -79,7 +79,7 @@ function keyOf(file: string): string {
   return createHash('sha256').update(file).digest('hex').slice(0, 16);
 }
 
-/** What is left of a project whose VMs ended by themselves, until somebody has heard of it. */
+/** Record of a project whose VMs ended by themselves, kept until it is reported. */
 export function endedProject(
   environment: NodeJS.ProcessEnv,
   file: string,
@@ -88,7 +88,7 @@ export function endedProject(
   return Promise.resolve(found.find((project) => project !== undefined));
 }
 
-/** All of those. */
+/** Records of all ended projects. */
 function endedProjects(environment: NodeJS.ProcessEnv): ProjectRecord[] {
   const directories = runtimeBases(environment).flatMap((base) =>
     namesIn(base)
@@ -103,19 +103,19 @@ function readEnded(directory: string): ProjectRecord | undefined {
   return record && { ...record, run: directory };
 }
 
-/** Forgets what is left of it. */
+/** Removes the record of an ended project. */
 export async function forgetEnded(environment: NodeJS.ProcessEnv, file: string): Promise<void> {
   const ended = await endedProject(environment, file);
   if (ended) await rm(ended.run, { recursive: true, force: true });
 }
 
-/** The VMs of all projects, of those too that have ended, which were up and ended by themselves. */
+/** VMs of all projects, including ended ones, that were up and ended by themselves. */
 export async function endedVms(environment: NodeJS.ProcessEnv): Promise<SupervisedVm[]> {
   const projects = [...(await allProjects(environment)), ...endedProjects(environment)];
   return projects.flatMap(({ vms }) => vms.filter(({ state }) => state === 'ended'));
 }
 
-/** The supervisor that a process is, if it is one. */
+/** Record of the project supervised by a process, if any. */
 export async function projectOf(
   environment: NodeJS.ProcessEnv,
   pid: number,
@@ -125,8 +125,8 @@ export async function projectOf(
 
 function allProjects(environment: NodeJS.ProcessEnv): Promise<ProjectRecord[]> {
   const found = runDirectories(environment).map((run) => readRecord(join(run, RECORD), projectRecord));
-  const known = found.filter((project) => project !== undefined);
-  return Promise.resolve(known.filter((project) => isAlive(project.owner)));
+  const valid = found.filter((project) => project !== undefined);
+  return Promise.resolve(valid.filter((project) => isAlive(project.owner)));
 }
 
 const event = lazily(() =>
@@ -138,31 +138,31 @@ const event = lazily(() =>
   ]),
 );
 
-/** What a supervisor tells whoever asked it: that it heard, a line for people, bytes of a guest's stdout (base64), the end. */
+/** Message from a supervisor to a client: acceptance, a line of text, bytes of a guest's stdout (base64), or the exit code. */
 export type ProjectEvent = z.infer<ReturnType<typeof event>>;
 
-/** A request is a plan; a longer one is none of ours, in bytes. */
+/** Maximum length of a request, in bytes. */
 const LONGEST = 64 * 1024 * 1024;
 
-/** Answers one request; whoever asked may leave, which aborts the signal. */
+/** Handles one request; the signal is aborted when the client disconnects. */
 export type AnswerProject = (
   request: unknown,
-  tell: (event: ProjectEvent) => void,
-  gone: AbortSignal,
+  send: (event: ProjectEvent) => void,
+  disconnected: AbortSignal,
 ) => Promise<number>;
 
-/** A supervisor that does not take a request. */
+/** Error for a supervisor that does not accept a request. */
 export class SupervisorDeaf extends TransientError {
   constructor(pid: number | undefined) {
     super({
       reason: 'host',
       message: `${pid === undefined ? 'the process that runs the project' : `process ${pid}, which runs the project,`} did not answer within ${patience('supervisor-answer') / 1000} s`,
-      hint: 'it may be stopped (^Z) or hang; "transient down --kill" ends it and its VMs at once',
+      hint: 'it may be stopped (^Z) or hanging; "transient down --kill" kills it and its VMs',
     });
   }
 }
 
-/** Takes requests, a JSON text in a line each, on a socket that only this user can reach. */
+/** Serves requests, one line of JSON each, on a socket that only this user can access. */
 export async function serveProject(run: string, answer: AnswerProject): Promise<Server> {
   const server = createServer({ allowHalfOpen: true }, (socket) => void serve(socket, answer));
   const path = join(run, SOCKET);
@@ -175,20 +175,20 @@ export async function serveProject(run: string, answer: AnswerProject): Promise<
 }
 
 async function serve(socket: Socket, answer: AnswerProject): Promise<void> {
-  const gone = new AbortController();
+  const disconnected = new AbortController();
   socket.on('error', () => undefined);
-  // who has left hears no answer
-  for (const leaving of ['end', 'close']) socket.on(leaving, () => gone.abort());
-  const tell = (said: ProjectEvent): void => void socket.write(`${JSON.stringify(said)}\n`);
+  // the client may have disconnected
+  for (const leaving of ['end', 'close']) socket.on(leaving, () => disconnected.abort());
+  const send = (event: ProjectEvent): void => void socket.write(`${JSON.stringify(event)}\n`);
   try {
     const request: unknown = JSON.parse(await firstLine(socket));
-    tell({ accepted: true });
-    tell({ exit: await answer(request, tell, gone.signal) });
+    send({ accepted: true });
+    send({ exit: await answer(request, send, disconnected.signal) });
   } catch (error) {
     const { message, hint } = problemOf(error);
-    tell({ line: `error: ${message}` });
-    if (hint !== undefined) tell({ line: `  hint: ${hint}` });
-    tell({ exit: 1 });
+    send({ line: `error: ${message}` });
+    if (hint !== undefined) send({ line: `  hint: ${hint}` });
+    send({ exit: 1 });
   } finally {
     socket.end();
   }
@@ -201,7 +201,7 @@ async function firstLine(socket: Socket): Promise<string> {
   });
 }
 
-/** Asks a supervisor for something and returns its exit code; leaving in the middle breaks off what was asked for. */
+/** Sends a request to a supervisor and returns its exit code; an abort cancels the request. */
 export async function askProject(
   { run, owner }: Pick<ProjectRecord, 'run'> & Partial<Pick<ProjectRecord, 'owner'>>,
   request: unknown,
@@ -233,7 +233,7 @@ export async function askProject(
   throw new TransientError(
     {
       reason: 'host',
-      message: 'the process that runs the project has ended before it answered',
+      message: 'the process that runs the project exited before it answered',
       hint: 'run the same command again',
     },
     { cause: lost },

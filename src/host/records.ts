@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type * as z from 'zod';
 import { runtimeBases } from './run-directory.ts';
 
-/** The run directories of all processes of this user, wherever its sessions put them. */
+/** Run directories of all processes of this user, in all possible places. */
 export function runDirectories(environment: NodeJS.ProcessEnv): string[] {
   return runtimeBases(environment).flatMap((base) =>
     namesIn(base)
@@ -13,7 +13,7 @@ export function runDirectories(environment: NodeJS.ProcessEnv): string[] {
   );
 }
 
-// what is read here is small, and read by commands that need node:fs/promises, which takes time to load, for nothing else
+// synchronous, since loading node:fs/promises takes time and the commands that read these small files need it for nothing else
 export function namesIn(directory: string): string[] {
   try {
     return readdirSync(directory);
@@ -22,7 +22,7 @@ export function namesIn(directory: string): string[] {
   }
 }
 
-/** In one step, so that no reader finds half of it. */
+/** Writes a record atomically. */
 export async function writeRecord(directory: string, name: string, record: unknown): Promise<void> {
   const written = join(directory, `.${name}`);
   await writeFile(written, JSON.stringify(record), { mode: 0o600 });

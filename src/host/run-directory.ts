@@ -9,25 +9,25 @@ import type { Lock } from './lock.ts';
 import { lockFile } from './lock.ts';
 import { sweepStagingOf } from './staging.ts';
 
-/** This process's own place for keys, logs and sockets: private, and gone when the process is. */
+/** Private directory of this process for keys, logs and sockets, removed when the process ends. */
 export interface RunDirectory {
   readonly path: string;
   remove: () => Promise<void>;
-  /** Leaves it, under another name beside the run directories, in place of what had that name. */
+  /** Renames it, replacing a directory of that name, so that it outlives the process. */
   leaveAs: (name: string) => Promise<void>;
 }
 
-/** A directory that was not yet locked when its maker died is swept after this time, in milliseconds. */
+/** Age at which an unlocked directory of a dead process is removed, in milliseconds. */
 const NEWBORN = 60_000;
 
 const LOCK = 'lock';
 
-/** Begin of the names of locks beside the run directories, one for each project that runs detached. */
+/** Prefix of lock names next to the run directories, one for each detached project. */
 export const PROJECT_LOCK = 'project-';
 
 /**
- * Makes the run directory of this process below `XDG_RUNTIME_DIR`, or below `/tmp/transient-UID` where there is
- * none, and removes those of processes that died without doing so.
+ * Creates the run directory of this process below `XDG_RUNTIME_DIR`, or `/tmp/transient-UID` if that is unset, and removes
+ * those of dead processes.
  */
 export async function openRunDirectory(environment: NodeJS.ProcessEnv): Promise<RunDirectory> {
   const base = await privateBase(environment);
@@ -56,7 +56,7 @@ export async function openRunDirectory(environment: NodeJS.ProcessEnv): Promise<
   };
 }
 
-/** Out of the sight of other processes first: one that sweeps would make the lock file anew while we remove it. */
+/** Renames the directory before removing it: a concurrent sweep would recreate its lock file. */
 async function remove(path: string, lock: Lock | undefined): Promise<void> {
   const gone = join(dirname(path), basename(path).replace('run-', 'gone-'));
   await rename(path, gone).catch(() => undefined);
@@ -65,8 +65,8 @@ async function remove(path: string, lock: Lock | undefined): Promise<void> {
 }
 
 /**
- * Where run directories of this user can lie, as far as nobody else can write there: a session with a runtime directory
- * and one without it (cron, sudo) put them in different places.
+ * Possible parents of this user's run directories that no other user can write to: sessions with and without a runtime
+ * directory (cron, sudo) use different ones.
  */
 export function runtimeBases(environment: NodeJS.ProcessEnv): string[] {
   const candidates = [baseIn(environment), `/run/user/${userId()}/transient`, baseIn({})];
@@ -90,7 +90,7 @@ function userId(): number {
   return process.getuid?.() ?? 0;
 }
 
-/** Where run directories of this process lie: made where it is missing, refused where others could write. */
+/** Parent of this process's run directory: created if missing, rejected if other users could write to it. */
 export async function privateBase(environment: NodeJS.ProcessEnv): Promise<string> {
   const runtime = environment['XDG_RUNTIME_DIR'];
   if (runtime) refuseForeign(runtime, 'XDG_RUNTIME_DIR', statSync);
@@ -100,7 +100,7 @@ export async function privateBase(environment: NodeJS.ProcessEnv): Promise<strin
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw unusable(base, systemMessage(cause), cause);
   }
-  // in a shared /tmp anybody can be there first: a link or a directory of another user is not ours to use
+  // in a shared /tmp another user may have created a link or directory of that name
   refuseForeign(base, 'the runtime directory', lstatSync);
   await chmod(base, 0o700);
   return base;
@@ -135,12 +135,12 @@ function unusable(path: string, why: string, cause?: unknown): TransientError {
   );
 }
 
-/** Removes the run directories of processes that died without doing so. */
+/** Removes the run directories of dead processes. */
 export async function sweepRunDirectories(environment: NodeJS.ProcessEnv): Promise<void> {
   await Promise.all(runtimeBases(environment).map((base) => sweep(base)));
 }
 
-/** Removes what lies in the directories of processes that are gone: their lock is free. */
+/** Removes the directories of dead processes, whose lock is free. */
 async function sweep(base: string): Promise<void> {
   const names = await readdir(base);
   await Promise.all(names.map((name) => sweepOne(join(base, name))));
@@ -158,7 +158,7 @@ async function sweepOne(path: string): Promise<void> {
       await remove(path, lock);
     }
   } else if (name.startsWith(PROJECT_LOCK)) {
-    // taken and given back, it is gone
+    // taking and releasing the lock removes its file
     const lock = await lockFile(path, { wait: false }).catch(() => undefined);
     await lock?.release();
   } else if (name.startsWith('gone-'))

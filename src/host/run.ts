@@ -5,26 +5,26 @@ import { exitOf, programFailed } from './exit.ts';
 import { findProgram } from './program.ts';
 import { commandLine, loadExeca } from './spawn.ts';
 
-/** Output of a program that ended with 0. */
-export interface Output {
+/** Output of a program that exited with 0. */
+export interface CollectedOutput {
   readonly stdout: string;
   readonly stderr: string;
 }
 
 interface RunOptions {
   readonly signal?: AbortSignal;
-  /** Our own stdin becomes the program's; it has none otherwise. */
+  /** Whether the program inherits our stdin; it has none otherwise. */
   readonly ownStdin?: boolean;
-  /** Called with each piece of stdout as it comes. */
+  /** Called with each chunk of stdout. */
   readonly onOutput?: (text: string) => void;
 }
 
-/** Runs a program to its end and returns what it printed; any other exit code than 0 is an error with its stderr. */
+/** Runs a program and returns its output; a nonzero exit code is an error with its stderr. */
 export async function run(
   program: string,
   args: readonly string[],
   options: RunOptions = {},
-): Promise<Output> {
+): Promise<CollectedOutput> {
   const { signal, ownStdin = false, onOutput } = options;
   const [file, ...rest] = await commandLine(program, args);
   const { execa } = await loadExeca();
@@ -41,15 +41,15 @@ export async function run(
   throw programFailed(program, exitOf(result), result.stderr);
 }
 
-/** What a program printed, and how it ended. */
-export interface Ended extends Output {
+/** Output and exit status of a program. */
+export interface Ended extends CollectedOutput {
   readonly exit: Exit;
 }
 
-/** So much of the stderr of a program is kept that may complain of each part of a large file, in bytes. */
+/** Most stderr kept of a program that may complain about every part of a large file, in bytes. */
 const MOST_COMPLAINTS = 64 * 1024;
 
-/** Runs a program to an end that may be another one than success; of its stderr the beginning is kept. */
+/** Runs a program that may fail; the beginning of its stderr is kept. */
 export async function runToEnd(
   program: string,
   args: readonly string[],
@@ -68,7 +68,7 @@ export async function runToEnd(
   return { stdout: (await child).stdout, stderr, exit };
 }
 
-/** Runs a program of which only the end is of interest. */
+/** Runs a program whose output is ignored. */
 export async function runSilently(
   program: string,
   args: readonly string[],
@@ -82,7 +82,7 @@ export async function runSilently(
   return exit;
 }
 
-/** Runs a program that works on one of our open files, which it finds as its stdin. */
+/** Runs a program on an open file, which it gets as stdin. */
 export async function runOnFile(
   program: string,
   args: readonly string[],
@@ -93,7 +93,7 @@ export async function runOnFile(
   const { execa } = await loadExeca();
   const child = execa(file, args, {
     reject: false,
-    // any descriptor of ours will do, though the types know only those of the terminal
+    // any descriptor works, though the types allow only 0 to 2
     stdio: [descriptor as 0, 'ignore', 'ignore'],
   });
   const exit = await new ChildEnd(child, { reach: 'process', signal }).exited;
@@ -102,8 +102,8 @@ export async function runOnFile(
 }
 
 /**
- * Runs a program on our own stdin, stdout and stderr, and tells how it ended. Where somebody is to hear what it writes, that
- * goes to our stdout and stderr through us.
+ * Runs a program on our stdin, stdout and stderr, and returns its exit status. If its output is recorded, it is passed on
+ * through this process.
  */
 export async function runInForeground(
   program: string,
@@ -119,7 +119,7 @@ export async function runInForeground(
     buffer: false,
     stdio: ['inherit', output, output],
   });
-  // not in a process group of its own: it has to be the one of the terminal
+  // stays in the foreground process group of the terminal
   const end = new ChildEnd(child, { reach: 'tree', signal });
   for (const stream of ['stdout', 'stderr'] as const) {
     const source = child[stream];
@@ -133,7 +133,7 @@ export async function runInForeground(
   return exit;
 }
 
-/** Not pipe(), which stops the child when our reader goes away; one that is slow is waited for. */
+/** Copies a stream with backpressure; unlike pipe(), it does not stop the child when our reader goes away. */
 function passOn(bytes: Buffer, source: Readable, target: Writable): void {
   if (target.write(bytes) || !target.writable) return;
   source.pause();

@@ -6,23 +6,23 @@ import { linked } from './deadline.ts';
 /** A disk with less than this is full, in bytes. */
 const FULL = 1 << 20;
 
-/** How often the disk is looked at while something is written, in milliseconds. */
+/** Interval between checks of free space during writes, in milliseconds. */
 const INTERVAL = 1000;
 
-/** What takes space, in the words of a message. */
+/** Purpose of the space, for messages. */
 export interface SpaceUse {
   readonly reason: Reason;
-  /** What is too large, as the subject of the message. */
+  /** Subject of the message that something is too large. */
   readonly what: string;
   readonly hint: string;
-  /** How much of a filesystem of some size is to stay free, in bytes; nothing where it is not given. */
+  /** Bytes of a filesystem of the given size to keep free; none by default. */
   readonly reserve?: (size: number) => number;
 }
 
-/** There is not enough space. */
+/** Error for insufficient space. */
 export class NoSpace extends TransientError {}
 
-/** Keeps what others send within the disk space that was free when it began: little can hold any amount. */
+/** Limits received data to the disk space that was free at the start: small input can expand to any amount. */
 export class Space {
   readonly #directory: string;
   readonly #use: SpaceUse;
@@ -39,24 +39,24 @@ export class Space {
     return new Space(directory, use, Math.max(0, await spaceIn(directory, use)));
   }
 
-  /** Takes so many bytes, holes included: how large a file says it is, is what it can grow to. */
+  /** Reserves bytes, holes included, since a sparse file can grow to its full size. */
   claim(bytes: number): void {
     this.#claimed += bytes;
     this.mustHold(this.#claimed);
   }
 
-  /** Refuses an amount that does not fit. */
+  /** Throws if an amount does not fit. */
   mustHold(bytes: number): void {
     if (bytes > this.#free) throw this.#exceeded();
   }
 
-  /** Refuses to go on where the disk has become full, after something that wrote to it has failed. */
+  /** Throws if the disk is full, after a failed write. */
   async mustHaveRoom(): Promise<void> {
     const least = this.#use.reserve === undefined ? FULL : 0;
     if ((await spaceIn(this.#directory, this.#use)) < least) throw this.#exceeded();
   }
 
-  /** Does some work that writes to the disk; its signal is aborted when the disk becomes full. */
+  /** Runs work that writes to the disk; its signal is aborted when the disk becomes full. */
   async guard<T>(signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     using scope = linked(signal);
     const look = (): void => {
@@ -82,7 +82,7 @@ export class Space {
   }
 }
 
-/** How much there is to be used, in bytes; below 0 where some of the reserve is in use. */
+/** Usable space in bytes; negative if part of the reserve is in use. */
 async function spaceIn(directory: string, { reserve = () => 0 }: SpaceUse): Promise<number> {
   const { bavail, blocks, bsize } = await statfs(directory);
   return bavail * bsize - Math.ceil(reserve(blocks * bsize));

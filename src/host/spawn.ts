@@ -1,14 +1,14 @@
 import type { execa as execaType } from 'execa';
 import { findProgram } from './program.ts';
-import { quoted } from './quoted.ts';
+import { quoted } from './shell-quote.ts';
 import { trace } from './trace.ts';
 
-/** Most of our own start-up would be its loading, and what only reads and shows starts nothing. */
+/** Loads execa on demand: it would dominate the start-up of commands that start no program. */
 export async function loadExeca(): Promise<{ readonly execa: typeof execaType }> {
   return import('execa');
 }
 
-/** A program by its path, with its arguments, in such a way that it does not outlive us. */
+/** Command line that runs a program so that it does not outlive us. */
 export async function commandLine(program: string, args: readonly string[]): Promise<[string, ...string[]]> {
   const path = await findProgram(program);
   trace('info', () => [program, ...args].map(quoted).join(' '));
@@ -18,8 +18,8 @@ export async function commandLine(program: string, args: readonly string[]): Pro
 }
 
 /**
- * A command line that the kernel kills when we die, also by SIGKILL: the parent-death signal of Linux.
- * The child compares its parent with us, since we may die before the signal is set.
+ * Command line of a process that the kernel kills when we die, even by SIGKILL: the parent-death signal of Linux.
+ * The child compares its parent PID with ours, since we may die before the signal is set.
  */
 function dyingWithUs(command: readonly string[]): [string, ...string[]] {
   const check = '[ "$PPID" = "$0" ] && exec "$@"';

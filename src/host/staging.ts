@@ -6,27 +6,27 @@ import { onEarlyExit } from './last-resort.ts';
 import { isAlive, identityOf, thisKernel } from './process-identity.ts';
 import { removeTree, removeTreeNow } from './tree-removal.ts';
 
-/** A private directory beside the place to which something will be moved. */
+/** A private directory next to the final destination of a file. */
 export interface Staging {
   readonly path: string;
   remove: () => Promise<void>;
 }
 
-/** Begin of the names of files in a run directory, each of which names a staging directory of that process. */
+/** Prefix of files in a run directory that name staging directories of its process. */
 const NOTE = 'staging-';
 
-/** PID, start time, kernel and something random: a staging directory tells whose it is. */
+/** Name of a staging directory: PID, start time, kernel and a random part identify its owner. */
 const NAME = /^\.transient-(\d+)-(\d+)-([0-9a-f]{8})-[0-9a-f]{8}$/;
 
-/** Whether a name is that of a staging directory, of this copy or another one. */
+/** Whether a name is that of any staging directory. */
 export function isStagingName(name: string): boolean {
   return NAME.test(name);
 }
 
-/** What another kernel, or another container, left beside a destination is swept after this time, in milliseconds. */
+/** Age at which staging directories of another kernel or container are removed, in milliseconds. */
 const ABANDONED = 7 * 24 * 3600 * 1000;
 
-/** Makes a staging directory in `parent`; it is noted in the run directory of this process, for when we are killed. */
+/** Creates a staging directory in `parent`, recorded in the run directory of this process in case we are killed. */
 export async function openStaging(parent: string, runDirectory: string): Promise<Staging> {
   await sweepSiblings(parent);
   const path = join(resolve(parent), stagingName());
@@ -37,7 +37,7 @@ export async function openStaging(parent: string, runDirectory: string): Promise
     await rm(note, { force: true });
     forget();
   };
-  // the note first: what is not noted would stay for ever
+  // recorded first: an unrecorded directory would never be removed
   await writeFile(note, path, { mode: 0o600 });
   await mkdir(path, { mode: 0o700 }).catch(async (error: unknown) => {
     await remove();
@@ -46,7 +46,7 @@ export async function openStaging(parent: string, runDirectory: string): Promise
   return { path, remove };
 }
 
-/** Removes the staging directories that are noted in the run directory of a process that is dead. */
+/** Removes the staging directories recorded in the run directory of a dead process. */
 export async function sweepStagingOf(runDirectory: string): Promise<void> {
   const names = await readdir(runDirectory).catch(() => []);
   for (const name of names.filter((one) => one.startsWith(NOTE))) {
@@ -55,14 +55,14 @@ export async function sweepStagingOf(runDirectory: string): Promise<void> {
   }
 }
 
-/** Removes what copies of processes that are dead left in a directory. */
+/** Removes staging directories of dead processes from a directory. */
 async function sweepSiblings(parent: string): Promise<void> {
   const names = await readdir(parent).catch(() => []);
-  const ours = names.filter(isStagingName);
-  await Promise.all(ours.map((name) => sweepOne(join(parent, name), isAbandoned)));
+  const stagingNames = names.filter(isStagingName);
+  await Promise.all(stagingNames.map((name) => sweepOne(join(parent, name), isAbandoned)));
 }
 
-/** Nothing but a directory of this user with a name of ours is removed, whatever else lies there. */
+/** Removes a staging directory if it is one: a directory of this user with such a name. */
 async function sweepOne(path: string, isDead: (name: string, found: Stats) => boolean): Promise<void> {
   const name = basename(path);
   if (!isStagingName(name)) return;
@@ -83,7 +83,7 @@ function stagingName(): string {
   return `.transient-${pid}-${started}-${kernelId()}-${randomBytes(4).toString('hex')}`;
 }
 
-/** Short for the kernel, and the namespace in it, whose numbers of processes are ours. */
+/** Short hash of the kernel's boot ID and our PID namespace. */
 function kernelId(): string {
   const { boot, space } = thisKernel();
   return createHash('sha256').update(`${boot}\0${space}`).digest('hex').slice(0, 8);

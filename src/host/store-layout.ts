@@ -1,8 +1,8 @@
 import { basename, dirname, join } from 'node:path';
 
 /**
- * A name as a file name, the way the Python transient writes it: everything but letters, digits, `_`, `.` and
- * `~` as `%XX` of its UTF-8 bytes, also `-`. The result never holds a slash, nor is it `.` or `..`.
+ * Encodes a name as a file name like the Python transient: everything but letters, digits, `_`, `.` and `~`, and thus also
+ * `-`, as `%XX` of its UTF-8 bytes. The result never contains a slash, nor is it `.` or `..`.
  */
 export function encodeName(name: string): string {
   const encoded = encodeURIComponent(name).replaceAll(
@@ -12,7 +12,7 @@ export function encodeName(name: string): string {
   return /^\.{1,2}$/.test(encoded) ? encoded.replaceAll('.', '%2E') : encoded;
 }
 
-/** The name that a file name of a store stands for, or undefined where it is none. */
+/** Decodes a file name of a store; undefined if it is not an encoded name. */
 export function decodeName(fileName: string): string | undefined {
   try {
     return decodeURIComponent(fileName);
@@ -21,15 +21,15 @@ export function decodeName(fileName: string): string | undefined {
   }
 }
 
-/** Directory of a VM store that holds what only we know of; whatever lists a store skips dot-directories. */
+/** Internal directory of a VM store; dot-directories are skipped when a store is listed. */
 const OURS = '.transient';
 
-/** Where a VM has its place in a VM store: its disks and configuration, and what only we know of it. */
+/** Paths of a VM in a VM store: its disks and configuration, and our extension of it. */
 export interface VmPaths {
   readonly directory: string;
   readonly config: string;
   readonly ours: string;
-  /** The private key that its guest was given; it is there as long as the guest may have it. */
+  /** Generated private key of the guest; exists as long as the guest may use it. */
   readonly loginKey: string;
 }
 
@@ -39,22 +39,22 @@ export function vmPaths(vmstore: string, name: string): VmPaths {
   return {
     directory,
     config: join(directory, 'config'),
-    ours: join(ownPath(vmstore, 'vms'), `${encoded}.toml`),
+    ours: join(internalPath(vmstore, 'vms'), `${encoded}.toml`),
     loginKey: loginKeyOf(directory),
   };
 }
 
-/** The login key of the VM whose directory it is. */
+/** Path of the login key of the VM with this directory. */
 export function loginKeyOf(directory: string): string {
-  return join(ownPath(dirname(directory), 'vms'), `${basename(directory)}.key`);
+  return join(internalPath(dirname(directory), 'vms'), `${basename(directory)}.key`);
 }
 
-/** A directory of our own in a VM store: texts of VMs, those being created, those being removed. */
-export function ownPath(vmstore: string, what: 'vms' | 'creating' | 'removed'): string {
+/** Path of an internal directory of a VM store: for texts of VMs, VMs being created, VMs being removed. */
+export function internalPath(vmstore: string, what: 'vms' | 'creating' | 'removed'): string {
   return join(vmstore, OURS, what);
 }
 
-/** The file of an image in a backend. */
+/** Path of an image in a backend. */
 export function imagePath(backend: string, image: string): string {
   return join(backend, encodeName(image));
 }

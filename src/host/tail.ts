@@ -1,9 +1,9 @@
 import type { Readable } from 'node:stream';
 
-/** How much is kept of what a program says beside its work, in bytes: enough for a message. */
+/** Most diagnostic output kept of a program, in bytes: enough for a message. */
 const MOST = 64 * 1024;
 
-/** The end of a stream of bytes, whatever its length. */
+/** Keeps the last bytes of a stream. */
 export class Tail {
   readonly #most: number;
   #chunks: Buffer[] = [];
@@ -15,19 +15,19 @@ export class Tail {
   }
 
   add(bytes: Buffer): void {
-    // the chunk is its reader's to use again
+    // the reader may reuse the chunk
     this.#chunks.push(Buffer.from(bytes));
     this.#size += bytes.length;
     while (this.#size - (this.#chunks[0]?.length ?? 0) >= this.#most) this.#drop();
   }
 
-  /** What is kept, as text, after a line that tells of what is not. */
+  /** The kept bytes as text, preceded by a line about omitted ones. */
   get text(): string {
     const text = Buffer.concat(this.#chunks).toString();
     return this.#left === 0 ? text : `[${this.#left} bytes before this are left out]\n${text}`;
   }
 
-  /** The lines that are not empty. */
+  /** The nonempty lines. */
   get lines(): string[] {
     return this.text.split('\n').filter((line) => line.trim() !== '');
   }
@@ -39,7 +39,7 @@ export class Tail {
   }
 }
 
-/** Keeps the end of what comes on a stream; listens from now on. */
+/** Collects the tail of a stream from now on. */
 export function tailOf(stream: Readable | null): Tail {
   const tail = new Tail();
   stream?.on('data', (chunk: Buffer) => tail.add(chunk));

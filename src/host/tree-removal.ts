@@ -3,12 +3,12 @@ import { rm } from 'node:fs/promises';
 import { errorCode } from '../problem.ts';
 import { HeldDirectory } from './held-directory.ts';
 
-/** Removes a directory of ours, whatever somebody else has put into it. */
+/** Removes one of our directories with any content. */
 export async function removeTree(path: string): Promise<void> {
   await rm(path, { recursive: true, force: true }).catch(() => removeStubbornTree(path));
 }
 
-/** The same at once, for when there is no time left. */
+/** Removes a directory synchronously, for use on exit. */
 export function removeTreeNow(path: string): void {
   try {
     rmSync(path, { recursive: true, force: true });
@@ -17,9 +17,9 @@ export function removeTreeNow(path: string): void {
   }
 }
 
-/** Node's own removal stops at directories without the right to write, and at paths that are too long as a whole. */
+/** Node's removal fails on directories without write permission, and on paths that are too long. */
 function removeStubbornTree(path: string): void {
-  unlessGone(() => {
+  ignoreMissing(() => {
     {
       using directory = HeldDirectory.at(path);
       emptyDirectory(directory);
@@ -31,7 +31,7 @@ function removeStubbornTree(path: string): void {
 function emptyDirectory(directory: HeldDirectory): void {
   chmodSync(directory.path, 0o700);
   for (const name of readdirSync(directory.path, { encoding: 'buffer' })) {
-    unlessGone(() => removeEntry(directory, name));
+    ignoreMissing(() => removeEntry(directory, name));
   }
 }
 
@@ -48,8 +48,8 @@ function removeEntry(directory: HeldDirectory, name: Buffer): void {
   rmdirSync(place);
 }
 
-/** Node's removal gives up while some of its threads are still at work. */
-function unlessGone(removal: () => void): void {
+/** Node's removal may reject while some of its threads are still working. */
+function ignoreMissing(removal: () => void): void {
   try {
     removal();
   } catch (error) {

@@ -8,44 +8,44 @@ import { processIdentity } from './process-identity-schema.ts';
 import { isAlive, identityOf } from './process-identity.ts';
 import { namesIn, readRecord, runDirectories, writeRecord } from './records.ts';
 
-/** Name of the file in a machine's directory that tells other processes of it. */
+/** Name of the record in a machine's directory for other processes. */
 const RECORD = 'vm.json';
 
-/** Begin of the names of files in a run directory that tell which VMs of a store its process holds. */
+/** Prefix of files in a run directory that record stored VMs locked by its process. */
 const HOLD = 'hold-';
 
 const runningVm = lazily(() =>
   z.object({
     name: z.string(),
     vmstore: z.string(),
-    /** Whether it has a place in the VM store; a stateless one only runs. */
+    /** Whether it is stored in the VM store. */
     stored: z.boolean(),
-    /** The images of its disks by their names, the first disk's first, and the files that QEMU has open. */
+    /** Names of the images of its disks, in order, and the files that QEMU has open. */
     images: z.array(z.string()).readonly(),
     files: z.array(z.string()).readonly(),
-    /** What its serial console has said so far. */
+    /** Path of its serial log. */
     serialLog: z.string().optional(),
     /** When it was booted, as ISO time. */
     since: z.string(),
-    /** The private directory of its owner. */
+    /** Run directory of its owner. */
     run: z.string(),
-    /** The transient that runs it, and its QEMU. */
+    /** The transient process that runs it, and its QEMU. */
     owner: processIdentity(),
     qemu: processIdentity(),
-    /** How it is reached over ssh: a port of 127.0.0.1, and what its owner would use there. */
+    /** Ssh access: a port on 127.0.0.1, and its owner's settings. */
     ssh: z
       .object({
         port: z.int(),
-        /** The socket of a login that sessions can share (ssh_config(5), ControlPath), where that is the only way in. */
+        /** Socket of a shared login (ssh_config(5), ControlPath), if the port is closed. */
         sharedLogin: z.string().optional(),
         user: z.string(),
         program: z.string(),
         options: z.array(z.string()).readonly(),
-        /** The private key that the guest may have been given. */
+        /** Private key that may have been generated for the guest. */
         loginKey: z.string().default(''),
       })
       .optional(),
-    /** Ports of the host that lead to ports of the guest. */
+    /** Host ports forwarded to the guest. */
     forwards: z
       .array(
         z.object({ address: z.string(), host: z.int(), guest: z.int(), protocol: z.enum(['tcp', 'udp']) }),
@@ -55,9 +55,9 @@ const runningVm = lazily(() =>
   }),
 );
 
-/** A VM that runs, as its owner tells of it. */
+/** Record of a running VM, written by its owner. */
 export type RunningVm = z.infer<ReturnType<typeof runningVm>> & {
-  /** What its owner keeps for this machine alone, and removes with it. */
+  /** Directory of the machine, removed with it by its owner. */
   readonly directory: string;
 };
 
@@ -72,22 +72,22 @@ const hold = lazily(() =>
   }),
 );
 
-/** A VM of a store that a process has for itself, running or not. */
+/** A stored VM locked by a process, running or not. */
 export type Hold = z.infer<ReturnType<typeof hold>>;
 
-/** Tells other processes of a machine; the record is gone with the machine's directory. */
+/** Publishes the record of a machine, removed together with the machine's directory. */
 export async function publish(
   directory: string,
   qemuPid: number,
   facts: Omit<RunningVm, 'owner' | 'qemu' | 'run' | 'directory'>,
 ): Promise<void> {
   const [owner, qemu] = [identityOf(process.pid), identityOf(qemuPid)];
-  // a QEMU that has ended already is not to be found by anybody
+  // a QEMU that has exited already is not published
   if (owner === undefined || qemu === undefined) return;
   await writeRecord(directory, RECORD, { ...facts, run: dirname(directory), owner, qemu });
 }
 
-/** Tells other processes that we have a VM of a store for ourselves; returns how that is taken back. */
+/** Publishes that we have locked a stored VM; returns a function to retract it. */
 export async function publishHold(
   runDirectory: string,
   vm: Pick<Hold, 'name' | 'vmstore' | 'purpose'>,
@@ -100,7 +100,7 @@ export async function publishHold(
 
 let holds = 0;
 
-/** Notes that an owner has been asked to end its VMs; false where somebody asked before, and a second time means more. */
+/** Records that an owner has been asked to stop its VMs; false if it was asked before, since a second signal kills. */
 export async function askedFirst({ run }: Pick<RunningVm, 'run'>): Promise<boolean> {
   return writeFile(join(run, 'asked'), '', { flag: 'wx' }).then(
     () => true,
@@ -108,13 +108,13 @@ export async function askedFirst({ run }: Pick<RunningVm, 'run'>): Promise<boole
   );
 }
 
-/** The VMs of a store that run now, by name. */
+/** Running VMs of a store, sorted by name. */
 export async function runningVms(environment: NodeJS.ProcessEnv, vmstore: string): Promise<RunningVm[]> {
   const here = ofStore(await allRunningVms(environment), vmstore);
   return here.sort((a, b) => (a.name < b.name ? -1 : Number(a.name > b.name)));
 }
 
-/** The VMs of this user that run now, whatever their store. A record whose owner or QEMU is gone is not believed. */
+/** Running VMs of this user in any store. Records whose owner or QEMU has exited are ignored. */
 export function allRunningVms(environment: NodeJS.ProcessEnv): Promise<RunningVm[]> {
   const vms = runDirectories(environment)
     .flatMap(machinesIn)
@@ -126,7 +126,7 @@ export function allRunningVms(environment: NodeJS.ProcessEnv): Promise<RunningVm
   return Promise.resolve(alive);
 }
 
-/** Who holds a VM of a store, as far as its holder is a transient of this user on this kernel. */
+/** Holder of a stored VM, if it is a transient process of this user on this kernel. */
 export function holderOf(
   environment: NodeJS.ProcessEnv,
   vmstore: string,

@@ -6,17 +6,16 @@ import { lockFile } from './lock.ts';
 import type { LockRequest } from './lock-queue.ts';
 import { lockInTurn } from './lock-queue.ts';
 
-/** A private directory in which one thing is made, before one rename puts it into its place. */
+/** A private directory in which a file is built before it is renamed into place. */
 export interface WorkingDirectory {
   readonly path: string;
-  /** Removes it, but what has a name that begins as given, and lets others make the same thing. */
+  /** Removes it, except files with the given prefix, and releases the lock. */
   close: (keep?: string) => Promise<void>;
 }
 
 /**
- * Waits until nobody else makes the thing with this file name below `root`, and opens its directory. Only the holder
- * of the lock writes there, so what lies in it was left by a process that died: it is removed, but for what has a name
- * that begins with `keep`.
+ * Locks and opens the working directory for a file name below `root`, waiting for another holder. Existing files in it
+ * were left by a dead process and are removed, except those whose names begin with `keep`.
  */
 export async function openWorkingDirectory(
   root: string,
@@ -30,7 +29,7 @@ export async function openWorkingDirectory(
   return { path, close: (kept) => close(path, kept, lock) };
 }
 
-/** Removes what processes left that died; `keep` says of a directory what in it is still of use, if anything. */
+/** Removes working directories of dead processes; `keep` returns the prefix of files to keep in a directory, if any. */
 export async function sweepWorkingDirectories(
   root: string,
   keep: (path: string) => Promise<string | undefined> = () => Promise.resolve(undefined),
@@ -51,7 +50,7 @@ async function sweepOne(
   await close(path, await keep(path), lock);
 }
 
-/** No encoded name holds a `%` that two hexadecimal digits do not follow. */
+/** Cannot occur in an encoded name, where `%` is followed by two hexadecimal digits. */
 function lockPath(root: string, name: string): string {
   return join(root, `${name}%lock`);
 }
@@ -63,7 +62,7 @@ async function close(path: string, keep: string | undefined, lock: Lock | undefi
   await lock?.release();
 }
 
-/** Empties a directory but for the files whose names begin as given; one that is not there is empty. */
+/** Empties a directory except for files with the given prefix; a missing one is ignored. */
 async function removeAllBut(directory: string, kept: string | undefined): Promise<void> {
   const names = await readdir(directory).catch(() => []);
   const others = names.filter((name) => kept === undefined || !name.startsWith(kept));

@@ -37,7 +37,7 @@ export function imageExecutors(disksOf: FindDisks): Pick<Executors, ImageKind> {
     const [disk] = disksOf(step.vm);
     if (disk === undefined) throw new Error(`VM ${step.vm} has no disk`);
     await commitDisk(step, disk, context);
-    return { said: `Created image '${step.image}'` };
+    return { output: `Created image '${step.image}'` };
   };
   return { 'image.retrieve': retrieve, 'image.remove': remove, 'image.commit': commit };
 }

@@ -10,10 +10,10 @@ import { optionValues, shapeOf } from './schema.ts';
 import type { OptionName } from './table.ts';
 import { OPTION_TABLE, optionsIn } from './table.ts';
 
-/** What commander collected: option names of the table with the texts as they were typed. */
+/** Flags collected by commander: option names of the table with their unparsed text. */
 export type RawFlags = Readonly<Partial<Record<OptionName, unknown>>>;
 
-/** Declares the flags of a scope on a command; call what it returns after parsing to read what was typed. */
+/** Declares the flags of a scope on a command; the returned function reads their values after parsing. */
 export function addFlags(command: Command, scope: Scope): () => RawFlags {
   const flags = optionsIn(scope).filter((name) => name !== 'qemu-args');
   const declared = flags.map((name) => ({ name, option: commanderOption(name) }));
@@ -38,7 +38,7 @@ function commanderOption(name: OptionName): Option {
   const def = OPTION_TABLE[name];
   const flags = [...(def.alias ? [def.alias] : []), `--${name}`].join(', ');
   const created = new Option(def.placeholder ? `${flags} <${def.placeholder}>` : flags, helpOf(def));
-  // commander reads --no-x as "x is false"; the table means an option of its own with that name
+  // commander reads --no-x as "x is false"; in the table it is an option of its own
   created.negate = false;
   return def.merge === 'append' ? created.argParser(append) : created;
 }
@@ -51,12 +51,12 @@ function helpOf(def: OptionDef): string {
   return `${def.help}${shown}${def.merge === 'append' ? ' (repeatable)' : ''}`;
 }
 
-/** For commander: what is said several times is a list. */
+/** Argument parser for commander that collects repeated values in a list. */
 export function append(text: string, previous: readonly string[] | undefined): string[] {
   return [...(previous ?? []), text];
 }
 
-/** Checks the flags of a scope and makes them a layer; `base` is the working directory. */
+/** Validates the flags of a scope and returns them as a layer; `base` is the working directory. */
 export function flagLayer(
   scope: Scope,
   raw: RawFlags,
@@ -65,9 +65,9 @@ export function flagLayer(
 ): Result<Layer> {
   const checked = checkedFlags(scope, raw);
   if (!checked.ok) return checked;
-  const said = checked.value;
+  const given = checked.value;
   return ok({
-    values: qemuArgs.length > 0 ? { ...said, 'qemu-args': qemuArgs } : said,
+    values: qemuArgs.length > 0 ? { ...given, 'qemu-args': qemuArgs } : given,
     where: (name) => ({ kind: 'flag', flag: name === 'qemu-args' ? '--' : `--${name}` }),
     base,
   });
@@ -75,7 +75,7 @@ export function flagLayer(
 
 function checkedFlags(scope: Scope, raw: RawFlags): Result<Layer['values']> {
   const typed = Object.entries(raw);
-  // what checks is not loaded for nothing
+  // avoids building the schema when there is nothing to check
   if (typed.length === 0) return ok({});
   const values = Object.fromEntries(
     typed.map(([name, value]) => [name, fromText(OPTION_TABLE[name as OptionName], value)]),
@@ -85,17 +85,17 @@ function checkedFlags(scope: Scope, raw: RawFlags): Result<Layer['values']> {
   return checked.success ? ok(optionValues(checked.data)) : failed(...flagProblems(checked.error, values));
 }
 
-/** A flag's text as the TOML value it stands for: digits are a number, and `true` is no text, where the option wants that. */
+/** Converts a flag's text to the TOML value it stands for: a number or boolean, unless the option accepts the text itself. */
 function fromText(def: OptionDef, value: unknown): unknown {
   if (typeof value !== 'string' || !/^(-?\d+(\.\d+)?|true|false)$/.test(value)) return value;
   return def.type().safeParse(value).success ? value : (JSON.parse(value) as unknown);
 }
 
 function flagProblems(error: z.ZodError, values: Readonly<Record<string, unknown>>): Problem[] {
-  // of a flag that was given several times it is told which one is meant
+  // identifies which occurrence of a repeated flag is wrong
   const valueAt = ([name, index]: KeyPath): string => {
-    const said = values[String(name)];
-    return Array.isArray(said) && typeof index === 'number' ? ` ${JSON.stringify(said[index])}` : '';
+    const value = values[String(name)];
+    return Array.isArray(value) && typeof index === 'number' ? ` ${JSON.stringify(value[index])}` : '';
   };
   return problemsOf(error, {
     name: (path) => `--${String(path[0])}${valueAt(path)}`,

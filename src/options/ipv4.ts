@@ -1,13 +1,13 @@
-/** An IPv4 address as the number that its four bytes are, the first the highest. */
+/** An IPv4 address as a 32-bit number in network byte order. */
 export type Ipv4 = number;
 
-/** A range of addresses: its first one, and how many bits all of them share. */
+/** A range of addresses: the network address and the prefix length. */
 export interface Subnet {
   readonly network: Ipv4;
   readonly prefix: number;
 }
 
-/** Reads four numbers with dots; anything else, also the short and octal forms of old, is undefined. */
+/** Parses dotted decimal notation; anything else, including the historic short and octal forms, is undefined. */
 export function parseIpv4(text: string): Ipv4 | undefined {
   const parts = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text)?.slice(1) ?? [];
   const isPlain = (part: string): boolean => Number(part) <= 255 && String(Number(part)) === part;
@@ -23,23 +23,23 @@ export function formatSubnet({ network, prefix }: Subnet): string {
   return `${formatIpv4(network)}/${prefix}`;
 }
 
-/** How many addresses a subnet has. */
+/** Number of addresses in a subnet. */
 export function sizeOf({ prefix }: Pick<Subnet, 'prefix'>): number {
   return 2 ** (32 - prefix);
 }
 
-/** The bits that all addresses of a subnet share, as an address. */
+/** Netmask of a prefix length. */
 export function maskOf(prefix: number): Ipv4 {
   return 2 ** 32 - sizeOf({ prefix });
 }
 
-/** The subnet of a length that an address lies in. */
+/** The subnet with this prefix length that contains an address. */
 export function subnetAround(address: Ipv4, prefix: number): Subnet {
   const size = sizeOf({ prefix });
   return { network: Math.floor(address / size) * size, prefix };
 }
 
-/** The address for all of a subnet at once: its last one. */
+/** Broadcast address of a subnet: its last one. */
 export function broadcastOf(subnet: Subnet): Ipv4 {
   return subnet.network + sizeOf(subnet) - 1;
 }

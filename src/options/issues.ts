@@ -2,41 +2,41 @@ import damerauLevenshtein from 'damerau-levenshtein';
 import type * as z from 'zod';
 import type { KeyPath, Problem, Where } from '../problem.ts';
 
-/** How the reader of a zod error names and finds the value at a path. */
-export interface Subject {
+/** Names and locates the value at a path of a zod error. */
+export interface ErrorContext {
   name: (path: KeyPath) => string;
   where: (path: KeyPath, on: 'key' | 'value') => Where;
-  /** The keys that are allowed in the table at a path; the nearest is offered for an unknown one. */
+  /** The keys that are allowed in the table at a path; the nearest is suggested for an unknown one. */
   keys: (path: KeyPath) => readonly string[];
 }
 
-/** More keys than these are not listed in a hint. */
+/** Most keys listed in a hint. */
 const MOST_LISTED = 8;
 
-/** zod's issues as problems in our words, one for each thing that is wrong. */
-export function problemsOf(error: z.ZodError, subject: Subject): Problem[] {
-  return error.issues.flatMap((issue) => problemsOfIssue(issue, subject));
+/** Translates zod issues into problems, one for each fault. */
+export function problemsOf(error: z.ZodError, context: ErrorContext): Problem[] {
+  return error.issues.flatMap((issue) => problemsOfIssue(issue, context));
 }
 
-function problemsOfIssue(issue: z.core.$ZodIssue, subject: Subject): Problem[] {
+function problemsOfIssue(issue: z.core.$ZodIssue, context: ErrorContext): Problem[] {
   const meant = meantBranch(issue);
-  if (meant !== undefined) return meant.flatMap((inner) => problemsOfIssue(inner, subject));
+  if (meant !== undefined) return meant.flatMap((inner) => problemsOfIssue(inner, context));
   const path = issue.path.filter((part) => typeof part !== 'symbol');
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => unknownKey([...path, key], subject));
+    return issue.keys.map((key) => unknownKey([...path, key], context));
   }
-  if (issue.code === 'invalid_type' && issue.input === undefined) return [missingKey(path, subject)];
+  if (issue.code === 'invalid_type' && issue.input === undefined) return [missingKey(path, context)];
   return [
     {
       reason: 'invalid-value',
-      message: `${subject.name(path)} ${requirement(issue)}${actual(issue)}`,
-      where: subject.where(path, issue.code === 'invalid_key' ? 'key' : 'value'),
+      message: `${context.name(path)} ${requirement(issue)}${actual(issue)}`,
+      where: context.where(path, issue.code === 'invalid_key' ? 'key' : 'value'),
       ...hintOf(issue),
     },
   ];
 }
 
-/** Of several forms that a value can have, what is wrong with the one that it tried to be; nothing where that is open. */
+/** Issues of the one union branch whose type the value has; undefined if there is no such branch or more than one. */
 function meantBranch(issue: z.core.$ZodIssue): z.core.$ZodIssue[] | undefined {
   if (issue.code !== 'invalid_union') return undefined;
   const ofItsType = issue.errors.filter((branch) =>
@@ -47,33 +47,33 @@ function meantBranch(issue: z.core.$ZodIssue): z.core.$ZodIssue[] | undefined {
   return meant.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] }));
 }
 
-function unknownKey(path: KeyPath, subject: Subject): Problem {
+function unknownKey(path: KeyPath, context: ErrorContext): Problem {
   const key = String(path.at(-1));
   const parent = path.slice(0, -1);
-  const table = parent.length === 0 ? 'the file' : `[${subject.name(parent)}]`;
-  const known = subject.keys(parent);
+  const table = parent.length === 0 ? 'the file' : `[${context.name(parent)}]`;
+  const allowed = context.keys(parent);
   return {
     reason: 'unknown-key',
     message: `unknown key "${key}" in ${table}`,
-    where: subject.where(path, 'key'),
-    ...(known.length > 0 ? { hint: didYouMean(key, known) ?? knownHere(known) } : {}),
+    where: context.where(path, 'key'),
+    ...(allowed.length > 0 ? { hint: didYouMean(key, allowed) ?? allowedKeys(allowed) } : {}),
   };
 }
 
-function knownHere(known: readonly string[]): string {
-  if (known.length > MOST_LISTED) return 'Transientfile.example.toml shows every key there is';
-  return `known here: ${[...known].sort().join(', ')}`;
+function allowedKeys(allowed: readonly string[]): string {
+  if (allowed.length > MOST_LISTED) return 'Transientfile.example.toml shows every key';
+  return `allowed keys: ${[...allowed].sort().join(', ')}`;
 }
 
-function missingKey(path: KeyPath, subject: Subject): Problem {
+function missingKey(path: KeyPath, context: ErrorContext): Problem {
   const parent = path.slice(0, -1);
   return {
     reason: 'missing-key',
     message:
       parent.length === 0
         ? `the file needs a table [${String(path.at(-1))}]`
-        : `[${subject.name(parent)}] needs a key "${String(path.at(-1))}"`,
-    where: subject.where(parent, 'key'),
+        : `[${context.name(parent)}] needs a key "${String(path.at(-1))}"`,
+    where: context.where(parent, 'key'),
   };
 }
 
@@ -112,7 +112,7 @@ function article(type: string): string {
 
 function actual(issue: z.core.$ZodIssue): string {
   const { input } = issue;
-  // a key that is wrong was just named, and a custom message tells of the value itself
+  // a wrong key was just named, and a custom message describes the value itself
   if (input === '' || issue.code === 'invalid_key' || issue.code === 'custom') return '';
   return `, got ${shown(input)}`;
 }
@@ -126,7 +126,7 @@ function shown(value: unknown): string {
   return text.length > 60 ? `${text.slice(0, 57)}…` : text;
 }
 
-/** As TOML writes it. */
+/** TOML notation of a number that is not finite. */
 function notFinite(value: number): string {
   if (Number.isNaN(value)) return 'nan';
   return value > 0 ? 'inf' : '-inf';
@@ -138,22 +138,22 @@ function hintOf(issue: z.core.$ZodIssue): { hint?: string } {
   return hint === undefined ? {} : { hint };
 }
 
-/** "did you mean …?" where a known word is near to the given one. */
-export function didYouMean(given: string, known: readonly string[]): string | undefined {
-  const ranked = known
+/** The hint "did you mean …?" if a candidate is similar to the given word. */
+export function didYouMean(given: string, candidates: readonly string[]): string | undefined {
+  const ranked = candidates
     .map((word) => ({
       word,
       distance: damerauLevenshtein(given.toLowerCase(), word.toLowerCase()).steps,
       alike: word.startsWith(given.slice(0, 1)),
     }))
-    // people seldom miss the first letter
+    // the first letter is rarely mistyped
     .sort((a, b) => a.distance - b.distance || Number(b.alike) - Number(a.alike));
   const [nearest] = ranked;
   if (nearest === undefined || nearest.distance > Math.max(1, given.length / 3)) return undefined;
   return `did you mean "${nearest.word}"?`;
 }
 
-/** A key path as a person writes it; an item of a list is counted from 1. */
+/** Formats a key path for messages; list items are counted from 1. */
 export function dotted(path: KeyPath): string {
   const index = path.findLastIndex((part) => typeof part === 'number');
   if (index >= 0) {

@@ -1,7 +1,7 @@
 import type { Where } from '../problem.ts';
 import type { OptionName, OptionValues } from './table.ts';
 
-/** What one source said of one VM: some options, where each was said, and what relative paths are relative to. */
+/** Options of one VM from one source, the place where each was set, and the base of relative paths. */
 export interface Layer {
   readonly values: Partial<OptionValues>;
   readonly where: (name: OptionName, index?: number) => Where;

@@ -3,16 +3,16 @@ import { lazily } from '../lazily.ts';
 import { withoutPasswords } from './password.ts';
 import './zod-settings.ts';
 
-/** The commands and tables in which an option can be said. */
+/** Commands and tables in which an option can be set. */
 export type Scope =
   'everywhere' | 'run' | 'create' | 'start' | 'ssh' | 'cp' | 'commit' | 'up' | 'plan' | 'file';
 
-/** How a later layer treats what an earlier one said: a scalar is replaced, a list grows. */
+/** How a later layer combines with an earlier one: a scalar is replaced, a list is appended to. */
 export type Merge = 'replace' | 'append';
 
-/** One option, declared once: the type of a value, and every way in which it is said and explained. */
+/** Declaration of one option: the type of its value, how it is set, and its documentation. */
 export interface OptionDef<T = unknown> {
-  /** What one value must look like in TOML; for a list, what one item must look like. */
+  /** Schema of the value in TOML; for a list, of one item. */
   readonly type: () => z.ZodType<T>;
   readonly merge: Merge;
   readonly scopes: readonly Scope[];
@@ -25,13 +25,13 @@ export interface OptionDef<T = unknown> {
   readonly default?: NoInfer<T>;
   /** Environment variable that sets it. */
   readonly env?: string;
-  /** How often the flag may be given to raise the value; the value counts the flags. */
+  /** The flag may be repeated, and the value is the number of times it was given. */
   readonly counted?: boolean;
-  /** The value is a path of the host: relative to the file that says it, or to the working directory. */
+  /** The value is a host path: relative to the file that sets it, or to the working directory. */
   readonly path?: boolean;
-  /** The Python transient has no such option: what it reads of a stored VM must not hold it. */
+  /** The Python transient has no such option, so the configuration it reads must not contain it. */
   readonly unknownToPython?: boolean;
-  /** What a Transientfile that shows it would say, as TOML. */
+  /** Example value as TOML, for the example Transientfile. */
   readonly example: string;
 }
 
@@ -40,7 +40,7 @@ export function option<T>(def: Omit<OptionDef<T>, 'merge'>): OptionDef<T> & { re
   return { ...def, merge: 'replace' };
 }
 
-/** Declares an option that holds a list of values and grows from layer to layer. */
+/** Declares an option that holds a list of values, appended to by each layer. */
 export function list<T>(def: Omit<OptionDef<T>, 'merge'>): OptionDef<T> & { readonly merge: 'append' } {
   return { ...def, merge: 'append' };
 }
@@ -50,7 +50,7 @@ export function integer(min: number, max: number): () => z.ZodType<number> {
   return lazily(() => z.int().min(min).max(max));
 }
 
-/** Yes or no. */
+/** Schema of a boolean switch. */
 export const flag = lazily(() => z.boolean());
 
 /** A duration in seconds; fractions are allowed. */
@@ -64,7 +64,7 @@ export const seconds = lazily(() =>
 /** A TCP port of the host. */
 export const port = integer(1, 65_535);
 
-/** Text that is not empty and holds no NUL, which no argument of a program can carry. */
+/** Non-empty text without NUL, which a program argument cannot contain. */
 export const text = lazily(() =>
   z
     .string()
@@ -74,7 +74,7 @@ export const text = lazily(() =>
 
 const MEMORY_ERROR = 'must be an amount of memory such as "512M" or "2G"';
 
-/** An amount of memory as QEMU writes it: a number with a suffix, MiB where there is none. */
+/** An amount of memory in QEMU's syntax: a number with a suffix, MiB by default. */
 export const memory = lazily(() =>
   z.union(
     [
@@ -85,53 +85,53 @@ export const memory = lazily(() =>
   ),
 );
 
-/** A path of the host and an absolute one of a guest. */
+/** A host path and an absolute guest path. */
 export interface CopyPair {
   readonly host: string;
   readonly guest: string;
 }
 
-/** Reads `HOST:/GUEST`; a string says what is wrong with it. */
-export function parseCopyIn(said: string): CopyPair | string {
-  const [, host, guest] = /^(.+):(\/.*)$/s.exec(said) ?? [];
+/** Parses `HOST:/GUEST`; returns the error as a string. */
+export function parseCopyIn(pair: string): CopyPair | string {
+  const [, host, guest] = /^(.+):(\/.*)$/s.exec(pair) ?? [];
   if (host !== undefined && guest !== undefined) return { host, guest };
   return 'must be HOST_PATH:GUEST_PATH, with an absolute path in the guest';
 }
 
-/** Reads `/GUEST:HOST`; a string says what is wrong with it. */
-export function parseCopyOut(said: string): CopyPair | string {
-  const [, guest, host] = /^(\/[^:]*):(.+)$/s.exec(said) ?? [];
-  if (guest !== undefined && /^\/+$/.test(guest)) return 'must name something below the root of the guest';
+/** Parses `/GUEST:HOST`; returns the error as a string. */
+export function parseCopyOut(pair: string): CopyPair | string {
+  const [, guest, host] = /^(\/[^:]*):(.+)$/s.exec(pair) ?? [];
+  if (guest !== undefined && /^\/+$/.test(guest)) return 'must not be the root directory of the guest';
   if (host !== undefined && guest !== undefined) return { host, guest };
   return 'must be GUEST_PATH:HOST_PATH, with an absolute path in the guest';
 }
 
-/** What is to be copied into a guest, kept as the text that was written. */
+/** Schema of a copy into a guest, kept as the text that was written. */
 export const copyIn = lazily(() =>
-  text().refine((said) => typeof parseCopyIn(said) !== 'string', {
+  text().refine((pair) => typeof parseCopyIn(pair) !== 'string', {
     error: (issue) => parseCopyIn(issue.input as string) as string,
     abort: true,
   }),
 );
 
-/** What is to be copied out of a guest, kept as the text that was written. */
+/** Schema of a copy out of a guest, kept as the text that was written. */
 export const copyOut = lazily(() =>
-  text().refine((said) => typeof parseCopyOut(said) !== 'string', {
+  text().refine((pair) => typeof parseCopyOut(pair) !== 'string', {
     error: (issue) => parseCopyOut(issue.input as string) as string,
     abort: true,
   }),
 );
-/** Longest name of a VM as part of file names, where every other character takes three (see host/store-layout.ts). */
+/** Longest VM name after percent-encoding, in bytes (host/store-layout.ts). */
 const LONGEST_ENCODED_NAME = 200;
 
-/** What a VM of the VM store is called: any text that can be part of a file name once it is encoded. */
+/** Name of a VM in the VM store: any text that can be part of a file name once encoded. */
 export const vmName = lazily(() =>
   text()
     .refine((name) => !name.startsWith('.'), { error: 'must not begin with a dot' })
     .refine((name) => !name.startsWith('-'), { error: 'must not begin with a hyphen' })
-    .refine((name) => !/\p{Control}/u.test(name), { error: 'must not hold a control character' })
+    .refine((name) => !/\p{Control}/u.test(name), { error: 'must not contain a control character' })
     .refine((name) => !/\p{Surrogate}/u.test(name), {
-      error: 'must not hold half of a character',
+      error: 'must not contain an unpaired surrogate',
       abort: true,
     })
     .refine(
@@ -148,7 +148,7 @@ export interface ImageSource {
   readonly location: string;
 }
 
-/** An image by its name in the backend and, when it is not there yet, its source. */
+/** An image by its name in the backend, with the source it is retrieved from if it is missing. */
 export interface ImageRef {
   readonly name: string;
   readonly source?: ImageSource;
@@ -156,30 +156,30 @@ export interface ImageRef {
 
 const IMAGE_PROTOCOLS: readonly ImageSource['protocol'][] = ['file', 'http', 'vagrant'];
 
-/** A name that is itself the name and version of a Vagrant box. */
+/** Matches a name that is also the name and version of a Vagrant box. */
 const BOX = /^[^/\s:]+\/[^/\s:]+:[^/\s:]+$/;
 
-/** A source as {@link parseImageSource} reads it. */
+/** Formats a source for {@link parseImageSource}. */
 export function formatImageSource({ protocol, location }: ImageSource): string {
   return `${protocol}=${location}`;
 }
 
-/** The same for whatever is printed or stored. */
+/** Formats a source without passwords, to be printed or stored. */
 export function shownImageSource(source: ImageSource): string {
   return withoutPasswords(formatImageSource(source));
 }
 
-/** Reads `PROTOCOL=SOURCE`; a string says what is wrong with it. */
-export function parseImageSource(said: string): ImageSource | string {
-  const equals = said.indexOf('=');
-  const protocol = IMAGE_PROTOCOLS.find((known) => known === said.slice(0, Math.max(equals, 0)));
+/** Parses `PROTOCOL=SOURCE`; returns the error as a string. */
+export function parseImageSource(value: string): ImageSource | string {
+  const equals = value.indexOf('=');
+  const protocol = IMAGE_PROTOCOLS.find((name) => name === value.slice(0, Math.max(equals, 0)));
   if (protocol === undefined) {
     return `must be PROTOCOL=SOURCE with a protocol of ${IMAGE_PROTOCOLS.join(', ')}`;
   }
-  const location = said.slice(equals + 1);
-  if (location === '') return `names no source after "${protocol}="`;
+  const location = value.slice(equals + 1);
+  if (location === '') return `has no source after "${protocol}="`;
   if (protocol === 'http' && !isHttpUrl(location))
-    return 'must have an address after "http=" that begins with http:// or https://';
+    return 'must have a URL after "http=" that begins with http:// or https://';
   return { protocol, location };
 }
 
@@ -187,31 +187,30 @@ function isHttpUrl(text: string): boolean {
   return /^https?:\/\//i.test(text) && URL.canParse(text);
 }
 
-/** Reads `NAME` or `NAME,PROTOCOL=SOURCE`; a string says what is wrong with it. */
-export function parseImageRef(said: string): ImageRef | string {
-  const comma = said.indexOf(',');
-  const name = comma < 0 ? said : said.slice(0, comma);
+/** Parses `NAME` or `NAME,PROTOCOL=SOURCE`; returns the error as a string. */
+export function parseImageRef(spec: string): ImageRef | string {
+  const comma = spec.indexOf(',');
+  const name = comma < 0 ? spec : spec.slice(0, comma);
   if (name === '') return 'must begin with the name of an image';
-  if (name.startsWith('.'))
-    return 'must not begin with a dot: the backend keeps files of its own under such names';
-  if (/\p{Surrogate}/u.test(name)) return 'must not hold half of a character in the name';
-  if (Buffer.byteLength(encodeURIComponent(name)) > 240) return 'names an image whose name is too long';
+  if (name.startsWith('.')) return 'must not begin with a dot: the backend reserves such names';
+  if (/\p{Surrogate}/u.test(name)) return 'must not contain an unpaired surrogate in the name';
+  if (Buffer.byteLength(encodeURIComponent(name)) > 240) return 'has an image name that is too long';
   if (comma < 0) return BOX.test(name) ? { name, source: { protocol: 'vagrant', location: name } } : { name };
-  const source = parseImageSource(said.slice(comma + 1));
+  const source = parseImageSource(spec.slice(comma + 1));
   return typeof source === 'string' ? `after the name "${name}," ${source}` : { name, source };
 }
 
-/** An image spec, kept as the text that was written; {@link parseImageRef} reads it. */
+/** Schema of an image spec, kept as the text that was written; {@link parseImageRef} parses it. */
 export const imageSpec = lazily(() =>
-  text().refine((said) => typeof parseImageRef(said) !== 'string', {
+  text().refine((spec) => typeof parseImageRef(spec) !== 'string', {
     error: (issue) => parseImageRef(issue.input as string) as string,
     abort: true,
   }),
 );
 
-/** The source half of an image spec. */
+/** Schema of the source half of an image spec. */
 export const imageSource = lazily(() =>
-  text().refine((said) => typeof parseImageSource(said) !== 'string', {
+  text().refine((value) => typeof parseImageSource(value) !== 'string', {
     error: (issue) => parseImageSource(issue.input as string) as string,
     abort: true,
   }),

@@ -1,9 +1,9 @@
-/** User information of an address of a server or proxy: a name with a password, or a token alone. */
+/** User information in a server or proxy URL: a name with a password, or just a token. */
 const USER_INFO = /\b((?:https?|socks\w*):\/\/)([^/?#\s"'@:]*)(:[^/?#\s"]*)?@(?=[^/?#\s"'@])/gi;
 
 /**
- * A text in which no address of a web server shows its password, for whatever is printed or stored. A name without one
- * can be a token, which is as good as a password.
+ * Masks passwords in URLs, for text that is printed or stored. A name without a password may be a token, which is as
+ * secret.
  */
 export function withoutPasswords(text: string): string {
   return text.replaceAll(USER_INFO, (_all, scheme: string, name: string, password?: string) =>
@@ -11,7 +11,7 @@ export function withoutPasswords(text: string): string {
   );
 }
 
-/** The same with as many characters as before, for a line in which a place is underlined. */
+/** Masks passwords in URLs without changing the length of the line, for lines with an underlined position. */
 export function withPasswordsStarred(line: string): string {
   return line.replaceAll(USER_INFO, (_all, scheme: string, name: string, password?: string) =>
     password === undefined

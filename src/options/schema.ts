@@ -7,26 +7,26 @@ type OptionShape = Record<string, z.ZodOptional>;
 
 /**
  * The keys of a scope as the shape of a zod object, all optional and without defaults: a layer must tell
- * what was said from what was not.
+ * set options from unset ones.
  */
 export function optionShape(scope: Scope): OptionShape {
   return shapeOf(optionsIn(scope));
 }
 
-/** The same for these keys alone; schemas take their time to be made. */
+/** The shape of these keys only: building schemas takes time. */
 export function shapeOf(names: readonly OptionName[]): OptionShape {
   return Object.fromEntries(names.map((name) => [name, valueSchema(name).optional()]));
 }
 
-/** The schema of an option's whole value: its type, or a list of it. */
+/** Schema of an option's whole value: its type, or a list of it. */
 function valueSchema(name: OptionName): z.ZodType {
   const { type, merge, help: description, default: standard } = OPTION_TABLE[name];
   const value = merge === 'append' ? z.array(type()) : type();
   return value.meta({ description, ...(standard === undefined ? {} : { default: standard }) });
 }
 
-/** The part of a checked object that is options; what else it holds is left out. */
+/** The options among the keys of a validated object. */
 export function optionValues(checked: Readonly<Record<string, unknown>>): Partial<OptionValues> {
-  const said = Object.entries(checked).filter(([key, value]) => key in OPTION_TABLE && value !== undefined);
-  return Object.fromEntries(said);
+  const given = Object.entries(checked).filter(([key, value]) => key in OPTION_TABLE && value !== undefined);
+  return Object.fromEntries(given);
 }

@@ -18,24 +18,24 @@ import {
 } from './option.ts';
 import { sharedFolder } from './shared-folder.ts';
 
-/** The parts of a VM's session, wherever they are said. */
+/** Scopes of options that configure a VM's sessions. */
 const SESSION: readonly Scope[] = ['run', 'create', 'start', 'up', 'plan', 'file'];
 
-/** What happens in one session of a VM, and is said anew for the next. */
+/** Scopes of options for one session of a VM, which are not stored for the next. */
 const ONCE: readonly Scope[] = ['run', 'start', 'up', 'plan', 'file'];
 
-/** How a guest is reached, which is also said to a VM that runs already. */
+/** Scopes of options for connecting to a guest, which also apply to a running VM. */
 const CONTACT: readonly Scope[] = [...SESSION, 'ssh'];
 
 const EVERYWHERE: readonly Scope[] = ['everywhere', 'file'];
 
-/** Every option there is. Schema, flags, help, defaults, merge, docs and the example file are read from here. */
+/** Every option. Schema, flags, help, defaults, merge, docs and the example file are derived from this table. */
 export const OPTIONS = {
   name: option({
     type: vmName,
     scopes: ['run', 'create'],
     placeholder: 'NAME',
-    help: 'name of the VM in the VM store: its disks stay there until it is removed',
+    help: 'name of the VM in the VM store; its disks stay there until it is removed',
     example: '"my-vm"',
   }),
   'image-backend': option({
@@ -53,7 +53,7 @@ export const OPTIONS = {
     path: true,
     placeholder: 'DIR',
     env: 'TRANSIENT_VMSTORE',
-    help: 'directory of the disks and configuration of VMs [default: transient/vmstore in the data directory]',
+    help: 'directory of VM disks and configuration [default: transient/vmstore in the data directory]',
     example: '"./vms"',
   }),
   verbose: option({
@@ -62,14 +62,14 @@ export const OPTIONS = {
     counted: true,
     alias: '-v',
     default: 0,
-    help: 'say on stderr which programs are run and what is decided; twice: QMP and ssh traffic too',
+    help: 'log programs run and decisions made to stderr; twice: QMP and ssh traffic too',
     example: '1',
   }),
   config: option({
     type: text,
     scopes: ['run', 'create', 'start'],
     placeholder: 'FILE',
-    help: 'TOML file with options of this VM, the same keys as in a VM table',
+    help: 'TOML file with options of this VM, with the same keys as a VM table',
     example: '"vm.toml"',
   }),
   'ssh-console': option({
@@ -77,7 +77,7 @@ export const OPTIONS = {
     scopes: SESSION,
     alias: '--ssh',
     default: false,
-    help: 'open an ssh session instead of the console of QEMU',
+    help: 'open an ssh session instead of the QEMU console',
     example: 'true',
   }),
   'ssh-with-serial': option({
@@ -93,7 +93,7 @@ export const OPTIONS = {
     scopes: CONTACT,
     alias: '--cmd',
     placeholder: 'COMMAND',
-    help: 'run this command in the guest over ssh; its exit code becomes ours',
+    help: 'run this command in the guest over ssh and exit with its exit code',
     example: '"uname -a"',
   }),
   'ssh-user': option({
@@ -125,29 +125,29 @@ export const OPTIONS = {
     scopes: CONTACT,
     alias: '-o',
     placeholder: 'OPTION',
-    help: 'option for the ssh program, as its -o takes it',
+    help: 'option passed to ssh with -o',
     example: '"ServerAliveInterval=5"',
   }),
   'ssh-port': option({
     type: port,
     scopes: SESSION,
     placeholder: 'PORT',
-    help: 'port of 127.0.0.1 that leads to port 22 of the guest [default: a free one]',
+    help: 'port on 127.0.0.1 forwarded to port 22 of the guest [default: a free port]',
     example: '2222',
   }),
   'ssh-net-driver': option({
-    type: lazily(() => text().regex(/^[\w.-]+$/, { error: 'must be the name of a network device of QEMU' })),
+    type: lazily(() => text().regex(/^[\w.-]+$/, { error: 'must be the name of a QEMU network device' })),
     scopes: SESSION,
     placeholder: 'DEVICE',
     default: 'virtio-net-pci',
-    help: 'network device of QEMU that carries ssh, e.g. e1000 or rtl8139',
+    help: 'QEMU network device used for ssh, e.g. e1000 or rtl8139',
     example: '"virtio-net-pci"',
   }),
   'no-virtio-scsi': option({
     type: flag,
     scopes: SESSION,
     default: false,
-    help: 'attach disks by the default interface of QEMU (ide) instead of virtio-scsi',
+    help: 'attach disks to the default interface of QEMU (IDE) instead of virtio-scsi',
     example: 'true',
   }),
   'shutdown-timeout': option({
@@ -171,14 +171,14 @@ export const OPTIONS = {
     scopes: SESSION,
     placeholder: 'SECONDS',
     default: 10,
-    help: 'how long to wait for the control connection (QMP) of QEMU',
+    help: 'how long to wait for the QEMU control connection (QMP)',
     example: '10',
   }),
   'extra-image': list({
     type: imageSpec,
     scopes: ['run', 'create', 'file'],
     placeholder: 'IMAGE',
-    help: 'a further disk for the VM: an image spec like that of the first disk',
+    help: 'additional disk for the VM, as an image spec',
     example: '"data,file=./data.qcow2"',
   }),
   'shared-folder': list({
@@ -186,7 +186,7 @@ export const OPTIONS = {
     scopes: SESSION,
     alias: '-s',
     placeholder: 'HOST:GUEST',
-    help: 'directory of the host that appears in the guest while it runs, live in both directions',
+    help: 'host directory to share with the guest while it runs, live in both directions',
     example: '"./src:/srv/src"',
   }),
   'sftp-bin-name': option({
@@ -194,7 +194,7 @@ export const OPTIONS = {
     scopes: SESSION,
     placeholder: 'PROGRAM',
     default: 'sftp-server',
-    help: 'SFTP server of the host behind shared folders',
+    help: 'SFTP server program on the host, used for shared folders',
     example: '"sftp-server"',
   }),
   'copy-in-before': list({
@@ -202,7 +202,7 @@ export const OPTIONS = {
     scopes: ONCE,
     alias: '-b',
     placeholder: 'HOST:/GUEST',
-    help: 'copy a file or directory of the host into the VM before it runs',
+    help: 'copy a file or directory from the host into the VM before it runs',
     example: '"./app.conf:/etc/app.conf"',
   }),
   'copy-out-after': list({
@@ -224,14 +224,14 @@ export const OPTIONS = {
     type: flag,
     scopes: SESSION,
     default: false,
-    help: 'copy over ssh while the VM runs, instead of onto its disk by a builder VM',
+    help: 'copy over ssh while the VM runs, instead of through a builder VM while it is stopped',
     example: 'true',
   }),
   rsync: option({
     type: flag,
     scopes: [...SESSION, 'cp'],
     default: false,
-    help: 'copy with rsync, which sends only what differs',
+    help: 'copy with rsync, which sends only differences',
     example: 'true',
   }),
   'builder-kernel': option({
@@ -259,7 +259,7 @@ export const OPTIONS = {
     placeholder: 'SIZE',
     default: '1G',
     unknownToPython: true,
-    help: 'memory of the VM, as the -m of QEMU takes it',
+    help: 'memory of the VM, in the syntax of the -m option of QEMU',
     example: '"1G"',
   }),
   cpus: option({
@@ -269,7 +269,7 @@ export const OPTIONS = {
     placeholder: 'NUMBER',
     default: 2,
     unknownToPython: true,
-    help: 'number of virtual processors',
+    help: 'number of virtual CPUs',
     example: '2',
   }),
   accel: option({
@@ -278,7 +278,7 @@ export const OPTIONS = {
     placeholder: 'KIND',
     default: 'auto',
     unknownToPython: true,
-    help: 'acceleration: kvm, tcg (software), or auto, which takes KVM where it works',
+    help: 'acceleration: kvm, tcg (software), or auto, which uses KVM where it works',
     example: '"auto"',
   }),
   forward: list({
@@ -287,7 +287,7 @@ export const OPTIONS = {
     alias: '-p',
     placeholder: '[ADDRESS:]HOST:GUEST[/udp]',
     unknownToPython: true,
-    help: 'a port of the host, of 127.0.0.1 unless an address is said, that leads to one of the guest; 0: a free one',
+    help: 'forward a host port, on 127.0.0.1 unless an address is given, to a guest port; host port 0 picks a free one',
     example: '"8080:80"',
   }),
   'insert-key': option({
@@ -296,14 +296,14 @@ export const OPTIONS = {
     placeholder: 'true|false',
     default: true,
     unknownToPython: true,
-    help: 'replace the public Vagrant key in the guest by one that is made for this VM alone',
+    help: 'replace the public Vagrant key in the guest with a key generated for this VM',
     example: 'false',
   }),
   'ready-command': option({
     type: text,
     scopes: ['file'],
     unknownToPython: true,
-    help: 'command that is tried over ssh until it exits with 0: then the VM is ready for those that depend on it',
+    help: 'command retried over ssh until it exits with 0; the VM is then ready for VMs that depend on it',
     example: '"pg_isready"',
   }),
   'ready-timeout': option({
@@ -319,14 +319,14 @@ export const OPTIONS = {
       z.string().refine((value) => !value.includes('\0'), { error: 'must not contain a NUL character' }),
     ),
     scopes: ['file'],
-    help: 'arguments for QEMU, passed on as they are; on the command line what follows "--"',
+    help: 'arguments passed to QEMU unchanged; on the command line, everything after "--"',
     example: '"-device", "virtio-rng-pci"',
   }),
 } as const satisfies Record<string, OptionDef>;
 
 export type OptionName = keyof typeof OPTIONS;
 
-/** The value that an option holds once all is merged: its type, or a list of it. */
+/** Merged value of an option: its type, or a list of it. */
 type ValueOf<D> = D extends { type: () => z.ZodType<infer T>; merge: infer M }
   ? M extends 'append'
     ? readonly T[]
@@ -341,7 +341,7 @@ export const OPTION_TABLE: Readonly<Record<OptionName, OptionDef>> = OPTIONS;
 
 export const OPTION_NAMES = Object.keys(OPTIONS) as readonly OptionName[];
 
-/** The options that can be said in a scope; those of every scope are among them. */
+/** Options that can be set in a scope, including those of every scope. */
 export function optionsIn(scope: Scope): readonly OptionName[] {
   return OPTION_NAMES.filter((name) => {
     const { scopes } = OPTION_TABLE[name];

@@ -1,4 +1,4 @@
 import * as z from 'zod';
 
-// code for a schema is made in more time than it saves one that checks a single file
+// generating code for a schema takes longer than it saves when a single file is checked
 z.config({ jitless: true });

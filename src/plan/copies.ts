@@ -3,7 +3,7 @@ import type { CopyIn, CopyOut, Step, StepId } from './step.ts';
 
 type Direction = 'in' | 'out';
 
-/** Copies on the disks of a VM that does not run: one boot of the builder for all of them. */
+/** Copies on the disks of a stopped VM, with one boot of the builder for all of them. */
 export function offlineCopies(what: {
   readonly vm: string;
   readonly direction: Direction;
@@ -42,12 +42,12 @@ export function offlineCopies(what: {
   return [boot, ...steps, stop];
 }
 
-/** Copies over ssh, in a VM that runs, once an earlier step of it has settled. */
+/** Copies over ssh in a running VM, after an earlier step of it has settled. */
 export function directCopies(
   { name: vm, copies: { in: before, out: after, direct, timeout } }: Pick<VmSpec, 'name' | 'copies'>,
   direction: Direction,
   ssh: SshSpec,
-  /** What they come after. */
+  /** Steps that precede the copies. */
   earlier: StepId | undefined,
 ): Step[] {
   if (!direct) return [];
@@ -62,7 +62,7 @@ export function directCopies(
   });
 }
 
-/** One copy after the other. */
+/** Runs copies in sequence. */
 function copySteps(what: {
   readonly vm: string;
   readonly direction: Direction;

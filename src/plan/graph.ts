@@ -1,25 +1,25 @@
 import type { Plan, Step, StepId } from './step.ts';
 
-/** A stretch of a plan in which the terminal has one owner: our view of the steps, or a step itself. */
+/** Part of a plan during which the terminal has one owner: our view, or a step. */
 export interface Act {
   readonly mode: 'view' | 'bare';
   readonly steps: readonly Step[];
 }
 
-/** The VMs that steps are about, in their order. */
+/** VMs of the steps, in order. */
 export function vmsOf(steps: readonly Step[]): string[] {
   return [...new Set(steps.flatMap(({ vm }) => vm ?? []))];
 }
 
-/** Everything a step waits for before it starts. */
+/** All steps that a step waits for before it starts. */
 export function waitsFor(step: Step): readonly StepId[] {
   const begun = step.undoes === undefined ? [] : [step.undoes];
   return [...new Set([...step.needs, ...step.after, ...begun])];
 }
 
 /**
- * Puts steps in an order in which each comes after all that it waits for, keeping the given order otherwise.
- * An edge to an unknown step or a circle is a mistake of ours and throws.
+ * Sorts steps topologically, keeping the given order otherwise.
+ * An edge to an unknown step or a cycle is a bug and throws.
  */
 export function ordered(steps: readonly Step[]): Step[] {
   const byId = new Map(steps.map((step) => [step.id, step]));
@@ -75,23 +75,23 @@ function besideForeground(plan: Plan, owners: ReadonlySet<StepId>): Set<StepId> 
 }
 
 /** The steps for which any of the given ones waits, directly or through others. */
-function ancestorsOf(plan: Plan, below: ReadonlySet<StepId>): Set<StepId> {
+function ancestorsOf(plan: Plan, descendantIds: ReadonlySet<StepId>): Set<StepId> {
   const found = new Set<StepId>();
   for (const step of [...plan.steps].reverse()) {
-    if (below.has(step.id) || found.has(step.id)) waitsFor(step).forEach((id) => found.add(id));
+    if (descendantIds.has(step.id) || found.has(step.id)) waitsFor(step).forEach((id) => found.add(id));
   }
   return found;
 }
 
-function isBelow(plan: Plan, id: StepId, above: StepId): boolean {
-  return id !== above && descendants(plan, new Set([above])).has(id);
+function isBelow(plan: Plan, id: StepId, ancestor: StepId): boolean {
+  return id !== ancestor && descendants(plan, new Set([ancestor])).has(id);
 }
 
 /** The steps that wait, directly or through others, for any of the given ones; these themselves left out. */
-function descendants(plan: Plan, above: ReadonlySet<StepId>): Set<StepId> {
+function descendants(plan: Plan, ancestorIds: ReadonlySet<StepId>): Set<StepId> {
   const found = new Set<StepId>();
   for (const step of plan.steps) {
-    if (waitsFor(step).some((id) => above.has(id) || found.has(id))) found.add(step.id);
+    if (waitsFor(step).some((id) => ancestorIds.has(id) || found.has(id))) found.add(step.id);
   }
   return found;
 }

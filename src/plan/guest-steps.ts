@@ -7,7 +7,7 @@ import { joinOf } from './networks.ts';
 import { shareSteps } from './shares.ts';
 import type { AwaitGuest, Step, StepId } from './step.ts';
 
-/** What happens in a VM between its boot, or another step by which it is there, and its stop. */
+/** Steps in a running VM, between its boot (or attachment) and its stop. */
 export function guestSteps(
   spec: Pick<
     VmSpec,
@@ -53,8 +53,8 @@ export function guestSteps(
 }
 
 /**
- * Whether the port of the host that leads to a guest's ssh is of use to its own login alone: nobody asked for it by number,
- * the VM has no name by which others come to it and serves nobody, and its sessions share that login.
+ * Whether the host port of a guest's ssh can be closed after the login: it was not requested explicitly, the VM has no
+ * name and is no service, and its sessions share that login.
  */
 function closesPort({ connection, ssh, state }: Pick<VmSpec, 'connection' | 'ssh' | 'state'>): boolean {
   const isSession = connection.kind === 'ssh-command' || connection.kind === 'ssh-console';
@@ -63,14 +63,14 @@ function closesPort({ connection, ssh, state }: Pick<VmSpec, 'connection' | 'ssh
   return isSession && isThrownAway && sharesLogin && ssh.port === undefined;
 }
 
-/** The folders of the host that whoever logs in by a key that everybody has may write to. */
+/** Host folders that a login with a well-known key can write to. */
 function exposedBy({ shares }: Pick<VmSpec, 'shares'>, ssh: SshSpec): Pick<AwaitGuest, 'exposed'> {
   const writable = allFolders(shares).filter((folder) => !folder.readonly);
   if (ssh.wellKnownKeys !== 'python' || writable.length === 0) return {};
   return { exposed: writable.map((folder) => folder.host) };
 }
 
-/** A guest that answers may have more to do before it is of use: its own command tells. */
+/** Step that waits for the ready-command of a guest. */
 function readyCommandOf(
   { name: vm, readiness }: Pick<VmSpec, 'name' | 'readiness'>,
   ssh: SshSpec,
@@ -93,7 +93,7 @@ function readyCommandOf(
   ];
 }
 
-/** The session that the user asked for; a service has none. */
+/** Steps of the user's session; a service has none. */
 function sessionOf(
   vm: string,
   connection: Connection,
@@ -133,19 +133,19 @@ function titleOf(what: string, command: string): string {
   return `${what} ${shortCommand(command)}`;
 }
 
-/** A command as it is named in a line. */
+/** Title with a command, shortened to one line. */
 export function shortCommand(command: string): string {
   const [line = ''] = command.trim().split('\n');
   const shown = line.slice(0, 60).trimEnd();
   return `${shown}${shown.length < command.trim().length ? ' …' : ''}`;
 }
 
-/** Whether the step is what the user asked the VM for; its exit code is theirs. */
+/** Whether the step is the user's command or console, which determines the exit code. */
 export function isUserStep(step: Step): boolean {
   return step.kind === 'guest.run' || step.kind === 'guest.console' || step.kind === 'machine.console';
 }
 
-/** The steps by which a VM is ready for those that depend on it: the last of those that come before its own session. */
+/** Steps after which a VM is ready for its dependents: the last ones before its own session. */
 export function readinessIn(work: readonly Step[]): StepId[] {
   const prelude = work.filter(({ kind }) => READINESS_KINDS.includes(kind));
   const waitedFor = new Set(prelude.flatMap(waitsFor));

@@ -3,7 +3,7 @@ import { SHARE_WAYS } from '../options/shared-folder.ts';
 import type { OptionName } from '../options/table.ts';
 import { OPTION_TABLE } from '../options/table.ts';
 
-/** Keys of a VM table by which something runs on the host, or is opened, read or written there. */
+/** Keys of a VM table that run, open, read or write something on the host. */
 const HOST_KEYS = [
   ...(['qemu-bin-name', 'qemu-args', 'ssh-bin-name', 'ssh-option', 'sftp-bin-name'] as const),
   ...(['builder-kernel', 'builder-initrd', 'forward', 'shared-folder'] as const),
@@ -12,10 +12,10 @@ const HOST_KEYS = [
 
 export type HostKey = (typeof HOST_KEYS)[number];
 
-/** What a VM uses of the host: by each key some things, of which less is no danger. */
+/** Host resources used by a VM by key; using fewer of them is harmless. */
 export type HostUse = Readonly<Record<HostKey, readonly string[]>>;
 
-/** What a VM uses of the host. Arguments and options mean something together: other ones, also fewer, are another thing. */
+/** Host resources used by a VM. Arguments and options are compared as a whole, since their meaning depends on each other. */
 export function hostUse({ machine, ssh, shares, copies, forwards, images, vmstore }: VmSpec): HostUse {
   return {
     'qemu-bin-name': [machine.program],
@@ -42,7 +42,7 @@ export function hostUse({ machine, ssh, shares, copies, forwards, images, vmstor
   };
 }
 
-/** What a VM may use that was not there before: what all others do, images of any of them, and the usual programs. */
+/** Host resources a new VM may use: those used by all other VMs, images of any of them, and the default programs. */
 export function commonUse(uses: readonly HostUse[]): HostUse {
   const [first, ...others] = uses;
   const common = (key: HostKey): readonly string[] =>
@@ -51,7 +51,7 @@ export function commonUse(uses: readonly HostUse[]): HostUse {
   return { ...(Object.fromEntries(entries) as HostUse), image: uses.flatMap(({ image }) => image) };
 }
 
-/** The keys by which something is used that was not before. */
+/** Keys that add host resources. */
 export function newUses(before: HostUse, after: HostUse): HostKey[] {
   return HOST_KEYS.filter((key) => after[key].some((one) => !before[key].includes(one)));
 }

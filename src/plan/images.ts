@@ -1,17 +1,17 @@
 import type { ImageNeed } from '../config/vm-spec.ts';
 import type { Plan, RetrieveImage, Step } from './step.ts';
 
-/** The step that has an image in its backend. */
+/** Step that retrieves an image into its backend. */
 export function retrieval(id: string, image: ImageNeed): RetrieveImage {
   return { id, kind: 'image.retrieve', title: `Image ${image.name}`, needs: [], after: [], image };
 }
 
-/** Several images retrieved at the same time. */
+/** Plan that retrieves images in parallel. */
 export function planPull(images: readonly ImageNeed[]): Plan {
   return plan(images.map((image) => retrieval(`image/${image.name}`, image)));
 }
 
-/** Images taken out of a backend. */
+/** Plan that removes images from a backend. */
 export function planRemove(names: readonly string[], backend: string, vmstore: string, force: boolean): Plan {
   const steps = names.map((image) => ({
     id: `remove/${image}`,
@@ -27,7 +27,7 @@ export function planRemove(names: readonly string[], backend: string, vmstore: s
   return plan(steps);
 }
 
-/** Images have nothing to do with each other. */
+/** A failure with one image does not affect the others. */
 function plan(steps: readonly Step[]): Plan {
   return { steps, foreground: [], exitFrom: [], keepGoing: true };
 }

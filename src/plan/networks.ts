@@ -6,7 +6,7 @@ function openingId(network: string): StepId {
   return `network/${network}/open`;
 }
 
-/** The steps that open the networks of some VMs, and those that close them once the VMs have stopped. */
+/** Steps that open the networks of VMs, and those that close them once the VMs have stopped. */
 export function networkSteps(specs: readonly VmSpec[]): Step[] {
   const names = new Set(specs.flatMap(({ networks }) => networks.map(({ name }) => name)));
   return [...names].flatMap((network): Step[] => {
@@ -25,7 +25,7 @@ export function networkSteps(specs: readonly VmSpec[]): Step[] {
         after: [],
         network,
         prefix,
-        cards: members.map(({ card: { mac, address: own } }) => ({ mac, address: own })),
+        cards: members.map(({ card: { mac, address: ip } }) => ({ mac, address: ip })),
       },
       {
         id: `network/${network}/close`,
@@ -40,12 +40,12 @@ export function networkSteps(specs: readonly VmSpec[]): Step[] {
   });
 }
 
-/** The networks that must be open before a VM boots. */
+/** Steps that open the networks of a VM, before it boots. */
 export function networksFor({ networks }: VmSpec): StepId[] {
   return networks.map(({ name }) => openingId(name));
 }
 
-/** The step by which a guest that answers ssh joins its networks. */
+/** Step that configures the networks in a guest once it accepts ssh. */
 export function joinOf(
   { name: vm, networks }: Pick<VmSpec, 'name' | 'networks'>,
   ssh: SshSpec,

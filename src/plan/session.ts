@@ -7,35 +7,35 @@ import type { HoldServices, Plan, Step, StepId } from './step.ts';
 import { retrievals, stateOf } from './stored-state.ts';
 import { isUserStep, readinessIn, guestSteps } from './guest-steps.ts';
 
-/** What is said of a session as a whole. */
+/** Options of a session as a whole. */
 export interface SessionOptions {
-  /** How many VMs may boot at a time; all of them where it is missing. */
+  /** How many VMs may boot at the same time; unlimited if undefined. */
   readonly jobs?: number;
-  /** A VM that fails ends nothing but what depends on it. */
+  /** Whether a failed VM ends only its dependents. */
   readonly keepGoing?: boolean;
-  /** Each service stays until it is told to end, by itself. */
+  /** Whether each service runs until it is stopped individually. */
   readonly detached?: boolean;
-  /** What the guests say on their serial consoles is shown. */
+  /** Whether the serial output of guests is shown. */
   readonly logs?: boolean;
-  /** A directory in which it is kept. */
+  /** Directory for the serial output. */
   readonly logDirectory?: string;
 }
 
-/** The VMs of a session by their names, each with what happens in it. */
+/** Steps in the guests of a session, by VM name. */
 type Work = ReadonlyMap<string, readonly Step[]>;
 
-/** The whole plan for some VMs: their images, each VM's session, and every stop beside its boot. */
-export function planSession(specs: readonly VmSpec[], manner: SessionOptions = {}): Plan {
-  const { jobs, keepGoing } = manner;
-  const alone = specs.length === 1 && manner.detached !== true;
+/** Builds the plan for VMs: their images, each VM's session, and a stop for every boot. */
+export function planSession(specs: readonly VmSpec[], options: SessionOptions = {}): Plan {
+  const { jobs, keepGoing } = options;
+  const alone = specs.length === 1 && options.detached !== true;
   const ports = portsOf(specs);
   const work = new Map(specs.map((spec) => [spec.name, guestSteps(spec, `${spec.name}/boot`, alone)]));
   const holds =
-    manner.detached === true ? specs.flatMap((spec) => ownHold(spec, work)) : holdFor(specs, work);
+    options.detached === true ? specs.flatMap((spec) => serviceHold(spec, work)) : holdFor(specs, work);
   const steps = specs.flatMap((spec) => {
     const served = servedBy(spec, specs, work, holds);
-    const own = (work.get(spec.name) ?? []).map((step) =>
-      // what is copied out of a service is what it has once it has served, and until then it has its folders
+    const steps = (work.get(spec.name) ?? []).map((step) =>
+      // copies out of a service, and the end of its shares, come after it has served
       step.kind === 'copy.out' || step.kind === 'share.unmount'
         ? { ...step, after: [...new Set([...step.after, ...served])] }
         : step,
@@ -49,9 +49,9 @@ export function planSession(specs: readonly VmSpec[], manner: SessionOptions = {
     return [
       ...take,
       ...serve,
-      bootOf(spec, needs, manner),
-      ...own,
-      stopOf(spec, own, served),
+      bootOf(spec, needs, options),
+      ...steps,
+      stopOf(spec, steps, served),
       ...withdraw,
       ...giveBack,
     ];
@@ -67,22 +67,22 @@ export function planSession(specs: readonly VmSpec[], manner: SessionOptions = {
   };
 }
 
-/** A VM is on its way from its boot to its readiness; one without ssh has only to be started. */
+/** Limit on VMs that are booting: from boot to readiness, or for a VM without ssh just the start. */
 function spanOf([vm, work]: readonly [string, readonly Step[]]): { from: StepId; to: StepId } {
   const from = `${vm}/boot`;
   return { from, to: readinessIn(work).at(-1) ?? from };
 }
 
-/** What a VM waits for in another one. */
+/** Steps of another VM that a dependent waits for. */
 function dependencyOf({ vm, until }: Dependency, work: Work): StepId[] {
-  const there = work.get(vm);
-  // one that is not of this plan has come that far already
-  if (there === undefined) return [];
+  const guestSteps = work.get(vm);
+  // a VM outside this plan has reached that state already
+  if (guestSteps === undefined) return [];
   if (until === 'started') return [`${vm}/boot`];
-  return until === 'done' ? [`${vm}/run`] : readinessIn(there);
+  return until === 'done' ? [`${vm}/run`] : readinessIn(guestSteps);
 }
 
-/** A look at the ports of the host that were asked for by number, where any were. */
+/** Step that checks explicitly requested host ports, if any. */
 function portsOf(specs: readonly VmSpec[]): Step[] {
   const vms = specs
     .filter(({ ssh, forwards }) => ssh?.port !== undefined || forwards.some(({ host }) => host !== 0))
@@ -120,18 +120,18 @@ function bootOf(
   };
 }
 
-/** A session is a console, of which the boot is the beginning; the stdout of a command is for what that writes. */
+/** Where serial output is shown: before a console on its stdout, before a command on stderr. */
 function serialOf(connection: Connection): 'never' | 'boot' | 'console' {
   if (!('serial' in connection) || !connection.serial) return 'never';
   return connection.kind === 'ssh-console' ? 'console' : 'boot';
 }
 
-/** A name that says which VM it is of; those of a Transientfile stand in it as they are. */
+/** Name of a log file that identifies its VM; names of a Transientfile are used unchanged. */
 function serialLogOf(vm: string): string {
   return `${vm.replaceAll(/[^\w.-]/g, '_')}.serial.log`;
 }
 
-/** Where no VM has anything to run, the services themselves are what the user wants. */
+/** Step that keeps services running if no VM has anything to run. */
 function holdFor(specs: readonly VmSpec[], work: Work): Step[] {
   if (!specs.every(({ connection }) => connection.kind === 'service')) return [];
   const vms = specs.map((spec) => spec.name);
@@ -141,28 +141,28 @@ function holdFor(specs: readonly VmSpec[], work: Work): Step[] {
   ];
 }
 
-/** A service that stays until it is told to end; it is what it is for. */
-function ownHold({ name: vm, connection }: VmSpec, work: Work): HoldServices[] {
+/** Step that keeps a service running until it is stopped. */
+function serviceHold({ name: vm, connection }: VmSpec, work: Work): HoldServices[] {
   if (connection.kind === 'ssh-command') return [];
-  const [needs, title] = [readinessIn(work.get(vm) ?? []), 'Run until it is told to end'];
+  const [needs, title] = [readinessIn(work.get(vm) ?? []), 'Run until stopped'];
   return [{ id: `${vm}/hold`, kind: 'machine.hold', vm, title, needs, after: [], vms: [vm] }];
 }
 
-/** A VM stops after its own work and after what it serves. */
-function stopOf({ name: vm, ending }: VmSpec, own: readonly Step[], served: readonly StepId[]): Step {
+/** Step that stops a VM, after its own steps and those it serves. */
+function stopOf({ name: vm, ending }: VmSpec, steps: readonly Step[], served: readonly StepId[]): Step {
   return {
     id: `${vm}/stop`,
     kind: 'machine.stop',
     vm,
     title: 'Stop',
     needs: [],
-    after: [...own.map((step) => step.id), ...served],
+    after: [...steps.map((step) => step.id), ...served],
     undoes: `${vm}/boot`,
     ending,
   };
 }
 
-/** What a VM outlasts: those that depend on it, and, where it is a service, all work of the others. */
+/** Steps that a VM outlasts: its dependents, and for a service all work of the other VMs. */
 function servedBy(
   { name: vm, connection }: VmSpec,
   specs: readonly VmSpec[],
@@ -172,19 +172,19 @@ function servedBy(
   const dependents = specs
     .filter((other) => other.dependsOn.some((one) => one.vm === vm && one.until !== 'done'))
     .map((other) => other.name);
-  const own = holds.filter((step) => step.vm === undefined || step.vm === vm);
-  const stays = own.some((step) => step.vm === vm);
+  const vmHolds = holds.filter((step) => step.vm === undefined || step.vm === vm);
+  const stays = vmHolds.some((step) => step.vm === vm);
   const served = connection.kind === 'service' && !stays ? userStepsOf(work, dependents) : [];
-  return [...dependents.map((other) => `${other}/stop`), ...served, ...own.map((step) => step.id)];
+  return [...dependents.map((other) => `${other}/stop`), ...served, ...vmHolds.map((step) => step.id)];
 }
 
-/** What the user asked of the other VMs; a dependent's stop comes after its own work already. */
+/** Work of the other VMs; dependents are covered by their stop steps. */
 function userStepsOf(work: Work, dependents: readonly string[]): StepId[] {
   const others = [...work].filter(([vm]) => !dependents.includes(vm));
   return others.flatMap(([, steps]) => steps.filter(isUserStep).map((step) => step.id));
 }
 
-/** The steps of a VM that own the terminal: from the boot where its output is shown, else only the session. */
+/** Steps of a VM that own the terminal: from the boot if its output is shown, else only the session. */
 function foregroundOf({ name, connection, ssh }: VmSpec, alone: boolean): StepId[] {
   const booted = [`${name}/boot`, ...(ssh && connection.kind !== 'qemu-console' ? [`${name}/ready`] : [])];
   switch (connection.kind) {

@@ -2,12 +2,12 @@ import { allFolders } from '../config/shares.ts';
 import type { SharesSpec, SshSpec, VmSpec } from '../config/vm-spec.ts';
 import type { Step, StepId } from './step.ts';
 
-/** The name by which a guest mounts a folder that is a device of its machine. */
+/** Tag by which a guest mounts a folder that is a device of its machine. */
 export function shareTag(type: '9p' | 'virtiofs', index: number): string {
   return `transient-${type}-${index}`;
 }
 
-/** What is done for the shared folders of a VM, each with what gives it back; nothing where it has none. */
+/** Steps for the shared folders of a VM, with those that undo them; empty without folders. */
 export interface ShareSteps {
   /** Before it boots and after it has ended. */
   readonly serve: readonly Step[];
@@ -59,7 +59,7 @@ export function shareSteps({ name: vm, shares }: Pick<VmSpec, 'name' | 'shares'>
   };
 }
 
-/** The folders that a machine has as devices. */
+/** Folders shared as devices of the machine. */
 export function deviceShares(shares: SharesSpec): Pick<SharesSpec, '9p' | 'virtiofs'> | undefined {
   const { '9p': plan9, virtiofs } = shares;
   return plan9.length + virtiofs.length > 0 ? { '9p': plan9, virtiofs } : undefined;

@@ -3,8 +3,8 @@ import { allFolders } from '../config/shares.ts';
 import type { CopyIn, Plan } from './step.ts';
 
 /**
- * The copies into guests whose sources have to be on the host when a plan begins: all but those that lie where the plan
- * itself brings something from a guest, by a copy out or a shared folder.
+ * Copies into guests whose sources must exist when a plan starts: all except those at paths to which the plan itself brings
+ * files from a guest, with a copy out or a shared folder.
  */
 export function copiesFromHost({ steps }: Plan): CopyIn[] {
   const brought = steps.flatMap((step): string[] => {

@@ -10,32 +10,32 @@ import type {
   SshSpec,
 } from '../config/vm-spec.ts';
 
-/** Names a step within its plan: `VM/what` or `image/NAME`. */
+/** ID of a step within its plan: `VM/what` or `image/NAME`. */
 export type StepId = string;
 
-/** What every step has. */
+/** Fields of every step. */
 interface StepBase<K extends string> {
   readonly id: StepId;
   readonly kind: K;
-  /** The VM it belongs to; steps without one serve several. */
+  /** The VM it belongs to; a step without one serves several. */
   readonly vm?: string;
   readonly title: string;
   /** Steps that must be done before this one starts; if one is not, this one is skipped. */
   readonly needs: readonly StepId[];
   /** Steps that must have settled, however they ended, before this one starts. */
   readonly after: readonly StepId[];
-  /** The step whose acquisition this one gives back: it runs exactly when that one began. */
+  /** The step whose acquisition this one releases: it runs exactly if that one started. */
   readonly undoes?: StepId;
-  /** It runs also when the run ends early, if what it needs is done. */
+  /** Whether it runs even if the run ends early, provided that the steps it needs are done. */
   readonly always?: boolean;
 }
 
-/** Have an image in its backend. */
+/** Retrieve an image into its backend. */
 export interface RetrieveImage extends StepBase<'image.retrieve'> {
   readonly image: ImageNeed;
 }
 
-/** Take an image out of its backend; refused while a VM of the store is an overlay of it, unless forced. */
+/** Remove an image from its backend; refused while a stored VM is based on it, unless forced. */
 export interface RemoveImage extends StepBase<'image.remove'> {
   readonly image: string;
   readonly backend: string;
@@ -43,79 +43,79 @@ export interface RemoveImage extends StepBase<'image.remove'> {
   readonly force: boolean;
 }
 
-/** Make an image of the first disk of a VM that we hold, without what it is based on. */
+/** Create a standalone image from the first disk of a locked VM. */
 export interface CommitImage extends StepBase<'image.commit'> {
   readonly vm: string;
   readonly image: string;
   readonly backend: string;
 }
 
-/** Where a VM has its place in a VM store. */
+/** Name and store of a stored VM. */
 interface InStore {
   readonly name: string;
   readonly vmstore: string;
 }
 
-/** Give a VM its place in the VM store: disks over images, and the two texts of its configuration. */
+/** Create a VM in the VM store: disks based on images, and the two texts of its configuration. */
 export interface CreateVm extends StepBase<'vm.create'>, InStore {
   readonly vm: string;
   readonly images: readonly ImageNeed[];
   readonly config: string;
   readonly ours: string;
-  /** What is made of a VM that exists by that name. */
+  /** Handling of an existing VM of that name. */
   readonly existing: 'refuse' | 'use';
-  /** Tell its name as the result. */
+  /** Whether its name is printed as the result. */
   readonly announce: boolean;
 }
 
-/** Have a VM of the store for ourselves. `image` is what its first disk should be based on, where that was said. */
+/** Lock a stored VM. `image` is the expected base of its first disk, if one was given. */
 export interface LockVm extends StepBase<'vm.lock'>, InStore {
   readonly vm: string;
   readonly purpose: 'run' | 'commit' | 'copy';
   readonly image?: string;
 }
 
-/** Leave the VM to others. */
+/** Unlock the VM. */
 export interface UnlockVm extends StepBase<'vm.unlock'> {
   readonly vm: string;
 }
 
-/** Have the owner of a running VM end it, and wait until it has. */
+/** Ask the owner of a running VM to stop it, and wait for that. */
 export interface StopVm extends StepBase<'vm.stop'>, InStore {
-  /** All that the same command ends. */
+  /** All VMs stopped by the same command. */
   readonly together: readonly string[];
   readonly kill: boolean;
-  /** One that does not run, or has nothing in the store, is left alone. */
+  /** Whether a VM that is not running or not stored is ignored. */
   readonly ifRunning: boolean;
 }
 
-/** Remove a VM that nobody uses from the VM store. */
+/** Remove an unused VM from the VM store. */
 export interface RemoveVm extends StepBase<'vm.remove'>, InStore {}
 
-/** Start QEMU on the images, its writes going to a snapshot in memory, or on the disks of a VM that we hold. */
+/** Start QEMU on images with a snapshot in memory, or on the disks of a locked VM. */
 export interface BootMachine extends StepBase<'machine.boot'> {
   readonly vm: string;
-  /** What it is called while it runs. */
+  /** Name of the VM while it runs. */
   readonly instance: string;
   readonly images: readonly ImageNeed[];
   readonly disks: 'snapshot' | 'stored';
-  /** The store in which other processes find it. */
+  /** VM store in which other processes look up the VM. */
   readonly vmstore: string;
   readonly machine: MachineSpec;
   /** Shared folders that are devices of the machine. */
   readonly shares?: Pick<SharesSpec, '9p' | 'virtiofs'>;
   readonly ssh?: SshSpec;
   readonly forwards: readonly ForwardSpec[];
-  /** Its cards in networks that are open. */
+  /** Its cards in open networks. */
   readonly networks: readonly Pick<NetworkCard, 'name' | 'mac'>[];
-  /** QEMU gets our terminal. */
+  /** Whether QEMU gets our terminal. */
   readonly console: boolean;
   /**
-   * Whether the serial output is shown: until the guest is ready, on stderr (`boot`) or, as the beginning of a console that
-   * follows, on stdout (`console`); or with that of other guests all the time.
+   * When the serial output is shown: until the guest is ready, on stderr (`boot`) or, preceding a console, on stdout
+   * (`console`); or always, together with that of other guests.
    */
   readonly showSerial: 'never' | 'boot' | 'console' | 'always';
-  /** The file that keeps the serial output; without one it is kept for the run only. */
+  /** File for the serial output; without one it is kept only during the run. */
   readonly serialLog?: string;
 }
 
@@ -123,23 +123,23 @@ export interface BootMachine extends StepBase<'machine.boot'> {
 export interface OpenNetwork extends StepBase<'network.open'> {
   readonly network: string;
   readonly prefix: number;
-  /** Every card that can be in it. */
+  /** All cards of the network. */
   readonly cards: readonly Pick<NetworkCard, 'mac' | 'address'>[];
 }
 
-/** Give up a network that no VM uses any longer. */
+/** Close a network after its last VM has stopped. */
 export interface CloseNetwork extends StepBase<'network.close'> {
   readonly network: string;
 }
 
-/** Have a guest's cards up with their addresses, and the names of the other VMs known in it. */
+/** Configure the addresses of a guest's cards, and the names of the other VMs in it. */
 export interface JoinNetworks extends StepBase<'network.join'> {
   readonly vm: string;
   readonly ssh: SshSpec;
   readonly networks: readonly NetworkCard[];
 }
 
-/** See that the ports of the host which VMs are to have are free, before any of them boots. */
+/** Check that the host ports of VMs are free, before any of them boots. */
 export interface CheckPorts extends StepBase<'machine.ports'> {
   readonly vms: readonly {
     readonly vm: string;
@@ -148,17 +148,17 @@ export interface CheckPorts extends StepBase<'machine.ports'> {
   }[];
 }
 
-/** Boot the builder VM on the disks of a VM that we hold, and mount the guest's root in it. */
+/** Boot the builder VM on the disks of a locked VM, and mount the guest's root in it. */
 export interface BootBuilder extends StepBase<'builder.boot'> {
   readonly vm: string;
-  /** Nothing is written to the disks. */
+  /** Whether the disks are read-only. */
   readonly readOnly: boolean;
-  /** How many copies it is for. */
+  /** Number of copies to be made. */
   readonly copies: number;
   readonly builder: BuilderSpec;
 }
 
-/** Unmount what the builder has mounted, and end it. */
+/** Unmount the disks in the builder, and stop it. */
 export interface StopBuilder extends StepBase<'builder.stop'> {
   readonly vm: string;
 }
@@ -167,7 +167,7 @@ export interface StopBuilder extends StepBase<'builder.stop'> {
 interface Copying extends CopySpec {
   readonly vm: string;
   readonly through: { readonly kind: 'builder' } | { readonly kind: 'ssh'; readonly ssh: SshSpec };
-  /** Seconds that it may take. */
+  /** Time limit in seconds. */
   readonly timeout?: number;
 }
 
@@ -179,43 +179,43 @@ export interface CopyOut extends StepBase<'copy.out'>, Copying {
   readonly vm: string;
 }
 
-/** Have on the host what shared folders need: the directories, and what serves them. */
+/** Prepare shared folders on the host: the directories and their servers. */
 export interface ServeShares extends StepBase<'share.serve'> {
   readonly vm: string;
   readonly shares: SharesSpec;
 }
 
-/** End what served shared folders. */
+/** Stop the servers of shared folders. */
 export interface WithdrawShares extends StepBase<'share.withdraw'> {
   readonly vm: string;
 }
 
-/** Have shared folders in the guest, all at the same time. */
+/** Mount shared folders in the guest, in parallel. */
 export interface MountShares extends StepBase<'share.mount'> {
   readonly vm: string;
   readonly ssh: SshSpec;
   readonly shares: SharesSpec;
-  /** The same as of {@link AwaitGuest}, once all folders have logged in. */
+  /** As in {@link AwaitGuest}, after all folders have logged in. */
   readonly closesPort?: true;
 }
 
-/** Have what the guest wrote on the host, and take the folders out of the guest. */
+/** Flush the guest's writes to the host, and unmount the folders. */
 export interface UnmountShares extends StepBase<'share.unmount'> {
   readonly vm: string;
 }
 
-/** Reach a machine that another process runs, by its port of 127.0.0.1. */
+/** Attach to a machine run by another process, through its port on 127.0.0.1. */
 export interface AttachMachine extends StepBase<'machine.attach'> {
   readonly vm: string;
   readonly port: number;
   readonly qemu: ProcessFacts;
-  /** The private key that its owner may have given to the guest. */
+  /** Private key that its owner may have generated for the guest. */
   readonly loginKey: string;
-  /** The socket of its owner's login, where there is no other way in. */
+  /** Socket of its owner's shared login, if the port is closed. */
   readonly sharedLogin?: string | undefined;
 }
 
-/** One process for good: its number, and what tells it from another that gets the same one (host/process-identity.ts). */
+/** Identity of a process that is unique despite reuse of process IDs (host/process-identity.ts). */
 export interface ProcessFacts {
   readonly pid: number;
   readonly started: number;
@@ -228,7 +228,7 @@ export interface WatchConsole extends StepBase<'machine.console'> {
   readonly vm: string;
 }
 
-/** Stop the machine and remove what it left. */
+/** Stop the machine and remove its files. */
 export interface StopMachine extends StepBase<'machine.stop'> {
   readonly vm: string;
   readonly ending: Ending;
@@ -239,7 +239,7 @@ export interface HoldServices extends StepBase<'machine.hold'> {
   readonly vms: readonly string[];
 }
 
-/** Have a VM that this process has been running come to its end. */
+/** Stop a VM that this process runs. */
 export interface EndSession extends StepBase<'session.end'> {
   readonly vm: string;
 }
@@ -248,29 +248,29 @@ export interface EndSession extends StepBase<'session.end'> {
 export interface AwaitGuest extends StepBase<'guest.ready'> {
   readonly vm: string;
   readonly ssh: SshSpec;
-  /** A session of the user's ssh program follows, and shares this login. */
+  /** Whether sessions of the user's ssh program follow, sharing this login. */
   readonly forSession: boolean;
-  /** Once logged in, nobody else is to reach the guest's ssh by the port of the host. */
+  /** Whether the host port of the guest's ssh is closed after the login. */
   readonly closesPort?: true;
-  /** Folders of the host that anybody can write to who has a well-known key, where the guest keeps that for the Python. */
+  /** Host folders writable through a well-known key that the guest keeps for the Python transient. */
   readonly exposed?: readonly string[];
 }
 
-/** Give the users of a disk, which the builder has mounted, the well-known keys back that were replaced. */
+/** Restore the replaced well-known keys of users on a disk mounted by the builder. */
 export interface RestoreKeys extends StepBase<'keys.restore'> {
   readonly vm: string;
 }
 
-/** Try a command in the guest until it exits with 0. */
+/** Retry a command in the guest until it exits with 0. */
 export interface RunReadyCommand extends StepBase<'guest.ready-command'> {
   readonly vm: string;
   readonly ssh: SshSpec;
   readonly command: string;
-  /** Seconds. */
+  /** Time limit in seconds. */
   readonly timeout: number;
 }
 
-/** Give up what a login holds open. */
+/** Close the login. */
 export interface LeaveGuest extends StepBase<'guest.leave'> {
   readonly vm: string;
 }
@@ -326,15 +326,15 @@ export type Step =
 export type StepKind = Step['kind'];
 export type StepOf<K extends StepKind> = Extract<Step, { kind: K }>;
 
-/** What will be done: inert and printable. Steps stand in an order in which each comes after what it waits for. */
+/** Steps to perform, as plain data. They are sorted topologically. */
 export interface Plan {
   readonly steps: readonly Step[];
   /** Steps that own the terminal while they run. */
   readonly foreground: readonly StepId[];
-  /** Steps whose exit code becomes ours; the first that is not 0 counts. */
+  /** Steps whose exit code becomes that of the run; the first nonzero one counts. */
   readonly exitFrom: readonly StepId[];
-  /** A failure does not end what does not need the step that failed. */
+  /** Whether a failure ends only the steps that need the failed one. */
   readonly keepGoing?: boolean;
-  /** How many machines may be on their way at a time, each from a step that boots it to one by which it has come up. */
+  /** How many machines may boot at the same time, each from its boot step to the step by which it has come up. */
   readonly starts?: { readonly limit: number; readonly spans: readonly { from: StepId; to: StepId }[] };
 }

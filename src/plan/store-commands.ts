@@ -10,13 +10,13 @@ interface StoredVmName {
   readonly vmstore: string;
 }
 
-/** `stop NAME…`: each VM's owner is asked to end it. */
+/** Plan of `stop NAME…`: asks the owner of each VM to stop it. */
 export function planStop(vms: readonly StoredVmName[], kill: boolean): Plan {
   const together = vms.map(({ name }) => name);
   return independent(vms.map((vm) => stop(vm, { together, kill, ifRunning: false })));
 }
 
-/** `rm NAME…`; with `force` what runs is stopped first. */
+/** Plan of `rm NAME…`; with `force` running VMs are stopped first. */
 export function planRemoveVms(vms: readonly StoredVmName[], force: boolean): Plan {
   const together = vms.map(({ name }) => name);
   return independent(
@@ -38,14 +38,14 @@ function remove({ name, vmstore }: StoredVmName, needs: readonly string[]): Remo
   return { id: `remove/${name}`, kind: 'vm.remove', title, needs, after: [], name, vmstore };
 }
 
-/** Steps for several VMs that have nothing to do with each other. */
+/** Independent steps for several VMs. */
 function independent(steps: readonly Step[]): Plan {
   return { steps, foreground: [], exitFrom: [], keepGoing: true };
 }
 
 /**
- * `commit VM IMAGE`: nobody may run the VM meanwhile. A guest that was given a login key first gets the keys of its image
- * back.
+ * Plan of `commit VM IMAGE`, during which the VM is locked. A guest with a generated login key first gets the keys of its
+ * image back.
  */
 export function planCommit(
   state: StoredVmName,
@@ -75,7 +75,7 @@ export function planCommit(
   return { steps: [lock, ...restoring, commit, unlock], foreground: [], exitFrom: [] };
 }
 
-/** The disk of a VM is mounted by the builder to put its image's own keys back. */
+/** Steps that restore the image's own keys on the disk of a VM, using the builder. */
 function keysRestored(vm: string, builder: BuilderSpec): Step[] {
   const [boot, restore, stop] = [`${vm}/builder-keys`, `${vm}/keys`, `${vm}/builder-keys-stop`];
   return [
@@ -110,7 +110,7 @@ function keysRestored(vm: string, builder: BuilderSpec): Step[] {
   ];
 }
 
-/** `cp SRC… DST`: copies on the disks of a VM that does not run. */
+/** Plan of `cp SRC… DST`: copies on the disks of a stopped VM. */
 export function planCopies(
   state: StoredVmName,
   direction: 'in' | 'out',
@@ -125,7 +125,7 @@ export function planCopies(
   return { steps: [lock, ...steps, unlock], foreground: [], exitFrom: [] };
 }
 
-/** `ssh NAME`: a session in a VM that another process runs. */
+/** Plan of `ssh NAME`: a session in a VM run by another process. */
 export function planSsh(
   vm: { readonly name: string; readonly qemu: ProcessFacts },
   { port, loginKey, sharedLogin }: Pick<AttachMachine, 'port' | 'loginKey' | 'sharedLogin'>,

@@ -4,14 +4,14 @@ import { ordered } from './graph.ts';
 import { retrieval } from './images.ts';
 import type { CreateVm, LockVm, Plan, Step, StepId } from './step.ts';
 
-/** VMs with a backend of their own can have another image by the same name. */
+/** Step ID of an image; VMs with different backends can have different images of the same name. */
 function imageStepId({ name, backend }: ImageNeed, specs: readonly VmSpec[]): StepId {
   const namesakes = specs.flatMap((spec) => spec.images.filter((image) => image.name === name));
   const alone = namesakes.every((image) => image.backend === backend);
   return alone ? `image/${name}` : `image/${name}@${backend}`;
 }
 
-/** One retrieval for each image, however many VMs need it; a VM that exists has its disks. */
+/** One retrieval for each image that VMs need; existing VMs have their disks. */
 export function retrievals(specs: readonly VmSpec[]): Step[] {
   const all = specs.filter(needsImages).flatMap((spec) => spec.images);
   const needs = new Map(all.map((image) => [imageStepId(image, specs), image] as const));
@@ -26,7 +26,7 @@ function imageSteps(spec: VmSpec, specs: readonly VmSpec[]): StepId[] {
   return needsImages(spec) ? [...new Set(spec.images.map((image) => imageStepId(image, specs)))] : [];
 }
 
-/** `create IMAGE`: a VM's place in the store, and nothing more. */
+/** Plan of `create IMAGE`: creates a VM in the store without starting it. */
 export function planCreate(spec: VmSpec): Plan {
   const steps = [...retrievals([spec]), ...creationOf(spec, [spec], { existing: 'refuse', announce: true })];
   return { steps: ordered(steps), foreground: [], exitFrom: [] };
@@ -56,11 +56,11 @@ function creationOf(
   ];
 }
 
-/** What a VM with a place in the store needs before it boots, and what is given back once it has ended. */
+/** Steps that a stored VM needs before its boot, and those that release its state afterwards. */
 interface StateSteps {
   readonly take: readonly Step[];
   readonly giveBack: readonly Step[];
-  /** What its boot needs. */
+  /** Steps that its boot needs. */
   readonly ready: readonly StepId[];
 }
 
@@ -102,10 +102,10 @@ export function stateOf(spec: VmSpec, specs: readonly VmSpec[]): StateSteps {
   };
 }
 
-/** A temporary VM leaves the store when all is done with it. */
+/** Step that removes a temporary VM from the store at the end. */
 function removalOf(vm: string, { name, vmstore }: StateSpec): Step {
   const [undoes, unlocked] = [`${vm}/create`, `${vm}/unlock`];
-  const title = 'Remove what was temporary';
+  const title = 'Remove temporary state';
   return {
     id: `${vm}/remove`,
     kind: 'vm.remove',
@@ -119,7 +119,7 @@ function removalOf(vm: string, { name, vmstore }: StateSpec): Step {
   };
 }
 
-/** A VM of the store had for ourselves, and left to others after some steps. */
+/** Steps that lock a stored VM and unlock it after other steps. */
 export function holding(what: {
   readonly vm: string;
   readonly state: { readonly name: string; readonly vmstore: string };

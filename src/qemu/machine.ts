@@ -15,7 +15,7 @@ import type { GuestWatch } from './guest-watch.ts';
 import { SSH_CARD, SSH_NETWORK } from './args.ts';
 import { isCardUp } from './card.ts';
 import type { Qmp, QmpEvent } from './qmp.ts';
-import { NoAnswer, openQmp } from './qmp.ts';
+import { NoQmpAnswer, openQmp } from './qmp.ts';
 import { isNewestAnswered, readForwards } from './ports.ts';
 import { serialTail } from './serial.ts';
 
@@ -82,7 +82,7 @@ export class Qemu {
     using waiting = linked(signal, unanswered.signal);
     // the end of the guest is the result that counts
     void this.#qmp.execute('system_powerdown').catch((error: unknown) => {
-      if (error instanceof NoAnswer) unanswered.abort();
+      if (error instanceof NoQmpAnswer) unanswered.abort();
     });
     const inTime = await this.#endsWithin(seconds * 1000, waiting.signal);
     if (inTime) return 'ended';

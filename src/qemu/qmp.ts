@@ -58,7 +58,7 @@ export async function openQmp(
 ): Promise<Qmp> {
   const connection = new Connection(socket, onEvent);
   const inTime = async <T>(answer: Promise<T>): Promise<T> =>
-    beforeLate(answer, timeout * 1000, () => new NoAnswer(timeout));
+    beforeLate(answer, timeout * 1000, () => new NoQmpAnswer(timeout));
   const execute: Qmp['execute'] = async (command, args) => inTime(connection.execute(command, args));
   await inTime(connection.greeted);
   await execute('qmp_capabilities');
@@ -156,7 +156,7 @@ function endlessMessage(): TransientError {
 }
 
 /** QEMU does not respond to a command in time. */
-export class NoAnswer extends TransientError {
+export class NoQmpAnswer extends TransientError {
   constructor(seconds: number) {
     super({
       reason: 'machine',

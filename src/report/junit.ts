@@ -4,9 +4,9 @@ import { problemLines } from '../run/problem-lines.ts';
 import type { Phase, RunReport, Verdict, VmReport } from './run-report.ts';
 
 /**
- * A run in the form that CI systems read: a suite with one case for each VM that had something to run, and for each other
- * one that failed. The phases of the run are properties of the suite (the schema of Jenkins' JUnit plugin has no place
- * for them in a case).
+ * Formats a run as JUnit XML for CI systems: a suite with one case for each VM that had a command, and for each other VM
+ * that failed. The phases of the run are properties of the suite (the schema of Jenkins' JUnit plugin does not allow them
+ * in a case).
  */
 export function junitXml(report: RunReport): string {
   const cases = report.vms.filter(isCase);
@@ -45,7 +45,7 @@ function count(cases: readonly VmReport[], matches: (verdict: Verdict) => boolea
   return cases.filter(({ verdict }) => matches(verdict)).length;
 }
 
-/** A run that was interrupted has an error to tell; one that ended early because of a VM has it told there. */
+/** Result elements of a VM; if the run was stopped by another VM, the error is reported in that VM's case. */
 function isError({ kind }: Verdict, report: RunReport): boolean {
   if (kind === 'interrupted') return !hasCulprit(report);
   return kind === 'error' || kind === 'unfinished';
@@ -77,7 +77,7 @@ function testcase(vm: VmReport, report: RunReport): object {
 function fault({ verdict, command = '', phases }: VmReport, report: RunReport): object {
   const all = [...phases, ...report.shared];
   const phase = 'phase' in verdict ? (all.find(({ id }) => id === verdict.phase)?.title ?? '') : '';
-  const told = (message: string, type: string, text: string): object => ({
+  const element = (message: string, type: string, text: string): object => ({
     '@message': message,
     '@type': type,
     '#text': text,
@@ -86,26 +86,26 @@ function fault({ verdict, command = '', phases }: VmReport, report: RunReport): 
     case 'passed':
       return {};
     case 'failed':
-      return { failure: told(`exit code ${verdict.exitCode}`, 'exit-code', command) };
+      return { failure: element(`exit code ${verdict.exitCode}`, 'exit-code', command) };
     case 'error': {
       const { problem } = verdict;
       const lines = problemLines(problem, 'error', false).join('\n');
-      return { error: told(`${phase}: ${problem.message}`, problem.reason, lines) };
+      return { error: element(`${phase}: ${problem.message}`, problem.reason, lines) };
     }
     case 'skipped':
       return { skipped: verdict.because };
     case 'interrupted': {
       const message = `${phase}: interrupted`;
       return isError(verdict, report)
-        ? { error: told(message, 'interrupted', '') }
+        ? { error: element(message, 'interrupted', '') }
         : { skipped: `${message}, because of another VM` };
     }
     case 'unfinished':
-      return { error: told('the run has not come to its end', 'unfinished', '') };
+      return { error: element('the run has not ended', 'unfinished', '') };
   }
 }
 
-/** What XML 1.0 has no place for (its production 2, Char), such as the colours of a terminal. */
+/** Characters that XML 1.0 does not allow (its production 2, Char), such as terminal escapes. */
 const UNFIT = /[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/gu;
 
 function cleaned<T>(value: T): T {

@@ -8,7 +8,7 @@ import { junitXml } from './junit.ts';
 import type { ReportFile } from './report-file.ts';
 import type { RunReport } from './run-report.ts';
 
-/** A report that is begun; one that goes into a pipe is opened at the end. */
+/** An open report file; a pipe is opened only at the end. */
 interface Begun extends ReportFile {
   readonly file: FileHandle | undefined;
 }
@@ -35,7 +35,7 @@ export class ReportFiles {
     return new ReportFiles(begun);
   }
 
-  /** Writes them anew, now that the run has ended; what could not be written is returned. */
+  /** Rewrites them with the final result; returns problems with files that could not be written. */
   async end(report: RunReport): Promise<Problem[]> {
     const problems: Problem[] = [];
     for (const { file, ...one } of this.#begun) {
@@ -73,11 +73,11 @@ async function written(file: FileHandle, text: string): Promise<void> {
 }
 
 function unwritable(path: string, error: unknown): TransientError {
-  const why = errorCode(error) === 'ELOOP' ? 'it is a link' : systemMessage(error);
+  const why = errorCode(error) === 'ELOOP' ? 'it is a symbolic link' : systemMessage(error);
   return new TransientError({
     reason: 'host',
     message: `cannot write the report ${path}: ${why}`,
-    hint: 'name a file that you may write with --report',
+    hint: 'name a writable file with --report',
   });
 }
 

@@ -6,14 +6,14 @@ import type { Recorder } from '../run/recorder.ts';
 import type { Outcome, RunResult } from '../run/runner.ts';
 import { fateOf } from '../run/runner.ts';
 
-/** Version of the JSON form; it changes when a reader of an older one could misread it. */
+/** Version of the JSON format, increased on incompatible changes. */
 const VERSION = 1;
 
-/** How a run came out, step by step and VM by VM; times as ISO time and in seconds. */
+/** Result of a run by step and by VM; times as ISO time and in seconds. */
 export interface RunReport {
   readonly version: typeof VERSION;
   readonly title: string;
-  /** `unfinished`: written before the run began; it is all there is when nobody could write the end. */
+  /** `unfinished`: written before the run starts; remains if the process cannot write the final report. */
   readonly state: 'unfinished' | 'ended';
   readonly began: string;
   readonly seconds: number;
@@ -26,10 +26,10 @@ export interface RunReport {
 
 export interface VmReport {
   readonly name: string;
-  /** What was run in it; missing for a service, and for a console. */
+  /** Command run in the VM; undefined for a service or a console. */
   readonly command?: string;
   readonly verdict: Verdict;
-  /** How long its command took, or all of it where that did not begin. */
+  /** Duration of its command, or of all its steps if the command did not start. */
   readonly seconds: number;
   readonly phases: readonly Phase[];
   /** The end of what the command wrote, as UTF-8. */
@@ -49,7 +49,7 @@ export interface Phase {
 }
 
 /**
- * What became of a VM: `failed` by its command, `error` by a step, which is the `phase`; `skipped` because of another VM;
+ * Result of a VM: `failed` by its command, `error` by a step, which is the `phase`; `skipped` because of another VM;
  * `interrupted` with the run.
  */
 export type Verdict =
@@ -59,7 +59,7 @@ export type Verdict =
   | { readonly kind: 'skipped'; readonly phase: StepId; readonly because: string }
   | { readonly kind: 'interrupted'; readonly phase: StepId };
 
-/** What is known of a run when it is told of; without a result it has not ended. */
+/** Input of a report; without a result the run has not ended. */
 export interface RunFacts {
   readonly title: string;
   readonly plan: Plan;
@@ -69,7 +69,7 @@ export interface RunFacts {
   readonly result?: RunResult;
 }
 
-/** Tells of a run. */
+/** Builds the report of a run. */
 export function reportOf(facts: RunFacts, now: number): RunReport {
   const { title, plan, began, result } = facts;
   const vms = vmsOf(plan.steps);
@@ -96,7 +96,7 @@ interface Performed {
 function phasesOf({ plan, recorder, result }: RunFacts): Performed[] {
   return plan.steps.map((step) => {
     const { begun, ended } = recorder.of(step.id);
-    // what is passed over without being shown is known to the runner alone
+    // steps skipped without being shown are known only to the runner
     const outcome = result?.outcomes.get(step.id);
     const exitCode = outcome?.kind === 'done' ? outcome.exitCode : undefined;
     const phase: Phase = {
@@ -113,15 +113,15 @@ function phasesOf({ plan, recorder, result }: RunFacts): Performed[] {
 }
 
 function vmReport(vm: string, phases: readonly Performed[], facts: RunFacts): VmReport {
-  const own = phases.filter(({ step }) => step.vm === vm);
-  const work = own.find(({ step }) => isUserStep(step));
+  const vmSteps = phases.filter(({ step }) => step.vm === vm);
+  const work = vmSteps.find(({ step }) => isUserStep(step));
   const output = work && facts.recorder.of(work.step.id).output;
   return {
     name: vm,
     ...(work?.step.kind === 'guest.run' ? { command: work.step.command } : {}),
-    verdict: verdictOf(vm, own, phases, facts.result),
-    seconds: work?.phase.seconds ?? spanOf(own, facts.recorder),
-    phases: own.map(({ phase }) => phase),
+    verdict: verdictOf(vm, vmSteps, phases, facts.result),
+    seconds: work?.phase.seconds ?? spanOf(vmSteps, facts.recorder),
+    phases: vmSteps.map(({ phase }) => phase),
     stdout: output?.stdout.text ?? '',
     stderr: output?.stderr.text ?? '',
   };
@@ -129,33 +129,35 @@ function vmReport(vm: string, phases: readonly Performed[], facts: RunFacts): Vm
 
 function verdictOf(
   vm: string,
-  own: readonly Performed[],
+  vmSteps: readonly Performed[],
   all: readonly Performed[],
   result: RunResult | undefined,
 ): Verdict {
   if (result === undefined) return { kind: 'unfinished' };
-  for (const { phase, outcome } of own) {
+  for (const { phase, outcome } of vmSteps) {
     if (outcome?.kind === 'failed') return { kind: 'error', phase: phase.id, problem: outcome.problem };
   }
-  for (const { step, phase, outcome } of own) {
+  for (const { step, phase, outcome } of vmSteps) {
     if (isUserStep(step) && outcome?.kind === 'done' && outcome.exitCode)
       return { kind: 'failed', phase: phase.id, exitCode: outcome.exitCode };
   }
   const blamed = all.find(({ step, outcome }) => step.vm === undefined && isAbout(outcome, vm));
   if (blamed?.outcome?.kind === 'failed')
     return { kind: 'error', phase: blamed.phase.id, problem: blamed.outcome.problem };
-  const stopped = own.find(({ outcome }) => outcome?.kind === 'skipped' || outcome?.kind === 'interrupted');
+  const stopped = vmSteps.find(
+    ({ outcome }) => outcome?.kind === 'skipped' || outcome?.kind === 'interrupted',
+  );
   return stopped === undefined ? { kind: 'passed' } : verdictOfStopped(vm, stopped, all);
 }
 
-/** A step that serves several VMs tells of which of them its failure is, where it is of one. */
+/** The VM that a failure of a shared step belongs to, if it is about a single VM. */
 function isAbout(outcome: Outcome | undefined, vm: string): boolean {
   if (outcome?.kind !== 'failed') return false;
   const { where } = outcome.problem;
   return where?.kind === 'vm' && where.vm === vm;
 }
 
-/** What kept a VM from its end: a step of all, another VM, or that the run was over. */
+/** Why a VM was stopped early: a shared step, another VM, or the end of the run. */
 function verdictOfStopped(vm: string, { phase, outcome }: Performed, all: readonly Performed[]): Verdict {
   const id = outcome?.kind === 'skipped' ? outcome.cause : undefined;
   const cause = all.find(({ phase: other }) => other.id === id);
@@ -171,7 +173,7 @@ function verdictOfStopped(vm: string, { phase, outcome }: Performed, all: readon
   };
 }
 
-/** Seconds from the first of some steps to the end of the last. */
+/** Seconds from the start of the first step to the end of the last. */
 function spanOf(steps: readonly Performed[], recorder: Recorder): number {
   const records = steps.map(({ step }) => recorder.of(step.id));
   const begun = records.flatMap((record) => record.begun ?? []);

@@ -1,24 +1,24 @@
 import type { Plan, StepId } from '../plan/step.ts';
 
-/** Bounds how many machines are on their way at a time; each comes in the order in which it asks. */
+/** Limits how many machines boot at the same time; waiters are served in order. */
 export class BootLimit {
   readonly #starts: Plan['starts'];
   readonly #waiting: (() => void)[] = [];
   readonly #under = new Set<StepId>();
-  #told = false;
+  #isAnnounced = false;
 
   constructor(starts: Plan['starts']) {
     this.#starts = starts;
   }
 
-  /** Waits, before a step that boots a machine, until it may; says once that there is a bound. */
-  async enter(step: StepId, tell: (limit: number) => void): Promise<void> {
+  /** Waits until a machine may boot; `notify` is called the first time the limit takes effect. */
+  async enter(step: StepId, notify: (limit: number) => void): Promise<void> {
     if (this.#starts === undefined || !this.#starts.spans.some(({ from }) => from === step)) return;
     const { limit } = this.#starts;
     if (this.#under.size >= limit) {
-      if (!this.#told) tell(limit);
-      this.#told = true;
-      // its place is taken as it is given: another one may ask before this one goes on
+      if (!this.#isAnnounced) notify(limit);
+      this.#isAnnounced = true;
+      // the slot is taken when it is granted: another step may ask before this one resumes
       await new Promise<void>((resolve) =>
         this.#waiting.push(() => {
           this.#under.add(step);
@@ -30,7 +30,7 @@ export class BootLimit {
     this.#under.add(step);
   }
 
-  /** A step has settled: the machine has come up, or never will. */
+  /** Releases the slot of a machine that has booted or failed. */
   leave(step: StepId, isDone: boolean): void {
     for (const { from, to } of this.#starts?.spans ?? []) {
       const isOver = step === to || (step === from && !isDone);

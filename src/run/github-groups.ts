@@ -3,8 +3,8 @@ import type { Plan, StepId } from '../plan/step.ts';
 import type { View } from './runner.ts';
 
 /**
- * Folds what comes before the first command of a plan and what comes after the last into groups of a log, by the marker
- * lines of GitHub Actions (`::group::`, `::endgroup::`), so that a reader sees the commands.
+ * Puts output before the first and after the last command of a plan into log groups of GitHub Actions (`::group::`,
+ * `::endgroup::`), so that the commands stay visible.
  */
 export class GithubGroups {
   readonly #write: (line: string) => void;
@@ -20,8 +20,8 @@ export class GithubGroups {
     this.#vms = vms.length === 1 ? `VM ${vms.join()}` : `${vms.length} VMs`;
   }
 
-  /** The same view with markers around it; a plan that runs nothing has none. */
-  over(view: View): View {
+  /** Wraps a view with group markers; a plan without commands gets none. */
+  wrap(view: View): View {
     if (this.#left.size === 0) return view;
     return async (act, perform) => {
       if (!this.#begun) this.#enter('Start');
@@ -39,7 +39,7 @@ export class GithubGroups {
     };
   }
 
-  /** Ends the group that is open. */
+  /** Closes the open group. */
   end(): void {
     if (this.#open) this.#write('::endgroup::');
     this.#open = false;

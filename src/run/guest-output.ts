@@ -3,24 +3,24 @@ import type { GuestOutput, OutputOf } from '../plan/executor.ts';
 
 const COLORS = ['cyan', 'yellow', 'green', 'magenta', 'blue', 'red'] as const;
 
-/** A line that is longer than this is shown as it comes, and all others wait for its end; in bytes. */
+/** A line longer than this is streamed while all others wait for its end, in bytes. */
 const LONG_LINE = 64 * 1024;
 
-/** When so much waits for the end of a line, it is broken; in bytes. */
+/** When this much output waits for the end of a line, the line is broken, in bytes. */
 const MOST_WAITING = 1024 * 1024;
 
-/** Where bytes go. */
+/** Sink for bytes. */
 type Write = (bytes: Buffer) => void;
 
-/** A stream of ours, and whether who reads it sees colours. */
+/** One of our output streams, and whether it shows colours. */
 export interface Outlet {
   readonly write: Write;
   readonly color: boolean;
 }
 
 /**
- * The output of several guests on one stdout and one stderr: whole lines, each with the name of its VM before it. With one
- * VM what it says is passed on as it is. `names` are the VMs that there are now.
+ * Multiplexes the output of guests onto stdout and stderr: whole lines, each prefixed with the name of its VM. Output of a
+ * single VM is passed on unchanged. `names` returns the current VMs.
  */
 export function guestOutputs(names: () => readonly string[], out: Outlet, err: Outlet): OutputOf {
   const streams = [out, err].map(({ write, color }) => ({ lines: new Lines(write), color }));
@@ -43,10 +43,10 @@ export function guestOutputs(names: () => readonly string[], out: Outlet, err: O
 
 const NEWLINE = 0x0a;
 
-/** One stream that several sources write whole lines to. */
+/** A stream to which several sources write whole lines. */
 class Lines {
   readonly #write: Write;
-  /** A source whose line has begun to be shown; the lines of others wait. */
+  /** Source whose incomplete line is being shown; other sources wait. */
   #owner: Source | undefined;
   readonly #waiting: Buffer[] = [];
   #size = 0;
@@ -59,10 +59,10 @@ class Lines {
     return new Source(this, prefix);
   }
 
-  /** Shows bytes of a source; `ends` tells whether they come to the end of a line. */
+  /** Writes bytes of a source; `ends` means that they complete a line. */
   show(source: Source, bytes: Buffer, ends: boolean): void {
     if (this.#owner !== undefined && this.#owner !== source) {
-      // a line that another one has begun ends first; a second long one has to be kept whole
+      // an incomplete line of another source ends first; a second long line is buffered whole
       this.#waiting.push(bytes);
       this.#size += bytes.length;
       if (this.#size > MOST_WAITING) this.#breakLine();
@@ -73,7 +73,7 @@ class Lines {
     if (ends) this.#showWaiting();
   }
 
-  /** One that never ends its line must not silence the others. */
+  /** Breaks a line that blocks too much output of others. */
   #breakLine(): void {
     this.#write(Buffer.from([NEWLINE]));
     this.#owner = undefined;
@@ -85,13 +85,13 @@ class Lines {
     this.#waiting.splice(0).forEach((line) => this.#write(line));
   }
 
-  /** Whether a source may begin to show a line of which the end is not there yet. */
+  /** Whether a source may start streaming an incomplete line. */
   isFree(source: Source): boolean {
     return this.#owner === undefined || this.#owner === source;
   }
 }
 
-/** One guest, of whose output a line is put together. */
+/** Assembles lines from the output of one guest. */
 class Source {
   readonly #lines: Lines;
   readonly #prefix: Buffer;
@@ -122,7 +122,7 @@ class Source {
   }
 
   #add(bytes: Buffer): void {
-    // the chunk is its reader's to use again
+    // the reader may reuse the chunk
     this.#pending.push(Buffer.from(bytes));
     this.#size += bytes.length;
   }

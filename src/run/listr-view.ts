@@ -16,23 +16,23 @@ type Wrapper = ListrTaskWrapper<unknown, typeof DefaultRenderer, typeof SilentRe
 
 /** How a run is shown. */
 export interface ViewOptions {
-  /** Redraw the screen; otherwise every piece of news is one plain line. */
+  /** Redraws the screen; otherwise every update is a plain line. */
   readonly live: boolean;
   readonly color: boolean;
-  /** Where plain lines go instead of stderr. */
+  /** Sink for plain lines instead of stderr. */
   readonly write?: (line: string) => void;
 }
 
 /** A step that takes longer than this is announced in plain lines, in milliseconds. */
 const ANNOUNCE_AFTER = 2000;
 
-/** Time between two lines about the progress of one step, in milliseconds. */
+/** Interval between progress lines of one step, in milliseconds. */
 const LINE_INTERVAL = 5000;
 
-/** Time between two looks at the clock of a running step on a live screen, in milliseconds. */
+/** Update interval for the clock of a running step on a live screen, in milliseconds. */
 const TICK = 1000;
 
-/** Shows the acts of a run on stderr: by listr2, or bare while a step of the plan owns the terminal. */
+/** Shows the acts of a run on stderr: with listr2, or minimally while a step owns the terminal. */
 export function listrView(options: ViewOptions): View {
   return async (act, perform) => {
     if (act.mode === 'view') return show(act, perform, options);
@@ -42,7 +42,7 @@ export function listrView(options: ViewOptions): View {
   };
 }
 
-/** While somebody else owns the terminal only what must be said is said. */
+/** Minimal view while a step owns the terminal: only essential lines are printed. */
 function bareListener({ color, write = writeLine }: ViewOptions): StepListener & { begun: () => void } {
   return {
     begun: () => undefined,
@@ -56,7 +56,7 @@ function writeLine(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
-/** Notes are made with names that others chose. */
+/** Escapes control characters: notes contain names from guests and servers. */
 function noteWith(write: (line: string) => void): (line: string) => void {
   return (line) => write(visible(line));
 }
@@ -77,7 +77,7 @@ async function show(act: Act, perform: Perform, options: ViewOptions): Promise<v
   const listr = new Listr<unknown, typeof DefaultRenderer, typeof SilentRenderer>(tasks, {
     concurrent: true,
     exitOnError: false,
-    // the run has its own listeners; listr2's would end the process before anything is given back
+    // listr2's own signal listeners would exit before resources are released
     registerSignalListeners: false,
     renderer: DefaultRenderer,
     fallbackRenderer: SilentRenderer,
@@ -99,14 +99,14 @@ interface Group {
   readonly steps: readonly Step[];
 }
 
-/** The steps of each VM together, in order; a step that serves several VMs stands alone. */
+/** Groups steps by VM, in order; a step that serves several VMs stands alone. */
 function groups(steps: readonly Step[]): Group[] {
   const vms = vmsOf(steps);
   const shared = steps
     .filter(({ vm }) => vm === undefined)
     .map((step) => ({ title: undefined, steps: [step] }));
-  const own = vms.map((vm) => ({ title: vm, steps: steps.filter((step) => step.vm === vm) }));
-  return [...shared, ...own];
+  const vmBranches = vms.map((vm) => ({ title: vm, steps: steps.filter((step) => step.vm === vm) }));
+  return [...shared, ...vmBranches];
 }
 
 /** A step as a task on a live screen: its title carries progress and time, its output the lines that stay. */
@@ -153,7 +153,7 @@ function settle(task: Wrapper, step: Step, outcome: Outcome): void {
   if (outcome.kind === 'interrupted') task.skip(`${visible(step.title)}: interrupted`);
 }
 
-/** A step whose news are plain lines, each with the VM it is about. */
+/** A step shown as plain lines, each with its VM. */
 function lineTask(
   step: Step,
   perform: Perform,
@@ -165,7 +165,7 @@ function lineTask(
     task: async () => {
       const progress = new ProgressText();
       let begun: number | undefined;
-      const tell = (): void => {
+      const print = (): void => {
         const spent = begun === undefined ? '' : duration(Date.now() - begun);
         const parts = [`${prefix}${visible(step.title)} … ${spent}`, progress.text({ bar: false })];
         write(parts.filter(Boolean).join('  '));
@@ -174,11 +174,11 @@ function lineTask(
       const outcome = await perform(step, {
         begun: () => {
           begun = Date.now();
-          // how long people let services run is no progress
+          // the run time of services is not progress
           if (step.kind === 'machine.hold') return;
           clock = setTimeout(() => {
-            tell();
-            clock = setInterval(tell, LINE_INTERVAL);
+            print();
+            clock = setInterval(print, LINE_INTERVAL);
           }, ANNOUNCE_AFTER);
         },
         progress: (report) => progress.take(report, Date.now()),
@@ -186,7 +186,7 @@ function lineTask(
         warn: (problem) => problemLines(problem, 'warning', color).forEach((line) => write(line)),
       });
       clearInterval(clock);
-      // what did not begin is no news: the failure that it waited for is told
+      // a step that did not start is not shown: the failure it depends on is
       if (outcome.kind !== 'skipped') write(`${prefix}${visible(step.title)}: ${wordFor(outcome, begun)}`);
     },
   };

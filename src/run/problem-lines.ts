@@ -5,7 +5,7 @@ import { visible } from '../control-characters.ts';
 
 type Severity = 'error' | 'warning';
 
-/** A problem as the lines that a person reads: place, message, the line of the file, details, hint. */
+/** Formats a problem as lines of text: place, message, source line, details, hint. */
 export function problemLines(problem: Problem, severity: Severity, color: boolean): string[] {
   const style = (format: Parameters<typeof styleText>[0], text: string): string =>
     color ? styleText(format, text) : text;
@@ -35,10 +35,10 @@ function placeOf(where: Where | undefined): string {
   }
 }
 
-/** More of a line than this is not shown: as much as stands around the place. */
+/** Most characters shown of a source line, around the position. */
 const WIDEST = 160;
 
-/** The line of the file with the place underlined. */
+/** The source line with the position underlined. */
 function excerpt(where: Where | undefined): string[] {
   if (where?.kind !== 'file' || !where.position?.text) return [];
   const { line, column, length, text } = where.position;

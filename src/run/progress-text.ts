@@ -6,23 +6,23 @@ const UNITS = ['B', 'kB', 'MB', 'GB', 'TB'] as const;
 /** Width of the bar, in characters. */
 const BAR = 20;
 
-/** How long a rate looks back, in milliseconds: long enough to be calm, short enough to tell of a stall. */
+/** Window for the rate, in milliseconds: long enough to be steady, short enough to show a stall. */
 const WINDOW = 5000;
 
-/** An amount of bytes in decimal units, three digits long. */
+/** Formats an amount of bytes in decimal units with three digits. */
 export function amount(bytes: number): string {
   const power = Math.min(UNITS.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, bytes)) / 3)));
   const value = bytes / 1000 ** power;
   return `${power === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${UNITS[power] ?? ''}`;
 }
 
-/** Follows the progress of one step and says it in words: share, rate, amount, time left. */
+/** Tracks the progress of one step and formats it: share, rate, amount, time left. */
 export class ProgressText {
   #samples: { time: number; done: number }[] = [];
   #phase: string | undefined;
   #last: Progress | undefined;
 
-  /** Takes a report; `now` in milliseconds. */
+  /** Records progress; `now` in milliseconds. */
   take(progress: Progress, now: number): void {
     if (progress.phase !== this.#phase) this.#samples = [];
     this.#phase = progress.phase;
@@ -34,7 +34,7 @@ export class ProgressText {
     });
   }
 
-  /** The words, or nothing while there was no report. */
+  /** The formatted progress; empty before the first report. */
   text({ bar }: { bar: boolean }): string {
     const progress = this.#last;
     if (progress === undefined) return '';

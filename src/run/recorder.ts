@@ -3,21 +3,21 @@ import type { OutputStream } from '../plan/executor.ts';
 import type { Step, StepId } from '../plan/step.ts';
 import type { View } from './runner.ts';
 
-/** How much is kept of what one command writes to one stream, in bytes; of more, the end. */
+/** Most output kept per command and stream, in bytes; the end is kept. */
 const MOST_KEPT = 1024 * 1024;
 
-/** What was seen of one step; times in milliseconds since 1970, missing while it has not come that far. */
+/** Record of one step; times in milliseconds since 1970, undefined until reached. */
 export interface StepRecord {
   begun?: number;
   ended?: number;
   readonly output: Readonly<Record<OutputStream, Tail>>;
 }
 
-/** Remembers when the steps of a run began and ended, and what commands wrote; how they came out its result tells. */
+/** Records start and end of the steps of a run, and output of commands; outcomes are in the run's result. */
 export class Recorder {
   readonly #records = new Map<StepId, StepRecord>();
 
-  /** The record of a step, whether it has begun or not. */
+  /** The record of a step, created if missing. */
   of(id: StepId): StepRecord {
     const record = this.#records.get(id) ?? {
       output: { stdout: new Tail(MOST_KEPT), stderr: new Tail(MOST_KEPT) },
@@ -26,8 +26,8 @@ export class Recorder {
     return record;
   }
 
-  /** The same view, of which all is remembered. */
-  over(view: View): View {
+  /** Wraps a view, recording all its events. */
+  wrap(view: View): View {
     return (act, perform) =>
       view(act, async (step, listener) => {
         const record = this.of(step.id);

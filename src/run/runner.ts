@@ -1,47 +1,47 @@
 import type { Executors, StepContext, StepResult } from '../plan/executor.ts';
 import { acts, waitsFor, type Act } from '../plan/graph.ts';
 import type { Plan, Step, StepId } from '../plan/step.ts';
-import { linked, patience, type Scope } from '../host/deadline.ts';
+import { linked, patience, type LinkedSignal } from '../host/deadline.ts';
 import { trace } from '../host/trace.ts';
 import { endingTime } from './ending-time.ts';
 import { BootLimit } from './boot-limit.ts';
 import type { Problem } from '../problem.ts';
 import { problemOf } from '../problem.ts';
 
-/** How one step came out. */
+/** Outcome of one step. */
 export type Outcome =
   | { readonly kind: 'done'; readonly exitCode?: number }
-  /** The machine ended by itself and in order: nothing failed, and what needs this step has nothing to do. */
+  /** The machine shut down by itself: nothing failed, and dependent steps have nothing to do. */
   | { readonly kind: 'ended' }
   | { readonly kind: 'failed'; readonly problem: Problem }
-  /** `cause` is the step that it needed, directly or through others, and that was not done. */
+  /** `cause` is the required step, direct or indirect, that was not done. */
   | { readonly kind: 'skipped'; readonly cause?: StepId }
   | { readonly kind: 'interrupted' };
 
 export interface RunResult {
   readonly outcomes: ReadonlyMap<StepId, Outcome>;
-  /** The failures themselves, not what was skipped because of them, in the order in which they happened. */
+  /** Failures in the order they happened, without the steps skipped because of them. */
   readonly problems: readonly Problem[];
-  /** Lines for stdout: what the user asked to be told. */
-  readonly said: readonly string[];
+  /** Lines for stdout. */
+  readonly output: readonly string[];
   readonly exitCode: number;
 }
 
-/** The two ways in which a run is told to end. */
+/** Signals that end a run. */
 export interface RunSignals {
   /** End in order. */
   readonly abort: AbortSignal;
   /** End at once: aborted by a second signal. */
   readonly kill: AbortSignal;
-  /** The exit code that the signal asks for; undefined while there was none. */
+  /** Exit code for the received signal; undefined without one. */
   readonly exitCode: () => number | undefined;
-  /** How a person sends the second one, as the beginning of a sentence about what it does. */
+  /** Instruction to send the second signal, as the beginning of a sentence. */
   readonly again?: string;
 }
 
-/** What a view hears of a step while it runs. */
+/** Events of a running step, for its view. */
 export type StepListener = Pick<StepContext, 'progress' | 'note' | 'warn' | 'heard'> & {
-  /** The step waits no longer and starts. */
+  /** The step starts. */
   readonly begun: () => void;
 };
 
@@ -66,17 +66,17 @@ export async function runPlan(
   return run.result();
 }
 
-/** For an act of which, after a failure, nothing is left to do. */
+/** View of an act in which, after a failure, no step is left to run. */
 const unseen: View = async ({ steps }, perform) => {
   const listener = { begun: nothing, progress: nothing, note: nothing, warn: nothing };
   await Promise.all(steps.map((step) => perform(step, listener)));
 };
 
 function nothing(): void {
-  // nobody looks
+  // nothing is shown
 }
 
-/** What became of a step that others needed, in words that follow its title. */
+/** Describes the outcome of a required step, following its title. */
 export function fateOf(outcome: Outcome | undefined): string {
   if (outcome?.kind === 'done') return `ended with exit code ${outcome.exitCode ?? 0}`;
   if (outcome?.kind === 'ended') return 'did not come to its end: the machine was shut down';
@@ -92,13 +92,13 @@ class Run implements Disposable {
   readonly #begun = new Set<StepId>();
   readonly #problems = new Set<Problem>();
   readonly #placed = new Map<Problem, Problem>();
-  readonly #said: string[] = [];
+  readonly #output: string[] = [];
   readonly #starts: BootLimit;
-  /** Aborted by the first failure of a step too, beside the signals that come from outside. */
-  readonly #abort: Scope;
-  /** Aborted too when the run does not come to its end in time after the first signal. */
-  readonly #kill: Scope;
-  /** Steps that run now, by what is told of them. */
+  /** Aborted by an outside signal or the first failure of a step. */
+  readonly #abort: LinkedSignal;
+  /** Aborted by the second signal, or when the run does not end in time after the first. */
+  readonly #kill: LinkedSignal;
+  /** Running steps with their views. */
   readonly #running = new Map<Step, StepListener>();
   readonly #onSignal = (): void => this.#beginEnding();
   #lastCall: NodeJS.Timeout | undefined;
@@ -124,7 +124,7 @@ class Run implements Disposable {
     this.#kill[Symbol.dispose]();
   }
 
-  /** Whether any step of an act can still start: after an abort only what gives something back, or outlasts it. */
+  /** Whether any step of an act can still start: after an abort only steps that release something or always run. */
   mayDo({ steps }: Act): boolean {
     return !this.#abort.signal.aborted || steps.some((step) => this.#mayOutlast(step));
   }
@@ -154,13 +154,13 @@ class Run implements Disposable {
     return step.needs.every((id) => this.#isDone(id));
   }
 
-  /** A command that ended with another code than 0 has come to its end, and is not what others need. */
+  /** Outcome of a command: one that exited with a code other than 0 does not satisfy dependent steps. */
   #isDone(id: StepId): boolean {
     const outcome = this.#outcomes.get(id);
     return outcome?.kind === 'done' && (outcome.exitCode ?? 0) === 0;
   }
 
-  /** A VM that is not started because of another one says so. */
+  /** Reports that a VM is not started because of another one. */
   #skip({ vm, kind, needs }: Step, { note }: StepListener): Outcome {
     const missing = needs.find((id) => !this.#isDone(id));
     const outcome = missing === undefined ? undefined : this.#outcomes.get(missing);
@@ -173,12 +173,12 @@ class Run implements Disposable {
     return { kind: 'skipped', ...(cause === undefined ? {} : { cause }) };
   }
 
-  /** What ends a step: one that outlasts the abort of a run is ended by a second signal only, or by the end of its time. */
+  /** Signal that ends a step: one that outlasts an abort is ended only by a second signal or its time limit. */
   #endOf(step: Step): AbortSignal {
     return (outlasts(step) ? this.#kill : this.#abort).signal;
   }
 
-  /** The first signal has come: what gives something back, and what is done always, has a limited time from now on. */
+  /** Handles the first signal: from now on, steps that release something or always run have limited time. */
   #beginEnding(): void {
     const time = endingTime(this.#plan);
     this.#lastCall = setTimeout(() => {
@@ -189,7 +189,7 @@ class Run implements Disposable {
     this.#announceEnding();
   }
 
-  /** Tells once, beside a step that goes on, how it is ended too; what loses nothing and is quick needs no such words. */
+  /** Prints once how to end a step that goes on after a signal, unless it is quick and loses nothing. */
   #announceEnding(): void {
     const { again } = this.#signals;
     const [, listener] = [...this.#running].find(([step]) => outlasts(step)) ?? [];
@@ -208,12 +208,12 @@ class Run implements Disposable {
     try {
       const warn = (problem: Problem): void => listener.warn(this.#withVm(problem, step));
       const result = await execute(this.#executors, step, { ...listener, warn, signal });
-      if (result?.said !== undefined) this.#said.push(result.said);
+      if (result?.output !== undefined) this.#output.push(result.output);
       return outcomeOf(result);
     } catch (error) {
       if (signal.aborted) return { kind: 'interrupted' };
       const problem = this.#withVm(problemOf(error), step);
-      // what failed before is given back all the same, and its failure is told already
+      // a failed acquisition is released all the same, and its failure has been reported
       if (step.undoes !== undefined && this.#problems.has(problem)) return { kind: 'done' };
       return { kind: 'failed', problem };
     } finally {
@@ -221,7 +221,7 @@ class Run implements Disposable {
     }
   }
 
-  /** One and the same problem, met by several steps, stays one. */
+  /** Adds a problem unless another step has already reported the same one. */
   #withVm(problem: Problem, { vm }: Step): Problem {
     if (problem.where || vm === undefined) return problem;
     const placed = this.#placed.get(problem) ?? { ...problem, where: { kind: 'vm', vm } };
@@ -229,7 +229,7 @@ class Run implements Disposable {
     return placed;
   }
 
-  /** The first failure ends the run in order, and so does the first command that exits with another code than 0. */
+  /** Ends the run in order on the first failure or the first nonzero exit code of a command. */
   #take(step: Step, outcome: Outcome): void {
     if (outcome.kind === 'failed') {
       this.#problems.add(outcome.problem);
@@ -238,7 +238,7 @@ class Run implements Disposable {
     }
     if (outcome.kind === 'done' && outcome.exitCode && this.#plan.exitFrom.includes(step.id)) {
       this.#firstBadExit ??= outcome.exitCode;
-      // what somebody typed last before they left a console is nothing to judge a run by
+      // the exit code of an interactive console does not count
       if (step.kind === 'guest.run' && this.#plan.keepGoing !== true) this.#abort.abort();
     }
   }
@@ -247,7 +247,7 @@ class Run implements Disposable {
     return {
       outcomes: this.#outcomes,
       problems: [...this.#problems],
-      said: this.#said,
+      output: this.#output,
       exitCode: this.#signals.exitCode() ?? this.#firstBadExit ?? 0,
     };
   }
@@ -258,7 +258,7 @@ async function execute(
   step: Step,
   context: StepContext,
 ): Promise<StepResult | undefined> {
-  // the step's kind picks the executor of just that kind, which the compiler cannot follow through a union
+  // the kind of step selects the matching executor, which the compiler cannot follow through a union
   const executor = executors[step.kind] as (
     step: Step,
     context: StepContext,
@@ -266,14 +266,14 @@ async function execute(
   return inTimeAfter(context.signal, step, executor(step, context));
 }
 
-/** A step that does not end although it was told to is left to itself: nothing may hold up the end of a run. */
+/** Abandons a step that ignores its abort, since nothing may block the end of a run. */
 async function inTimeAfter<T>(signal: AbortSignal, { id }: Step, work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   let begin = (): void => undefined;
   const late = new Promise<never>((_resolve, reject) => {
     begin = () => {
       timer = setTimeout(() => {
-        trace('info', () => `step ${id} goes on although it was told to end`);
+        trace('info', () => `step ${id} continues although it was aborted`);
         reject(signal.reason as Error);
       }, patience('step-end'));
     };
@@ -288,7 +288,7 @@ async function inTimeAfter<T>(signal: AbortSignal, { id }: Step, work: Promise<T
   }
 }
 
-/** Whether a step goes on after the run was told to end: it gives something back, or is done always. */
+/** Whether a step runs after an abort: it releases something, or always runs. */
 function outlasts({ undoes, always }: Step): boolean {
   return undoes !== undefined || always === true;
 }

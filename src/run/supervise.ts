@@ -14,9 +14,9 @@ import { problemLines } from './problem-lines.ts';
 import type { Request } from './supervisor.ts';
 import { Supervisor } from './supervisor.ts';
 
-/** What a supervisor is started for. */
+/** Project that a supervisor is started for. */
 export interface SupervisedProject {
-  /** The Transientfile, without links. */
+  /** Real path of the Transientfile. */
   readonly file: string;
   readonly project: string;
 }
@@ -26,13 +26,13 @@ function ended(): TransientError {
   return new TransientError({ reason: 'conflict', message, hint: 'run the same command again' });
 }
 
-/** Wires executors to the outputs of a supervisor. */
+/** Creates executors connected to the outputs of a supervisor. */
 export type Wire = (outputOf: OutputOf, warn: (problem: Problem) => void) => Omit<Executors, 'session.end'>;
 
 /**
- * Takes orders for the VMs of a project, and returns when none of them runs any more. All that is said goes to a log, and
- * to whoever asked for it while they wait. `onReady` is called when orders can be given. Returns whether there is
- * something to be heard of: VMs that ended by themselves.
+ * Serves requests for the VMs of a project until none of them runs any more. Output goes to a log, and to clients while
+ * they wait. `onReady` is called when requests are accepted. Returns whether there is something to report: VMs that ended
+ * by themselves.
  */
 export async function supervise(
   { file, project }: SupervisedProject,
@@ -46,54 +46,57 @@ export async function supervise(
   const endCap = capLog(placeOf(logPath));
   log.on('error', () => undefined);
   const listeners = new Set<(event: ProjectEvent) => void>();
-  const say = (line: string): void => {
+  const print = (line: string): void => {
     log.write(`${line}\n`);
-    for (const tell of listeners) tell({ line });
+    for (const listener of listeners) listener({ line });
   };
   const show = (bytes: Buffer): void => {
     log.write(bytes);
-    for (const tell of listeners) tell({ output: bytes.toString('base64') });
+    for (const listener of listeners) listener({ output: bytes.toString('base64') });
   };
   let published = Promise.resolve();
-  // the names of a project's VMs stand before their lines, also where there is one
+  // lines are prefixed with VM names even for a single VM
   const names = (): string[] => [...supervisor.vms.map(({ name }) => name), ''];
   const outputOf = guestOutputs(names, { write: show, color: false }, { write: show, color: false });
   const supervisor = new Supervisor(
-    wire(outputOf, (problem) => problemLines(problem, 'warning', false).forEach(say)),
+    wire(outputOf, (problem) => problemLines(problem, 'warning', false).forEach(print)),
     (vms) => {
       published = published
         .then(async () => publishProject(directory.path, { file, project, vms }))
         .catch(() => undefined);
     },
   );
-  const over = new AbortController();
+  const finished = new AbortController();
   let orders = 0;
-  const answer: AnswerProject = async (request, tell, gone) => {
-    if (over.signal.aborted) throw ended();
+  const answer: AnswerProject = async (request, send, disconnected) => {
+    if (finished.signal.aborted) throw ended();
     const order = request as Request;
-    listeners.add(tell);
+    listeners.add(send);
     orders += 1;
     try {
-      return await supervisor.perform(order, say, gone);
+      return await supervisor.perform(order, print, disconnected);
     } finally {
-      listeners.delete(tell);
+      listeners.delete(send);
       orders -= 1;
-      void supervisor.over().then(() => orders === 0 && over.abort());
+      void supervisor.finished().then(() => orders === 0 && finished.abort());
     }
   };
   await publishProject(directory.path, { file, project, vms: [] });
   const server = await serveProject(directory.path, answer);
   onSignal(() => {
     supervisor.endAll();
-    if (!supervisor.isBusy) over.abort();
+    if (!supervisor.isBusy) finished.abort();
   });
   onReady(directory.path);
-  // whoever started us may be gone before it has an order
-  setTimeout(() => orders === 0 && !supervisor.isBusy && over.abort(), patience('supervisor-order')).unref();
+  // the parent may exit before it sends a request
+  setTimeout(
+    () => orders === 0 && !supervisor.isBusy && finished.abort(),
+    patience('supervisor-order'),
+  ).unref();
   await new Promise<void>((resolve) =>
-    over.signal.addEventListener('abort', () => resolve(), { once: true }),
+    finished.signal.addEventListener('abort', () => resolve(), { once: true }),
   );
-  await supervisor.over();
+  await supervisor.finished();
   await published;
   server.close();
   await endCap();

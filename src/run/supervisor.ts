@@ -9,10 +9,10 @@ import { problemLines } from './problem-lines.ts';
 import type { Outcome, View } from './runner.ts';
 import { runPlan } from './runner.ts';
 
-/** A VM that a request is about: what a file says of it, in short. */
+/** A VM of a request, with a digest of its configuration. */
 export type RequestedVm = Omit<Supervised, 'state'> & { readonly instance: string };
 
-/** What a supervisor is asked to do: a plan, and the VMs that come with it. */
+/** Request to a supervisor: a plan, and the VMs it starts. */
 export interface Request {
   readonly plan: Plan;
   readonly vms: readonly RequestedVm[];
@@ -21,17 +21,17 @@ export interface Request {
 /** One VM from the plan that starts it to its end. */
 interface Session extends RequestedVm {
   state: Supervised['state'];
-  /** Aborted when it is to come to its end. */
+  /** Aborted to stop the VM. */
   readonly end: AbortController;
-  readonly over: Promise<void>;
-  /** One of the same name that it takes the place of. */
+  readonly ended: Promise<void>;
+  /** VM of the same name that it replaces. */
   earlier: Session | undefined;
 }
 
-/** Steps by which a VM has come to what it is for. */
+/** Steps after which a VM serves its purpose. */
 const UP: readonly StepKind[] = ['machine.hold', 'guest.run', 'session.end'];
 
-/** Runs VMs of a project for as long as they are wanted, each of them until it is told to end. */
+/** Runs the VMs of a project, each until it is stopped. */
 export class Supervisor {
   readonly #executors: Executors;
   readonly #onChange: (vms: readonly (RequestedVm & Pick<Supervised, 'state'>)[]) => void;
@@ -48,7 +48,7 @@ export class Supervisor {
     this.#executors = this.#endable({ ...executors, 'session.end': (step) => this.#end(step.vm) });
   }
 
-  /** The VMs that it runs or has run. */
+  /** VMs that are running or have run. */
   get vms(): readonly (RequestedVm & Pick<Supervised, 'state'>)[] {
     return [...this.#sessions.values()].map(({ name, instance, digest, dependsOn, state }) => ({
       name,
@@ -59,23 +59,23 @@ export class Supervisor {
     }));
   }
 
-  /** Whether anything runs. */
+  /** Whether any VM is running. */
   get isBusy(): boolean {
     return this.#runs.size > 0;
   }
 
   /**
-   * Performs an order. Returns once all of its VMs have come to what they are for, with the exit code up to then; what
-   * happens afterwards is written all the same. `gone` breaks it off until then.
+   * Performs a request. Returns once all of its VMs serve their purpose, with the exit code so far; later events are still
+   * written. An abort of `disconnected` before that cancels it.
    */
-  async perform(order: Request, write: (line: string) => void, gone: AbortSignal): Promise<number> {
+  async perform(order: Request, write: (line: string) => void, disconnected: AbortSignal): Promise<number> {
     this.#refuseOutdated(order);
     this.#endUnfinished(order);
     const progress = new Progress(order.plan);
     const abort = linked(this.#abort.signal);
     const leave = (): void => abort.abort();
-    gone.addEventListener('abort', leave, { once: true });
-    if (gone.aborted) leave();
+    disconnected.addEventListener('abort', leave, { once: true });
+    if (disconnected.aborted) leave();
     const signals = {
       abort: abort.signal,
       kill: this.#kill.signal,
@@ -89,7 +89,7 @@ export class Supervisor {
     });
     this.#runs.add(run);
     await Promise.race([progress.up, run]);
-    gone.removeEventListener('abort', leave);
+    disconnected.removeEventListener('abort', leave);
     for (const { name } of order.vms) {
       const session = this.#sessions.get(name);
       if (session?.state === 'starting' && progress.isUp(name)) session.state = 'running';
@@ -98,18 +98,18 @@ export class Supervisor {
     return progress.exitCode;
   }
 
-  /** Ends all VMs in order; the second time at once. */
+  /** Stops all VMs in order; the second call ends them at once. */
   endAll(): void {
     if (this.#abort.signal.aborted) this.#kill.abort();
     this.#abort.abort();
   }
 
-  /** Returns when nothing runs any more. */
-  async over(): Promise<void> {
+  /** Resolves when nothing runs any more. */
+  async finished(): Promise<void> {
     while (this.#runs.size > 0) await Promise.all(this.#runs);
   }
 
-  /** A plan that was made before somebody else's was taken would run a VM twice. */
+  /** Rejects a plan made before another request changed the VMs, which would run a VM twice. */
   #refuseOutdated({ plan, vms }: Request): void {
     if (this.#abort.signal.aborted) throw outdated('the project is being ended', 'once it has ended, ');
     const ends = new Set(plan.steps.flatMap(({ kind, vm }) => (kind === 'session.end' ? vm : [])));
@@ -117,7 +117,7 @@ export class Supervisor {
     if (taken) throw outdated(`VM ${taken.name} has been started by another command meanwhile`);
   }
 
-  /** What is still on its way serves nobody: it ends at once, whatever it waits for. */
+  /** Cancels the start of VMs that are not up yet, whatever they wait for. */
   #endUnfinished({ plan }: Request): void {
     for (const { kind, vm } of plan.steps) {
       const session = kind === 'session.end' ? this.#running(vm) : undefined;
@@ -131,11 +131,11 @@ export class Supervisor {
         ...vm,
         state: 'starting',
         end: new AbortController(),
-        over: progress.over(vm.name),
+        ended: progress.vmEnded(vm.name),
         earlier: this.#running(vm.name),
       };
       this.#sessions.set(vm.name, session);
-      void session.over.then(() => {
+      void session.ended.then(() => {
         const wasToEnd = session.end.signal.aborted || abort.aborted;
         const otherwise = session.state === 'running' && !wasToEnd ? 'ended' : 'failed';
         session.state = progress.hasDone(vm.name) ? 'done' : otherwise;
@@ -150,19 +150,19 @@ export class Supervisor {
     return session !== undefined && isUp(session) ? session : undefined;
   }
 
-  /** Ends a VM, or the one that another takes the place of. */
+  /** Stops a VM, or the one that another replaces. */
   async #end(vm: string): Promise<undefined> {
     const current = this.#sessions.get(vm);
     const session = current?.earlier ?? current;
     session?.end.abort();
-    await session?.over;
+    await session?.ended;
     if (current !== session && current !== undefined) current.earlier = undefined;
     if (session !== undefined && session === current) this.#sessions.delete(vm);
     this.#onChange(this.vms);
     return undefined;
   }
 
-  /** What a VM does comes to its end without a failure when the VM is to end. */
+  /** Wraps executors so that stopping a VM ends its steps without a failure. */
   #endable(executors: Executors): Executors {
     const kinds = Object.keys(executors) as StepKind[];
     const wrapped = kinds.map((kind) => {
@@ -194,7 +194,7 @@ function isEndable({ undoes, always }: Step): boolean {
   return undoes === undefined && always !== true;
 }
 
-/** How far a plan has come. */
+/** Progress of a plan. */
 class Progress {
   readonly #waited: Set<StepId>;
   readonly #left = new Map<string, Set<StepId>>();
@@ -204,7 +204,7 @@ class Progress {
   readonly #up = new Set<string>();
   #whenUp: () => void = () => undefined;
   exitCode = 0;
-  /** Comes when each VM of the plan does what it is for, or never will. */
+  /** Resolves when each VM of the plan serves its purpose or has failed. */
   readonly up = new Promise<void>((resolve) => (this.#whenUp = resolve));
 
   constructor({ steps }: Plan) {
@@ -215,30 +215,30 @@ class Progress {
     }
   }
 
-  /** Comes when nothing of a VM is left to do. */
-  async over(vm: string): Promise<void> {
+  /** Resolves when all steps of a VM have settled. */
+  async vmEnded(vm: string): Promise<void> {
     return new Promise((resolve) => this.#whenOver.set(vm, resolve));
   }
 
-  /** Whether its command ended with 0; a VM that has none is never done. */
+  /** Whether its command exited with 0; a VM without one is never done. */
   hasDone(vm: string): boolean {
     return this.#done.has(vm) && !this.#failed.has(vm);
   }
 
-  /** Whether it has come to what it is for. */
+  /** Whether a VM serves its purpose. */
   isUp(vm: string): boolean {
     return this.#up.has(vm);
   }
 
   begun({ id, vm, kind }: Step): void {
     if (vm !== undefined && UP.includes(kind)) this.#up.add(vm);
-    // one that ends another has come to what it is for when it is done
+    // a step that stops a VM has served its purpose when it is done
     if (kind !== 'session.end') this.#reach(id);
   }
 
   settled({ id, vm, kind }: Step, outcome: Outcome): void {
     const hasFaltered = outcome.kind !== 'done' && outcome.kind !== 'failed';
-    // who waits for it to come up must hear that it will not
+    // notifies clients that the VM will not come up
     if (hasFaltered && this.#waited.has(id) && kind !== 'session.end') this.exitCode ||= 1;
     if (kind === 'guest.run' && outcome.kind === 'done') this.#done.add(vm);
     const isBad = outcome.kind === 'failed' || (outcome.kind === 'done' && (outcome.exitCode ?? 0) !== 0);
@@ -257,7 +257,7 @@ class Progress {
   }
 }
 
-/** The same view, which tells of every step that begins and settles; failures are written as they come. */
+/** Wraps a view to report every step that starts and settles; failures are written immediately. */
 function tracked(view: View, progress: Progress, write: (line: string) => void): View {
   return (act, perform) =>
     view(act, async (step, listener) => {

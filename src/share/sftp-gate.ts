@@ -1,17 +1,9 @@
 import { Transform } from 'node:stream';
-import type { Place } from './confined.ts';
-import { Confined, NoSuchPlace, absolute } from './confined.ts';
+import type { ConfinedPlace } from './confinement.ts';
+import { Confined, NoSuchPlace, absolute } from './confinement.ts';
 import { Protection } from './protection.ts';
-import {
-  Fields,
-  PacketStream,
-  SFTP,
-  STATUS,
-  field,
-  harmlessAttributes,
-  packet,
-  status,
-} from './sftp-packets.ts';
+import { Fields, PacketStream, SFTP, STATUS, field, harmlessAttributes, packet } from './sftp-packets.ts';
+import { Refusal, readOnly, refusalOf, unchangeable } from './sftp-refusal.ts';
 
 /** Flags of SSH_FXP_OPEN (draft-ietf-secsh-filexfer-02, section 6.3). */
 const OPEN = { read: 0x01, create: 0x08, exclusive: 0x20 };
@@ -41,16 +33,6 @@ const CHANGES: readonly number[] = [
   ...[SFTP.rmdir, SFTP.rename, SFTP.symlink],
 ];
 
-/** Rejects a request with a status of our own. */
-class Refusal extends Error {
-  readonly code: number;
-
-  constructor(code: number, message: string) {
-    super(message);
-    this.code = code;
-  }
-}
-
 /**
  * Filters the traffic between a guest and an SFTP server of the host, which serves everything its user can reach: paths
  * of the guest are translated to places within one directory before the server sees them. File data is passed through.
@@ -65,7 +47,7 @@ export class SftpGate {
   /** Resources of requests that the server has not answered, by id. */
   readonly #pending = new Map<number, Pending>();
   /** Open directories, by handle. */
-  readonly #directories = new Map<string, Place>();
+  readonly #directories = new Map<string, ConfinedPlace>();
   /**
    * Handles of files that may be modified; excludes handles that were never reported to the guest, and those being
    * closed.
@@ -242,7 +224,7 @@ export class SftpGate {
     throw new Refusal(STATUS.failure, 'not a file');
   }
 
-  #openFile(place: Place, flags: number, attributes: Buffer, id: number): Translated {
+  #openFile(place: ConfinedPlace, flags: number, attributes: Buffer, id: number): Translated {
     const opensChangeable = !this.#protection.coversFile(place.path);
     if (!opensChangeable && flags !== OPEN.read) throw unchangeable(place);
     return { bytes: packet(SFTP.open, id, field(place.path), flags, attributes), place, opensChangeable };
@@ -287,7 +269,7 @@ export class SftpGate {
   }
 
   /** Place of a name that is about to refer to something else. */
-  #changing(path: Buffer): Place {
+  #changing(path: Buffer): ConfinedPlace {
     const place = this.#confined.entry(path);
     if (this.#protection.coversEntry(place.path)) throw unchangeable(place);
     return place;
@@ -314,7 +296,7 @@ export class SftpGate {
 
 /** Resources held until the server has answered a request. */
 interface Pending {
-  readonly place?: Place;
+  readonly place?: ConfinedPlace;
   /** The place is kept with the returned handle, which lists by it. */
   readonly opensDirectory?: boolean;
   /** The handle may modify its file. */
@@ -327,25 +309,8 @@ interface Translated extends Pending {
   readonly bytes: Buffer;
 }
 
-function readOnly(): Refusal {
-  return new Refusal(STATUS.permissionDenied, 'the folder is shared read-only');
-}
-
-/** Rejection of a request on a protected file, or on a directory that leads to it. */
-function unchangeable(place?: Place): Refusal {
-  place?.release();
-  return new Refusal(STATUS.permissionDenied, 'it decides what runs on the host');
-}
-
 function handleIn(answer: Buffer): string {
   return new Fields(answer).text().toString('latin1');
-}
-
-function refusalOf(error: unknown, id: number): Buffer {
-  if (error instanceof Refusal) return status(id, error.code, error.message);
-  if (!(error instanceof NoSuchPlace)) throw error;
-  const isMissing = ['ENOENT', 'ENOTDIR'].includes(error.code);
-  return status(id, isMissing ? STATUS.noSuchFile : STATUS.permissionDenied, error.code);
 }
 
 /** A transform stream; an error thrown by `take` ends it. */

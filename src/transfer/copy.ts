@@ -13,7 +13,7 @@ import { MISSING, lookScript, packScript, placeScript, receiveScript } from './g
 import type { StagedCopy } from './staged-copy.ts';
 import { openStagedCopy } from './staged-copy.ts';
 import { rsyncIn, rsyncOut } from './rsync.ts';
-import type { Owner, Source } from './tar.ts';
+import type { Owner, HostSource } from './tar.ts';
 import { DISK_FULL, packed, unpackInto } from './tar.ts';
 
 type Context = Pick<StepContext, 'signal' | 'progress'>;
@@ -125,7 +125,7 @@ async function complaintOf({ answer }: ScriptOutput, guest: string): Promise<Tra
   return missing(guest, answered);
 }
 
-async function sourceOn(host: string): Promise<Source> {
+async function sourceOn(host: string): Promise<HostSource> {
   const path = resolve(host);
   const found = await lstat(path).catch((cause: unknown) => {
     const message = `cannot copy ${host} of the host: ${systemMessage(cause)}`;

@@ -8,7 +8,7 @@ import { TransientError } from '../problem.ts';
 import type { GuestShell } from './guest-shell.ts';
 import type { StagedCopy } from './staged-copy.ts';
 import { nameIn } from './staged-copy.ts';
-import type { Owner, Source } from './tar.ts';
+import type { Owner, HostSource } from './tar.ts';
 
 /** Attributes that rsync preserves: the same as `cp -a`, including hard links, and holes. */
 const KEEPING = ['-aHS', '--numeric-ids'];
@@ -35,7 +35,7 @@ kill $!
 
 /** Synchronizes a path in the guest with a source on the host; unchanged data is not sent. */
 export async function rsyncIn(
-  source: Source,
+  source: HostSource,
   target: string,
   { uid, gid }: Owner,
   shell: GuestShell,

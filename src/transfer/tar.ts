@@ -15,7 +15,7 @@ export interface Owner {
 }
 
 /** A file or directory on the host to copy; a symbolic link is copied as a link. */
-export interface Source {
+export interface HostSource {
   readonly path: string;
   readonly isDirectory: boolean;
 }
@@ -25,7 +25,7 @@ export interface Source {
  * Nanosecond timestamps and holes need GNU tar on the other end, too.
  */
 export async function packed(
-  { path, isDirectory }: Source,
+  { path, isDirectory }: HostSource,
   owner: Owner,
   gnu: boolean,
   signal: AbortSignal,

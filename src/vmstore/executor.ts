@@ -32,7 +32,7 @@ export function vmRoom(runDirectory: string): VmRoom {
 
   const create: Executor<'vm.create'> = async (step, context) => {
     const isNew = await createVm(step, context);
-    return isNew && step.announce ? { said: `Created VM '${step.name}'` } : undefined;
+    return isNew && step.announce ? { output: `Created VM '${step.name}'` } : undefined;
   };
 
   const lock: Executor<'vm.lock'> = async (step, context) => {

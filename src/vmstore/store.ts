@@ -2,9 +2,9 @@ import type { Stats } from 'node:fs';
 import { chmod, lstat, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { makeDirectory } from '../host/directories.ts';
-import { isTemporary } from '../config/stored.ts';
+import { isTemporary } from '../config/stored-vm.ts';
 import { lockKeptFile } from '../host/lock.ts';
-import { decodeName, encodeName, imagePath, ownPath, vmPaths } from '../host/store-layout.ts';
+import { decodeName, encodeName, imagePath, internalPath, vmPaths } from '../host/store-layout.ts';
 import { openWorkingDirectory, sweepWorkingDirectories } from '../host/working-directory.ts';
 import { createOverlay } from '../image/qemu-img.ts';
 import type { StepContext } from '../plan/executor.ts';
@@ -93,10 +93,10 @@ export async function createVm(
   { signal, note }: Pick<StepContext, 'signal' | 'note'>,
 ): Promise<boolean> {
   const { name, vmstore } = step;
-  for (const what of ['creating', 'vms'] as const) await makeStore(vmstore, ownPath(vmstore, what));
+  for (const what of ['creating', 'vms'] as const) await makeStore(vmstore, internalPath(vmstore, what));
   await sweepStore(vmstore);
   const task = `creating VM '${name}'`;
-  const root = ownPath(vmstore, 'creating');
+  const root = internalPath(vmstore, 'creating');
   const working = await openWorkingDirectory(root, encodeName(name), { task, signal, note });
   try {
     if (await isTaken(vmstore, name)) {
@@ -161,9 +161,9 @@ export async function removeVm(
   take: () => Promise<() => Promise<void>>,
   { signal, note }: Pick<StepContext, 'signal' | 'note'>,
 ): Promise<void> {
-  for (const what of ['creating', 'removed'] as const) await makeStore(vmstore, ownPath(vmstore, what));
+  for (const what of ['creating', 'removed'] as const) await makeStore(vmstore, internalPath(vmstore, what));
   const task = `removing VM '${name}'`;
-  const root = ownPath(vmstore, 'creating');
+  const root = internalPath(vmstore, 'creating');
   const working = await openWorkingDirectory(root, encodeName(name), { task, signal, note });
   try {
     const release = await take();
@@ -181,15 +181,15 @@ export async function removeVm(
 /** Removes leftovers of dead processes: VMs half created or half removed, and temporary VMs without an owner. */
 async function sweepStore(vmstore: string): Promise<void> {
   await removeAbandoned(vmstore);
-  await sweepWorkingDirectories(ownPath(vmstore, 'creating'));
-  const removed = ownPath(vmstore, 'removed');
+  await sweepWorkingDirectories(internalPath(vmstore, 'creating'));
+  const removed = internalPath(vmstore, 'removed');
   const names = await readdir(removed).catch(() => []);
   await Promise.all(names.map((name) => rm(join(removed, name), { recursive: true, force: true })));
 }
 
 /** Removes temporary VMs whose lock is free: their run was killed before it could remove them. */
 async function removeAbandoned(vmstore: string): Promise<void> {
-  const texts = await readdir(ownPath(vmstore, 'vms')).catch(() => []);
+  const texts = await readdir(internalPath(vmstore, 'vms')).catch(() => []);
   for (const file of texts) {
     const name = decodeName(file.replace(/\.toml$/, ''));
     if (name === undefined) continue;
@@ -215,8 +215,8 @@ async function isOlder(path: string, age: number): Promise<boolean> {
 async function moveAway(vmstore: string, name: string): Promise<void> {
   const paths = vmPaths(vmstore, name);
   const unique = `${process.pid}.${Date.now()}.${basename(paths.directory)}`.slice(0, LONGEST_NAME);
-  await makeDirectory(ownPath(vmstore, 'removed'));
-  await rename(paths.directory, join(ownPath(vmstore, 'removed'), unique));
+  await makeDirectory(internalPath(vmstore, 'removed'));
+  await rename(paths.directory, join(internalPath(vmstore, 'removed'), unique));
   for (const ours of [paths.ours, paths.loginKey]) await rm(ours, { force: true });
 }
 

@@ -66,7 +66,7 @@ describe('the model', () => {
   });
 });
 
-/** What bash and fish offer alike. */
+/** Completions common to bash and fish. */
 const ALIKE = [
   ['transient run ', ['base', 'test', 'user/box:1']],
   ['transient run base ', []],
@@ -135,7 +135,9 @@ test.for([
 
 test('fish has the help of commands and flags', async () => {
   await using rig = new Rig();
-  expect((await inFish(rig, 'transient do')).get('down')).toMatch(/^end the VMs of the Transientfile/);
+  expect((await inFish(rig, 'transient do')).get('down')).toMatch(
+    /^stop the detached VMs of the Transientfile/,
+  );
   expect((await inFish(rig, 'transient run --mem')).get('--memory')).toMatch(/^memory of the VM/);
 });
 
@@ -154,7 +156,7 @@ test('zsh completes commands with their help, names, flags and values', { timeou
     terminal.keys('C-c');
     terminal.line('clear');
   };
-  await offers('transient ', /^doctor +-- look whether/m);
+  await offers('transient ', /^doctor +-- check whether/m);
   await offers('transient image ', /^ls +-- list the images/m);
   await offers('transient up w', /transient up web/);
   await offers('transient up --jobs 3 web d', /transient up --jobs 3 web db/);

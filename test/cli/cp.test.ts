@@ -3,7 +3,7 @@ import type { PlanIntent } from '../../src/cli/command.ts';
 import { parseCommandLine } from '../../src/cli/program.ts';
 import type { Problem } from '../../src/problem.ts';
 
-/** What `transient cp` is about to copy, as HOST GUEST, or what is wrong. */
+/** Copies planned by `transient cp`, as HOST GUEST, or its problems. */
 async function copies(...paths: readonly string[]): Promise<string[] | Problem['message']> {
   const parsed = parseCommandLine({
     argv: ['cp', ...paths],

@@ -64,7 +64,7 @@ describe('nothing is written', () => {
     rig.write({ [FILE]: 'mine' });
     const { exitCode, stderr } = await rig.run(['init', '--yes']);
     expect(exitCode).toBe(1);
-    expect(stderr.text).toContain(`${join(rig.work, FILE)} is there already, and is left as it is`);
+    expect(stderr.text).toContain(`${join(rig.work, FILE)} already exists`);
     expect(textOf(rig)).toBe('mine');
   });
 

@@ -23,7 +23,7 @@ describe('a bad command line', () => {
     [['run', 'a', '--ssh-port', '70000'], '--ssh-port must be at most 65535, got 70000'],
     [['bogus'], "there is no command 'bogus'"],
     [['image', 'bogus'], "there is no command 'bogus'"],
-    [[], 'say what to do: a command is missing'],
+    [[], 'missing command'],
   ])('%j', (argv, message) => {
     expect(problemOf(...argv)).toMatchObject({ message, where: { kind: 'flag' } });
   });
@@ -31,7 +31,7 @@ describe('a bad command line', () => {
   it.each([
     [['image', 'rm', '--bogus'], 'see transient image rm --help'],
     [['stop', 'run', '--bogus'], 'see transient stop --help'],
-    [['start', 'up', '--extra-image', 'x'], 'a VM gets its disks when it is created'],
+    [['start', 'up', '--extra-image', 'x'], 'disks are added when a VM is created'],
     [['upp', 'run'], 'did you mean up?'],
     [['--vmstore', 'run', 'ps', '--bogus'], 'see transient ps --help'],
   ])('%j leads to what is meant', (argv, hint) => {

@@ -8,7 +8,7 @@ import { problemLines } from '../../src/run/problem-lines.ts';
 const FIXTURES = join(import.meta.dirname, 'problems');
 const names = readdirSync(FIXTURES).flatMap((file) => (file.endsWith('.toml') ? [file.slice(0, -5)] : []));
 
-/** What `transient plan --file NAME.toml` would say of a bad file. */
+/** Output of `transient plan --file NAME.toml` for an invalid file. */
 async function problemsOf(file: string): Promise<readonly Problem[]> {
   const parsed = parseCommandLine({
     argv: ['plan', '--file', file],
@@ -20,13 +20,13 @@ async function problemsOf(file: string): Promise<readonly Problem[]> {
   return intent.ok ? [] : intent.problems;
 }
 
-function said(problems: readonly Problem[]): string {
+function formatted(problems: readonly Problem[]): string {
   return problems.flatMap((problem) => problemLines(problem, 'error', false)).join('\n') + '\n';
 }
 
 describe('a bad Transientfile', () => {
   it.each(names)('%s', async (name) => {
-    const text = said(await problemsOf(`${name}.toml`));
+    const text = formatted(await problemsOf(`${name}.toml`));
     const expected = join(FIXTURES, `${name}.stderr`);
     // a new fixture is written once, for its author to read and to check in
     if (!existsSync(expected) && process.env['CI'] === undefined) writeFileSync(expected, text);

@@ -37,8 +37,8 @@ describe('layers', () => {
       layer({ memory: '1G' }, '/a', 'first'),
       layer({ memory: '2G' }, '/b', 'second'),
     ]);
-    expect(merged.said('memory')).toBe(true);
-    expect(merged.said('cpus')).toBe(false);
+    expect(merged.isSet('memory')).toBe(true);
+    expect(merged.isSet('cpus')).toBe(false);
     expect(merged.where('memory')).toEqual({ kind: 'flag', flag: 'second' });
     expect(merged.where('cpus')).toBeUndefined();
   });
@@ -115,8 +115,8 @@ describe('one image', () => {
       { 'ssh-command': 'true', 'ssh-with-serial': true },
       { kind: 'ssh-command', command: 'true', serial: true },
     ],
-  ] as const)('%o', ([said, connection]) => {
-    expect(run('test', said)).toMatchObject({ connection, ssh: { user: 'vagrant', timeout: 90 } });
+  ] as const)('%o', ([options, connection]) => {
+    expect(run('test', options)).toMatchObject({ connection, ssh: { user: 'vagrant', timeout: 90 } });
   });
 
   test('a port alone brings the card, not the session', () => {
@@ -134,8 +134,8 @@ describe('one image', () => {
     [{ 'qemu-args': ['-drive', 'file=/data.img'] }, 'orderly'],
     [{ 'qemu-args': ['-device', 'virtio-rng-pci'] }, 'at-once'],
     [{ 'qemu-args': ['-virtfs', 'local,path=/x'] }, 'orderly'],
-  ] as const)('%o: it ends %s', ([said, kind]) => {
-    expect(run('test', { 'ssh-command': 'true', ...said }).ending.kind).toBe(kind);
+  ] as const)('%o: it ends %s', ([options, kind]) => {
+    expect(run('test', { 'ssh-command': 'true', ...options }).ending.kind).toBe(kind);
   });
 
   test('the data directory can be elsewhere', () => {
@@ -233,10 +233,10 @@ describe('a project', () => {
     ]);
   });
 
-  test('VMs that both want the terminal are told, unless only one is selected', () => {
+  test('VMs that both need the terminal are told, unless only one is selected', () => {
     const text = '[vms.a]\nimage = "test"\nssh-console = true\n[vms.b]\nimage = "test"\nssh-console = true\n';
     expect(problems(project(text)).map(({ message }) => message)).toEqual([
-      'VMs "a" and "b" both want the terminal',
+      'VMs "a" and "b" both need the terminal',
     ]);
     expect(project(text, [], ['a']).ok).toBe(true);
   });
@@ -298,18 +298,18 @@ function layer(values: Partial<OptionValues>, base = '/work', flag = 'flag'): La
   return { values, where: () => ({ kind: 'flag', flag }), base };
 }
 
-function run(image: string, said: Partial<OptionValues> = {}): VmSpec {
-  return value(resolveRun(image, [layer(said)], '/work', HOME, { instance: 'test' }));
+function run(image: string, options: Partial<OptionValues> = {}): VmSpec {
+  return value(resolveRun(image, [layer(options)], '/work', HOME, { instance: 'test' }));
 }
 
 /** The VMs of a Transientfile in `/project`. */
 function project(
   text: string,
-  above: readonly Layer[] = [],
+  upper: readonly Layer[] = [],
   names: readonly string[] = [],
 ): Result<VmSpec[]> {
   const file = checked(text);
-  return resolveProject(file, value(selectVms(file, names)), above, HOME);
+  return resolveProject(file, value(selectVms(file, names)), upper, HOME);
 }
 
 function value<T>(result: Result<T>): T {

@@ -14,10 +14,10 @@ export interface CodeBlock {
 export function pages(): string[] {
   const examples = readdirSync('examples').map((name) => join('examples', name, 'README.md'));
   const docs = readdirSync('docs').flatMap((name) => (name.endsWith('.md') ? [join('docs', name)] : []));
-  return ['README.md', 'CONTRIBUTING.md', ...docs, ...examples.filter(isThere)];
+  return ['README.md', 'CONTRIBUTING.md', ...docs, ...examples.filter(pathExists)];
 }
 
-function isThere(path: string): boolean {
+function pathExists(path: string): boolean {
   try {
     return readFileSync(path).length > 0;
   } catch {

@@ -5,7 +5,7 @@ import { inParallel } from './messages/parallel.ts';
 import type { Provoked, Scenario } from './messages/scenario.ts';
 import { messageOf } from './messages/told.ts';
 import { Scene } from './messages/scene.ts';
-import { isSaid, messagesOfProblems, patternOf, requirementsOf } from './messages/source.ts';
+import { matches, messagesOfProblems, patternOf, requirementsOf } from './messages/source.ts';
 import { TOPICS } from './messages/topics.ts';
 import { UNPROVOKED } from './messages/unprovoked.ts';
 
@@ -34,18 +34,18 @@ test('each message is of the form that its heading says', () => {
 });
 
 test('no message is of a fault of ours', () => {
-  const said = all.flatMap(({ problems }) => problems);
-  expect(said.filter((problem) => problem.includes('internal error'))).toEqual([]);
+  const problems = all.flatMap(({ problems }) => problems);
+  expect(problems.filter((problem) => problem.includes('internal error'))).toEqual([]);
 });
 
 test('every message of the source is provoked, or it is said why not', () => {
-  const said = all.flatMap(({ problems }) => problems.map(messageOf));
-  const known = [
+  const messages = all.flatMap(({ problems }) => problems.map(messageOf));
+  const sourceMessages = [
     ...messagesOfProblems('src'),
     ...requirementsOf('src/options'),
     ...requirementsOf('src/config'),
   ];
-  const unsaid = known.filter((message) => !said.some((one) => isSaid(message, one)));
+  const unsaid = sourceMessages.filter((message) => !messages.some((one) => matches(message, one)));
   const excused = Object.values(UNPROVOKED).flat();
   const missing = unsaid.filter(({ text }) => !excused.includes(text));
   expect(missing.map(({ text, place }) => `${place}: ${text}`)).toEqual([]);
@@ -61,12 +61,12 @@ async function playAll(scenarios: readonly Scenario[]): Promise<Provoked[]> {
 
 /** Plays a scenario; what went wrong with it as text. */
 async function play(scenario: Scenario): Promise<Provoked | string> {
-  let told = '';
+  let log = '';
   try {
     await using scene = new Scene(scenario);
-    return await Promise.race([scene.play(), tooLong()]).finally(() => (told = scene.told()));
+    return await Promise.race([scene.play(), tooLong()]).finally(() => (log = scene.log()));
   } catch (error) {
-    return `${scenario.form}: ${String(error)}\n${told}`;
+    return `${scenario.form}: ${String(error)}\n${log}`;
   }
 }
 

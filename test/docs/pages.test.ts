@@ -13,7 +13,7 @@ const scripts = Object.keys(
   (JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> }).scripts,
 );
 
-/** What is wrong with a command line that a page shows, or nothing. */
+/** Problem with a command line on a page, if any. */
 function problemWith(words: readonly string[]): string | undefined {
   const [program = '', ...args] = words;
   if (program === 'transient') return refusal(args);

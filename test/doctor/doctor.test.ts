@@ -115,7 +115,7 @@ describe('what is there', () => {
     expect(stdout.text).toContain(
       '  ssh: Debian: apt install openssh-client   Fedora: dnf install openssh-clients   Arch: pacman -S openssh\n',
     );
-    expect(stdout.text).toMatch(/\ntransient up cannot run here for want of: ssh\n$/);
+    expect(stdout.text).toMatch(/\ntransient up cannot run here; missing: ssh\n$/);
   });
 
   test('nothing is left or made by looking', async () => {

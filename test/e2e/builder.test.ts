@@ -8,8 +8,8 @@ import { realRig } from './guests.ts';
 
 test('with a kernel and an initramfs of the user’s own nothing is assembled', async () => {
   await using rig = await withVm();
-  const said = await copyIn(rig, '--verbose');
-  const [, kernel = '', initrd = ''] = / -kernel (\S+) -initrd (\S+) /.exec(said) ?? [];
+  const log = await copyIn(rig, '--verbose');
+  const [, kernel = '', initrd = ''] = / -kernel (\S+) -initrd (\S+) /.exec(log) ?? [];
   symlinkSync(kernel, join(rig.work, 'my kernel, new'));
   symlinkSync(initrd, join(rig.work, 'my initrd, new'));
   const cache = join(rig.root, 'cache');

@@ -42,8 +42,8 @@ test('other cards and disk interfaces boot the guest, and a second disk is there
 test('what a guest writes is gone with it', async () => {
   await using rig = realRig();
   const args = ['run', tiny, ...PATIENTLY, '--cmd', 'test -e mark && echo kept; echo x > mark; sync'];
-  const said = [await rig.run(args), await rig.run(args)].map(({ stdout }) => stdout.text);
-  expect(said).toEqual(['', '']);
+  const outputs = [await rig.run(args), await rig.run(args)].map(({ stdout }) => stdout.text);
+  expect(outputs).toEqual(['', '']);
 });
 
 test('a full Debian boots, lets us in and shuts down in order', async () => {

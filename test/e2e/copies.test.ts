@@ -70,8 +70,8 @@ describe('a tree comes back as it was', () => {
       '-a',
       '/home/vagrant/tree:out/',
     ];
-    const said = await succeeded(rig, ['run', guest('debian'), ...direct, ...pairs, '--cmd', command]);
-    expect(said).toBe('root /srv/tree\nvagrant /home/vagrant/tree\nrefused\n');
+    const output = await succeeded(rig, ['run', guest('debian'), ...direct, ...pairs, '--cmd', command]);
+    expect(output).toBe('root /srv/tree\nvagrant /home/vagrant/tree\nrefused\n');
     for (const back of ['back', 'out/tree']) expect(described(join(rig.work, back))).toEqual(described(tree));
   });
 

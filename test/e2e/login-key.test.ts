@@ -50,7 +50,7 @@ test('a VM that stays lets in by its own key alone, and what is committed of it 
   expect(again).toBe('again\n');
 
   await succeeded(rig, ['commit', 'a-vm', 'made']);
-  const made = rig.start([
+  const committed = rig.start([
     'run',
     'made',
     '--insert-key',
@@ -61,10 +61,10 @@ test('a VM that stays lets in by its own key alone, and what is committed of it 
     '--cmd',
     'echo up; read -r line',
   ]);
-  await made.waitFor(/^up$/m, 'stdout');
+  await committed.waitFor(/^up$/m, 'stdout');
   expect(await letsEverybodyIn(rig, await portOf(rig))).toBe(true);
-  made.write('\n');
-  expect((await made.ended).exitCode).toBe(0);
+  committed.write('\n');
+  expect((await committed.ended).exitCode).toBe(0);
   expect(rig.leftovers()).toEqual([]);
 });
 
@@ -110,7 +110,7 @@ test('a session closes the port behind its login, which others of its user share
   const { stdout } = await rig.command(['ssh', '-F', config, name, 'cat /mnt/folder/file']);
   expect(stdout.text).toBe('x');
   const other = await rig.run(['ssh', name, '--ssh-user', 'root', '--cmd', 'true']);
-  expect(other.stderr.text).toContain('has closed its port');
+  expect(other.stderr.text).toContain(`the ssh port of VM '${name}' is closed`);
   held.write('\n');
   expect((await held.ended).stdout.text).toBe('up\nx');
   expect(rig.leftovers()).toEqual([]);

@@ -40,10 +40,10 @@ networks = ["lan"]
   await program.waitFor(/All services are ready/);
   const addresses = { a: '10.77.0.2', b: '10.77.0.77', c: '10.77.0.3' };
   for (const vm of ['a', 'b', 'c'] as const) {
-    const said = await inside(rig, vm, 'for vm in a b c; do sudo ping -c 1 -w 20 $vm | head -n 2; done');
+    const output = await inside(rig, vm, 'for vm in a b c; do sudo ping -c 1 -w 20 $vm | head -n 2; done');
     for (const [name, address] of Object.entries(addresses)) {
-      expect(said).toContain(`PING ${name} (${address})`);
-      expect(said).toContain(`64 bytes from ${address}`);
+      expect(output).toContain(`PING ${name} (${address})`);
+      expect(output).toContain(`64 bytes from ${address}`);
     }
   }
   const leased = await inside(rig, 'b', 'sudo udhcpc -n -q -t 10 -i eth1 -s /bin/true 2>&1');
@@ -100,8 +100,8 @@ async function overTcp(port: number, text: string): Promise<string> {
     const socket = connect({ port, host: '127.0.0.1' });
     socket.write(text);
     const dropped = once(socket, 'close').then(() => undefined);
-    const said = once(socket, 'data').then(([answer]) => String(answer));
-    const answer = await Promise.race([said, dropped]).catch(() => undefined);
+    const reply = once(socket, 'data').then(([answer]) => String(answer));
+    const answer = await Promise.race([reply, dropped]).catch(() => undefined);
     socket.destroy();
     if (answer !== undefined) return answer;
     await delay(500);

@@ -38,7 +38,7 @@ ssh-command = "echo began; sleep 15; echo ended"
   expect(ended.toSorted()).toEqual(['first  | ended', 'second | ended']);
   const kept = (name: string): string => readFileSync(join(rig.work, name), 'utf8');
   const { vms } = JSON.parse(kept('report.json')) as RunReport;
-  expect(vms.map(({ verdict, stdout: said }) => [verdict.kind, said])).toEqual([
+  expect(vms.map(({ verdict, stdout }) => [verdict.kind, stdout])).toEqual([
     ['failed', 'began\nended\n'],
     ['passed', 'began\nended\n'],
   ]);

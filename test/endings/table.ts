@@ -9,15 +9,15 @@ import type { Faults } from '../fakes/qemu/faults.ts';
 import type { Rig } from '../rig/rig.ts';
 import { TCG, runDirectories, succeeded } from '../rig/vms.ts';
 
-/** What a step waits for in vain. */
+/** Wait of a step that never ends by itself. */
 export interface Scene {
-  /** What is at fault, as a column of the table. */
+  /** Cause, as a column of the table. */
   readonly fault: string;
   readonly faults?: Faults;
   /** Puts files in their places and returns the command line. */
   readonly command: (rig: Rig) => string[] | Promise<string[]>;
   readonly env?: (rig: Rig) => NodeJS.ProcessEnv;
-  /** What stderr or stdout shows, or the fakes tell, once the step waits. */
+  /** Output of stderr, stdout or the fakes once the step waits. */
   readonly waits: (rig: Rig, output: () => string) => boolean;
   /** The end by the step's own deadline: what shortens that, and what is told. Without it only a signal ends the step. */
   readonly deadline?: {

@@ -15,7 +15,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { moveDurably, sweepUnfinished, writeDurably } from '../../src/host/durable.ts';
 
 let work = '';
-/** What was brought to the disk, and whether `final` was there by then. */
+/** Synced paths, and whether `final` existed by then. */
 let synced: string[] = [];
 beforeEach(async () => {
   work = mkdtempSync('/tmp/tr-durable-');

@@ -23,7 +23,9 @@ test('a disk of a format that is not ours is refused by the name of that, also a
     errors.find((error) => error.includes(`/${name} is not a usable disk image: `));
   for (const name of names)
     for (const file of [name, `${name}.gz`])
-      expect(errorOf(file)).toMatch(new RegExp(`${escaped(FOREIGN_DISKS[name]?.told ?? '')}.*\\n *hint: .`));
+      expect(errorOf(file)).toMatch(
+        new RegExp(`${escaped(FOREIGN_DISKS[name]?.message ?? '')}.*\\n *hint: .`),
+      );
   expect(rig.images).toEqual([]);
 });
 

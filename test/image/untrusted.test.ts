@@ -272,7 +272,7 @@ async function onSmallDisk(rig: Rig, args: readonly string[]) {
   ].join('\n');
   const command = ['unshare', '-rm', 'sh', '-c', script, 'sh', process.execPath, inject('binary'), ...args];
   const program = new Program(command, { cwd: rig.work, env: rig.environment });
-  onTestFailed(() => console.error(program.told()));
+  onTestFailed(() => console.error(program.log()));
   program.write();
   return program.ended;
 }

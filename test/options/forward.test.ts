@@ -7,8 +7,8 @@ test.for([
   ['0.0.0.0:8080:80', '0.0.0.0', 8080, 80, 'tcp'],
   ['5353:53/udp', '127.0.0.1', 5353, 53, 'udp'],
   ['10.1.2.3:65535:65535/tcp', '10.1.2.3', 65_535, 65_535, 'tcp'],
-] as const)('%s', ([said, address, host, guest, protocol]) => {
-  expect(parseForward(said)).toEqual({ address, host, guest, protocol });
+] as const)('%s', ([value, address, host, guest, protocol]) => {
+  expect(parseForward(value)).toEqual({ address, host, guest, protocol });
 });
 
 test.for([
@@ -19,15 +19,15 @@ test.for([
   ['-1:80', 'must be [ADDRESS:]HOST_PORT:GUEST_PORT[/udp]'],
   ['1:2:3:4', 'must be [ADDRESS:]HOST_PORT:GUEST_PORT[/udp]'],
   ['8080:80 ', 'must be [ADDRESS:]HOST_PORT:GUEST_PORT[/udp]'],
-  ['65536:80', 'must have ports up to 65535'],
-  ['80:65536', 'must have ports up to 65535'],
-  ['80:0', 'must have a port of the guest from 1 on'],
+  ['65536:80', 'must have ports no greater than 65535'],
+  ['80:65536', 'must have ports no greater than 65535'],
+  ['80:0', 'must have a guest port of at least 1'],
   ['80:80/sctp', 'must end with /tcp or /udp, not "/sctp"'],
   ['localhost:80:80', 'must have an IPv4 address such as "127.0.0.1" before its ports, not "localhost"'],
   [':80:80', 'must have an IPv4 address such as "127.0.0.1" before its ports, not ""'],
   ['127.0.0.1,hostfwd=x:80:80', 'must have an IPv4 address'],
   ['[::1]:80:80', 'must not have an IPv6 address'],
-])('"%s" is refused', ([said, why]) => {
-  expect(parseForward(said ?? '')).toContain(why);
-  expect(forward().safeParse(said).success).toBe(false);
+])('"%s" is refused', ([value, why]) => {
+  expect(parseForward(value ?? '')).toContain(why);
+  expect(forward().safeParse(value).success).toBe(false);
 });

@@ -97,9 +97,9 @@ describe('acts', () => {
         expect(found.flatMap((act) => act.steps).length).toBe(all.length);
         const actOf = new Map(found.flatMap((act, index) => act.steps.map(({ id }) => [id, index] as const)));
         for (const one of all) {
-          const own = actOf.get(one.id) ?? -1;
-          expect(own).toBeGreaterThanOrEqual(0);
-          for (const id of waitsFor(one)) expect(actOf.get(id)).toBeLessThanOrEqual(own);
+          const act = actOf.get(one.id) ?? -1;
+          expect(act).toBeGreaterThanOrEqual(0);
+          for (const id of waitsFor(one)) expect(actOf.get(id)).toBeLessThanOrEqual(act);
         }
       }),
     );
@@ -134,6 +134,6 @@ const shuffledSteps = fc
 
 function cut(steps: readonly Step[], foreground: readonly StepId[]): string[] {
   return acts(planOf(steps, { foreground })).map(
-    ({ mode, steps: own }) => `${mode}: ${own.map(({ id }) => id).join(' ')}`,
+    ({ mode, steps: actSteps }) => `${mode}: ${actSteps.map(({ id }) => id).join(' ')}`,
   );
 }

@@ -61,10 +61,10 @@ describe('disks', () => {
   });
 
   test('without virtio-scsi are at the interface that QEMU takes by itself', () => {
-    const said = lines(facts({ disks, machine: machine([], { virtioScsi: false }) }));
-    expect(said).toContain('-drive file=/one,format=qcow2');
-    expect(said).toContain('-drive file=/a,,b,format=qcow2');
-    expect(said.join(' ')).not.toContain('scsi');
+    const args = lines(facts({ disks, machine: machine([], { virtioScsi: false }) }));
+    expect(args).toContain('-drive file=/one,format=qcow2');
+    expect(args).toContain('-drive file=/a,,b,format=qcow2');
+    expect(args.join(' ')).not.toContain('scsi');
   });
 
   test('of a VM that is kept are written to', () => {
@@ -74,8 +74,8 @@ describe('disks', () => {
 
 describe('cards in networks', () => {
   test('are sockets on the descriptors behind the control connection', () => {
-    const said = lines(facts({ cards: ['52:54:00:00:00:0a', '52:54:00:00:00:0b'] }));
-    expect(said.filter((line) => line.includes('network'))).toEqual([
+    const args = lines(facts({ cards: ['52:54:00:00:00:0a', '52:54:00:00:00:0b'] }));
+    expect(args.filter((line) => line.includes('network'))).toEqual([
       '-netdev socket,id=network0,fd=4',
       '-device virtio-net-pci,netdev=network0,mac=52:54:00:00:00:0a,romfile=',
       '-netdev socket,id=network1,fd=5',
@@ -86,9 +86,9 @@ describe('cards in networks', () => {
 
 describe('the ssh card', () => {
   test('has the port that was asked for, on this host only', () => {
-    const said = lines(facts({ network: { driver: 'e1000', forwards: [{ ...SSH, host: 2222 }] } }));
-    expect(said).toContain('-netdev user,id=ssh,hostfwd=tcp:127.0.0.1:2222-:22');
-    expect(said).toContain('-device e1000,id=ssh-card,netdev=ssh,romfile=');
+    const args = lines(facts({ network: { driver: 'e1000', forwards: [{ ...SSH, host: 2222 }] } }));
+    expect(args).toContain('-netdev user,id=ssh,hostfwd=tcp:127.0.0.1:2222-:22');
+    expect(args).toContain('-device e1000,id=ssh-card,netdev=ssh,romfile=');
   });
 
   test.for(['usb-net', 'ne2k_isa', 'virtio-net-device'])('%s has no ROM to leave out', (driver) => {
@@ -148,16 +148,16 @@ describe("the user's own arguments", () => {
 
   test("beside the user's -nographic the console is still ours", () => {
     const console = { log: '/run/serial.log', onTerminal: true, display: true };
-    const said = lines(facts({ machine: machine(['-nographic']), serial: console }));
-    expect(said.filter((line) => line === '-nographic')).toHaveLength(1);
-    expect(said).toContain('-serial chardev:console');
+    const args = lines(facts({ machine: machine(['-nographic']), serial: console }));
+    expect(args.filter((line) => line === '-nographic')).toHaveLength(1);
+    expect(args).toContain('-serial chardev:console');
   });
 
   test('with a window the serial console is only kept', () => {
-    const said = lines(facts({ serial: { log: '/run/serial.log', onTerminal: true, display: true } }));
-    expect(said).not.toContain('-nographic');
-    expect(said).not.toContain('-display none');
-    expect(said).toContain('-chardev null,id=console,logfile=/run/serial.log,logappend=on');
+    const args = lines(facts({ serial: { log: '/run/serial.log', onTerminal: true, display: true } }));
+    expect(args).not.toContain('-nographic');
+    expect(args).not.toContain('-display none');
+    expect(args).toContain('-chardev null,id=console,logfile=/run/serial.log,logappend=on');
   });
 });
 

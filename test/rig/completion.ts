@@ -18,7 +18,7 @@ export function completing(rig: Rig, shell: Shell): { env: NodeJS.ProcessEnv; sc
   return { env, script };
 }
 
-/** What bash would put in the place of the last word, or of what comes after the last ":" or "=" of it. */
+/** Completions of bash for the last word, or its part after the last ":" or "=". */
 export async function inBash(rig: Rig, line: string): Promise<string[]> {
   const { env, script } = completing(rig, 'bash');
   // as readline cuts a line: COMP_WORDBREAKS
@@ -34,7 +34,7 @@ export async function inBash(rig: Rig, line: string): Promise<string[]> {
   return lines((await rig.command(command, { env })).stdout.text);
 }
 
-/** What fish offers, with its help. */
+/** Completions of fish with their descriptions. */
 export async function inFish(rig: Rig, line: string): Promise<Map<string, string>> {
   const { env, script } = completing(rig, 'fish');
   const command = ['fish', '--no-config', '-c', `source ${script}; complete -C $argv[1]`, line];

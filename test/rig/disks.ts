@@ -10,7 +10,7 @@ export type Compression = 'gzip' | 'bzip2' | 'xz' | 'zstd';
 export const DISK_SIZE = 2 * 1024 * 1024;
 const DATA = 96 * 1024;
 
-/** What the guest sees of the disk with this number: data at both ends, a hole between. */
+/** Content of the disk with this number: data at both ends, a hole between. */
 export function guestBytes(number = 1): Buffer {
   const bytes = Buffer.alloc(DISK_SIZE);
   noise(number).copy(bytes);
@@ -25,11 +25,11 @@ export function guestBytes(number = 1): Buffer {
 export function disk(format: DiskFormat, number = 1, options?: string): Buffer {
   if (format === 'raw') return guestBytes(number);
   return inDirectory((directory) => {
-    const [raw, made] = [join(directory, 'raw'), join(directory, 'made')];
+    const [raw, qcow2] = [join(directory, 'raw'), join(directory, 'made')];
     writeFileSync(raw, guestBytes(number));
     const extra = options === undefined ? [] : ['-o', options];
-    execFileSync('qemu-img', ['convert', '-f', 'raw', '-O', format, ...extra, raw, made]);
-    return readFileSync(made);
+    execFileSync('qemu-img', ['convert', '-f', 'raw', '-O', format, ...extra, raw, qcow2]);
+    return readFileSync(qcow2);
   });
 }
 

@@ -26,7 +26,7 @@ export function filesystem(rig: Rig, kind: 'xfs' | 'btrfs' | 'vfat' | 'ext4'): s
   return disk;
 }
 
-/** What a part of a disk holds: files by their paths, in an ext4. */
+/** Content of a partition: files by their paths, in an ext4. */
 export interface Content {
   readonly files: Readonly<Record<string, string>>;
   readonly uuid?: string;
@@ -62,7 +62,7 @@ export function lvmDisk<Name extends string>(rig: Rig, group: string, parts: Par
   return filled(rig, path, offsets, parts);
 }
 
-/** What a file holds in the ext4 that begins somewhere on a raw disk; nothing where it is not there. */
+/** Content of a file in an ext4 at an offset of a raw disk; undefined if it does not exist. */
 export function contentOn(disk: string, offset: number, path: string): string {
   return shell('debugfs -R "cat $1" "$0?offset=$2"', [disk, path, String(offset)]);
 }

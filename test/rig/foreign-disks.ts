@@ -5,26 +5,26 @@ import { disk } from './disks.ts';
 import { vmdkDescriptor } from './evil-disks.ts';
 
 /** Files by their names that hold a disk which we do not take, each with a part of what is to be told of it. */
-export const FOREIGN_DISKS: Readonly<Record<string, { make: () => Buffer; told: string }>> = {
-  'flat.vmdk': { make: () => sectors(vmdkDescriptor('base-flat.vmdk')), told: 'the descriptor of a VMDK' },
-  'sealed.qcow2': { make: encryptedQcow2, told: 'it is encrypted' },
-  'locked.img': { make: () => sectors('LUKS\xba\xbe\0\x01'), told: 'it is encrypted (LUKS)' },
-  'parallels.hdd': { make: () => made('parallels'), told: 'a Parallels disk' },
-  'first.qcow': { make: () => made('qcow'), told: 'qcow (version 1) disk' },
-  'bochs.img': { make: () => sectors('Bochs Virtual HD Image\0'), told: 'a Bochs disk' },
+export const FOREIGN_DISKS: Readonly<Record<string, { make: () => Buffer; message: string }>> = {
+  'flat.vmdk': { make: () => sectors(vmdkDescriptor('base-flat.vmdk')), message: 'the descriptor of a VMDK' },
+  'sealed.qcow2': { make: encryptedQcow2, message: 'it is encrypted' },
+  'locked.img': { make: () => sectors('LUKS\xba\xbe\0\x01'), message: 'it is encrypted (LUKS)' },
+  'parallels.hdd': { make: () => image('parallels'), message: 'a Parallels disk' },
+  'first.qcow': { make: () => image('qcow'), message: 'qcow (version 1) disk' },
+  'bochs.img': { make: () => sectors('Bochs Virtual HD Image\0'), message: 'a Bochs disk' },
   'live.cloop': {
     make: () => sectors('#!/bin/sh\n#V2.0 Format\nmodprobe cloop file=$0 && mount -r\n'),
-    told: '(cloop)',
+    message: '(cloop)',
   },
-  'mac.dmg': { make: () => Buffer.concat([Buffer.alloc(1024, 1), sectors('koly')]), told: '(dmg)' },
-  'phone.simg': { make: () => sectors('\x3a\xff\x26\xed'), told: 'an Android sparse image' },
-  'zipped.zip': { make: () => sectors('PK\x03\x04'), told: 'a ZIP archive' },
-  'seven.7z': { make: () => sectors('7z\xbc\xaf\x27\x1c'), told: 'a 7z archive' },
-  'packed.rar': { make: () => sectors('Rar!\x1a\x07\x00'), told: 'a RAR archive' },
-  'quick.lz4': { make: () => sectors('\x04\x22\x4d\x18'), told: 'compressed with lz4' },
-  'small.lz': { make: () => sectors('LZIP\x01'), told: 'compressed with lzip' },
-  'install.wim': { make: () => sectors('MSWIM\0\0\0'), told: '(WIM)' },
-  'clone.img': { make: () => sectors('partclone-image'), told: 'partclone' },
+  'mac.dmg': { make: () => Buffer.concat([Buffer.alloc(1024, 1), sectors('koly')]), message: '(dmg)' },
+  'phone.simg': { make: () => sectors('\x3a\xff\x26\xed'), message: 'an Android sparse image' },
+  'zipped.zip': { make: () => sectors('PK\x03\x04'), message: 'a ZIP archive' },
+  'seven.7z': { make: () => sectors('7z\xbc\xaf\x27\x1c'), message: 'a 7z archive' },
+  'packed.rar': { make: () => sectors('Rar!\x1a\x07\x00'), message: 'a RAR archive' },
+  'quick.lz4': { make: () => sectors('\x04\x22\x4d\x18'), message: 'compressed with lz4' },
+  'small.lz': { make: () => sectors('LZIP\x01'), message: 'compressed with lzip' },
+  'install.wim': { make: () => sectors('MSWIM\0\0\0'), message: '(WIM)' },
+  'clone.img': { make: () => sectors('partclone-image'), message: 'partclone' },
 };
 
 /** Whole sectors, as a raw disk has them. */
@@ -42,7 +42,7 @@ function encryptedQcow2(): Buffer {
   return bytes;
 }
 
-function made(format: string): Buffer {
+function image(format: string): Buffer {
   const directory = mkdtempSync('/tmp/tr-disk-');
   const path = join(directory, 'made');
   try {

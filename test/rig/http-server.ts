@@ -13,7 +13,7 @@ export interface Fault {
   readonly times?: number;
 }
 
-/** What lies at one path, and how the server behaves there. */
+/** Content at one path, and the behaviour of the server there. */
 export interface Served {
   readonly content?: Content;
   /** Whether a part can be asked for; it can. */
@@ -27,7 +27,7 @@ export interface Served {
   readonly claims?: number;
   /** Where it is instead; relative or not. */
   readonly redirect?: string;
-  /** What the first answers are; 200 means the content. */
+  /** Status codes of the first responses; 200 sends the content. */
   readonly statuses?: readonly number[];
   readonly cut?: Fault;
   readonly stall?: Fault;
@@ -37,7 +37,7 @@ export interface Served {
   readonly rate?: number;
   /** A part is sent even where `If-Range` names something else. */
   readonly ignoresIfRange?: boolean;
-  /** Whatever part is asked for, the first bytes are sent as one. */
+  /** Sends the first bytes for any requested range. */
   readonly wrongRange?: boolean;
 }
 

@@ -40,13 +40,13 @@ export class LanguageServer {
     return server;
   }
 
-  /** What it marks as wrong, once it has marked anything: lines from 0, and what it says of them. */
+  /** First diagnostics: lines counted from 0, with messages. */
   async diagnostics(): Promise<[number, string][]> {
     await until('diagnostics', () => this.#diagnostics.length > 0);
     return this.#diagnostics.map(({ message, range }) => [range.start.line, message]);
   }
 
-  /** What it offers on a line. */
+  /** Completions on a line. */
   async completions(line: number): Promise<readonly Completion[]> {
     const textDocument = { uri: this.#uri };
     const found = await this.#ask('textDocument/completion', {

@@ -22,7 +22,7 @@ export function placesOf(volumes: readonly Volume[]): { offsets: number[]; size:
 }
 
 /**
- * What a disk begins with that is one volume group: LVM2's label and text metadata (lvm2, lib/format_text/layout.h),
+ * Beginning of a disk that is one volume group: LVM2's label and text metadata (lvm2, lib/format_text/layout.h),
  * which otherwise only root can write.
  */
 export function volumeGroup(name: string, volumes: readonly Volume[]): Buffer {

@@ -4,11 +4,11 @@ import { delimiter, join } from 'node:path';
 /** Makes a directory that can be `PATH`: it has every program of the present one but these. */
 export function pathWithout(directory: string, path: string, ...programs: readonly string[]): string {
   mkdirSync(directory);
-  const known = new Set(programs);
+  const excluded = new Set(programs);
   for (const from of path.split(delimiter)) {
     for (const name of programsIn(from)) {
-      if (known.has(name)) continue;
-      known.add(name);
+      if (excluded.has(name)) continue;
+      excluded.add(name);
       symlinkSync(join(from, name), join(directory, name));
     }
   }

@@ -10,7 +10,7 @@ export interface Ended {
   readonly stderr: Output;
 }
 
-/** What was written to one stream so far. */
+/** Output on one stream so far. */
 export class Output {
   readonly #chunks: Buffer[] = [];
 
@@ -29,7 +29,7 @@ export class Output {
 
 type Stream = 'stdout' | 'stderr';
 
-/** What we say of a guest whose kernel stood still while it booted: a fault of QEMU (src/builder/args.ts), not of ours. */
+/** Message for a guest whose kernel hung during boot: a bug of QEMU (src/builder/args.ts), not of ours. */
 export const HUNG = /serial console, silent for (\d{3,}|[6-9]\d) s/;
 
 /** A program that was started, in a process group of its own. */
@@ -77,7 +77,7 @@ export class Program {
       const over = !this.runs;
       const match = pattern.exec(this[on].text);
       if (match) return match;
-      if (over) throw new Error(`ended without saying ${pattern} on ${on}\n${this.told()}`);
+      if (over) throw new Error(`ended without saying ${pattern} on ${on}\n${this.log()}`);
       await Promise.race([once(this.#streamOf(on), 'data'), this.ended]);
     }
   }
@@ -100,8 +100,8 @@ export class Program {
     return true;
   }
 
-  /** What it was asked and what it said, for the log of a failed test. */
-  told(): string {
+  /** Arguments and output, for the log of a failed test. */
+  log(): string {
     const how = this.runs
       ? 'still runs'
       : `ended with ${this.#child.exitCode ?? this.#child.signalCode ?? '?'}`;
@@ -119,7 +119,7 @@ export class Program {
 
   #end(): Ended {
     const { exitCode, signalCode } = this.#child;
-    if (HUNG.test(this.stderr.text)) throw new Error(`the guest hung\n${this.told()}`);
+    if (HUNG.test(this.stderr.text)) throw new Error(`the guest hung\n${this.log()}`);
     return { exitCode, signal: signalCode, stdout: this.stdout, stderr: this.stderr };
   }
 }

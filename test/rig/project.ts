@@ -7,7 +7,7 @@ type VmLines = Readonly<Record<string, string>>;
 /** Stands for the working directory, where VMs leave each other signs: what runs in a fake guest runs here. */
 export const HERE = '%HERE%';
 
-/** What stands before the VMs; the image is there, so that nobody reads where it would come from. */
+/** Part of the file before the VMs; the image exists, so that its source is not used. */
 const HEAD = '[defaults]\naccel = "tcg"\n[images.test]\nsource = "file=./never-read"\n';
 
 /** A rig with a project named "work" whose VMs have these lines. */

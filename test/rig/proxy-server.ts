@@ -5,7 +5,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
 
-/** What a proxy was asked for: a URL, or with CONNECT a host and port. */
+/** Request to a proxy: a URL, or with CONNECT a host and port. */
 export interface Proxied {
   readonly method: string;
   readonly target: string;

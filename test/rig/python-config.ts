@@ -1,4 +1,4 @@
-/** What the Python 0.25 writes of a VM of which nothing was said. */
+/** Configuration that the Python 0.25 writes for a VM without options. */
 export const PYTHONS_DEFAULTS = `\
 copy_in_before = []
 copy_out_after = []

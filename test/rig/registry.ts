@@ -11,7 +11,7 @@ export interface BoxFile {
   readonly checksum?: { readonly type: string; readonly value: string };
 }
 
-/** What a registry, or a catalogue of somebody's own, says of a box. */
+/** A box as described by a registry or a catalogue file. */
 export interface Catalog {
   readonly name: string;
   readonly versions: readonly {
@@ -83,6 +83,6 @@ function architectureOf({ architecture }: BoxFile): Record<string, string | bool
 }
 
 /** Registries say null or nothing where they know no checksum. */
-function checksumOf({ checksum: known }: BoxFile): Record<string, string | null> {
-  return { checksum: known?.value ?? null, checksum_type: known?.type ?? null };
+function checksumOf({ checksum: checksum }: BoxFile): Record<string, string | null> {
+  return { checksum: checksum?.value ?? null, checksum_type: checksum?.type ?? null };
 }

@@ -23,7 +23,7 @@ import { until } from './until.ts';
 export interface RigOptions {
   /** The QEMU on PATH is the fake one; without it, the host's. */
   readonly fakeQemu?: boolean;
-  /** What goes wrong with the fake QEMU. */
+  /** Faults of the fake QEMU. */
   readonly faults?: Faults;
   /** Over the rig's own environment; what is undefined is taken out of it. */
   readonly env?: NodeJS.ProcessEnv;
@@ -62,7 +62,7 @@ export class Rig implements AsyncDisposable {
   readonly #programs: Program[] = [];
   readonly #ends: (() => unknown)[] = [];
   readonly #resumable: boolean;
-  /** What was told before the tree was removed. */
+  /** Log collected before the tree was removed. */
   #lastWords: string | undefined;
 
   constructor({
@@ -85,7 +85,7 @@ export class Rig implements AsyncDisposable {
       [MARK]: this.root,
       ...env,
     };
-    if (!silent) onTestFailed(() => console.error(this.told()));
+    if (!silent) onTestFailed(() => console.error(this.log()));
   }
 
   /** Writes files below the working directory; keys are paths. */
@@ -118,7 +118,7 @@ export class Rig implements AsyncDisposable {
     return namesIn(this.backend).filter((name) => !name.startsWith('.'));
   }
 
-  /** What there is of images that are not finished, as paths below the directory for them. */
+  /** Files of unfinished images, as paths below their directory. */
   get unfinished(): string[] {
     const working = join(this.backend, '.working');
     if (!existsSync(working)) return [];
@@ -179,7 +179,7 @@ export class Rig implements AsyncDisposable {
     return program;
   }
 
-  /** What happened to the fake QEMUs so far, in order. */
+  /** Events of the fake QEMUs so far, in order. */
   entries(moment?: Moment): Entry[] {
     if (!existsSync(this.#log)) return [];
     const lines = readFileSync(this.#log, 'utf8').split('\n').filter(Boolean);
@@ -198,7 +198,7 @@ export class Rig implements AsyncDisposable {
     return processesWith(MARK, this.root);
   }
 
-  /** What is left of sessions: our processes, run directories, unfinished images. */
+  /** Leftovers of sessions: our processes, run directories, unfinished images. */
   leftovers(): string[] {
     const running = this.processes.map((pid) => `process ${pid}: ${commandLineOf(pid)}`);
     const runs = namesIn(join(this.runtime, 'transient')).map((name) => `run directory ${name}`);
@@ -212,10 +212,10 @@ export class Rig implements AsyncDisposable {
   }
 
   /** Everything that was said, for people who read of a failed test. */
-  told(): string {
+  log(): string {
     if (this.#lastWords !== undefined) return this.#lastWords;
     const diary = this.entries().map((entry) => JSON.stringify(entry));
-    return [...this.#programs.map((program) => program.told()), '--- fake QEMU:', ...diary].join('\n');
+    return [...this.#programs.map((program) => program.log()), '--- fake QEMU:', ...diary].join('\n');
   }
 
   /** Does something before it is looked whether anything is left: ends what the test itself has begun. */
@@ -238,7 +238,7 @@ export class Rig implements AsyncDisposable {
     ];
     for (const pid of [...processesWith(MARK, this.root), ...processesWith(GUEST_MARK, this.root)]) kill(pid);
     // a failed test is told of later
-    this.#lastWords = this.told();
+    this.#lastWords = this.log();
     rmSync(this.root, { recursive: true, force: true });
     if (left.length > 0) throw new Error(`left behind:\n${left.join('\n')}`);
   }
@@ -264,7 +264,7 @@ function isFinished(path: string): boolean {
   return found.isFile() && (found.mode & 0o222) === 0;
 }
 
-/** What is kept of a download that broke off. */
+/** Partial file of an interrupted download. */
 function isResumable(path: string): boolean {
   return /^[^/]+\/(download(\.json)?)?$/.test(path);
 }

@@ -3,7 +3,7 @@ export interface TarEntry {
   readonly name: string;
   readonly content?: Buffer | string;
   readonly type?: keyof typeof TYPES;
-  /** What a link leads to. */
+  /** Target of a link. */
   readonly link?: string;
   /** The size in the header, instead of the real one. */
   readonly claims?: number;

@@ -33,7 +33,7 @@ export class Terminal implements AsyncDisposable {
     this.#tmux('resize-window', '-x', String(columns), '-y', String(rows));
   }
 
-  /** What the screen shows, and what has scrolled off it. */
+  /** Content of the screen, including the scrollback. */
   get screen(): string {
     return this.#tmux('capture-pane', '-p', '-S', '-1000');
   }

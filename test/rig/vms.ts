@@ -5,10 +5,10 @@ import { encodeName } from '../../src/host/store-layout.ts';
 import type { Program } from './program.ts';
 import type { Rig } from './rig.ts';
 
-/** What keeps a host without KVM from warning of it. */
+/** Option that avoids the warning on a host without KVM. */
 export const TCG = ['--accel', 'tcg'];
 
-/** What the guest of {@link running} does: it says that it is there, and stays. */
+/** Command in the guest of {@link running}: prints that it runs, and waits. */
 export const STAYS = 'echo up; sleep 1000';
 
 /** Starts what runs a VM, and returns once its guest has said so. */
@@ -77,7 +77,7 @@ export function oursOf(rig: Rig, vm: string): string {
   return readFileSync(join(rig.vmstore, '.transient/vms', `${encodeName(vm)}.toml`), 'utf8');
 }
 
-/** What `qemu-img info` says, as far as it is of interest. */
+/** Output of `qemu-img info`, as far as it is of interest. */
 export interface DiskInfo {
   readonly format: string;
   readonly 'virtual-size': number;
@@ -86,19 +86,19 @@ export interface DiskInfo {
 }
 
 export function diskInfo(path: string): DiskInfo {
-  const said = execFileSync('qemu-img', ['info', '--output=json', path], { encoding: 'utf8' });
-  return JSON.parse(said) as DiskInfo;
+  const output = execFileSync('qemu-img', ['info', '--output=json', path], { encoding: 'utf8' });
+  return JSON.parse(output) as DiskInfo;
 }
 
-/** What happens to a machine that is shut down in order after a command of its own. */
+/** Events of a machine that is shut down in order after its command. */
 export const LIFE = ['start', 'command', 'powerdown', 'end'];
 
-/** What happened to fake QEMUs, but for how they were reached. */
+/** Events of fake QEMUs, without connections. */
 export function livesOf(rig: Rig): string[] {
   return momentsOf(rig).filter((moment) => !['qmp', 'banner', 'login'].includes(moment));
 }
 
-/** What happened to fake QEMUs, in order. */
+/** Events of fake QEMUs, in order. */
 export function momentsOf(rig: Rig): string[] {
   return rig.entries().map(({ moment }) => moment);
 }

@@ -2,12 +2,12 @@ import type { Executors, StepContext, StepResult } from '../../src/plan/executor
 import type { Plan, Step, StepId, StepKind } from '../../src/plan/step.ts';
 import { runPlan, type RunResult, type RunSignals, type View } from '../../src/run/runner.ts';
 
-/** What one step does in a play; it hears its signal through the context, like any executor. */
+/** Behaviour of one step; its signal is in the context, as for any executor. */
 export type Part = (context: StepContext, stage: Stage) => Promise<StepResult | undefined>;
 
-/** What the parts can do to the run. */
+/** Handles of the steps on the run. */
 export interface Stage {
-  /** What happened so far: `start ID`, `end ID`. */
+  /** Events so far: `start ID`, `end ID`. */
   readonly log: readonly string[];
   readonly interrupt: (exitCode?: number) => void;
 }

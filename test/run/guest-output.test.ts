@@ -6,7 +6,7 @@ import { guestOutputs } from '../../src/run/guest-output.ts';
 const NEWLINE = 0x0a;
 const LONG = 64 * 1024;
 
-/** What some VMs say, in order: each time a few bytes on one of their two streams. */
+/** Output of VMs in order: each time a few bytes on one of their two streams. */
 interface Saying {
   readonly vm: number;
   readonly stream: 'stdout' | 'stderr';
@@ -47,15 +47,15 @@ const sayings: fc.Arbitrary<Saying[]> = fc.array(
 describe('the output of several VMs', () => {
   test('comes as whole lines of one of them each, byte for byte, whatever the chunks', () => {
     fc.assert(
-      fc.property(sayings, fc.shuffledSubarray(VMS, { minLength: VMS.length }), (said, ending) => {
-        const shown = show(said, ending);
+      fc.property(sayings, fc.shuffledSubarray(VMS, { minLength: VMS.length }), (sayings, ending) => {
+        const shown = show(sayings, ending);
         for (const stream of ['stdout', 'stderr'] as const) {
           const lines = linesOf(Buffer.concat(shown[stream]));
           for (const [index, vm] of VMS.entries()) {
             const prefix = `${vm.padEnd(3)} | `;
-            const own = lines.filter((line) => line.startsWith(prefix));
-            const wanted = said.filter((one) => one.vm === index && one.stream === stream);
-            expect(own.map((line) => line.slice(prefix.length))).toEqual(
+            const vmLines = lines.filter((line) => line.startsWith(prefix));
+            const wanted = sayings.filter((one) => one.vm === index && one.stream === stream);
+            expect(vmLines.map((line) => line.slice(prefix.length))).toEqual(
               linesOf(Buffer.concat(wanted.map((one) => one.bytes))),
             );
           }
@@ -148,7 +148,7 @@ test('what a single VM says is passed on as it is, at once and without its name'
   );
 });
 
-function show(said: readonly Saying[], ending: readonly string[]): Record<'stdout' | 'stderr', Buffer[]> {
+function show(sayings: readonly Saying[], ending: readonly string[]): Record<'stdout' | 'stderr', Buffer[]> {
   const shown = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
   const outputOf = guestOutputs(
     () => VMS,
@@ -156,7 +156,7 @@ function show(said: readonly Saying[], ending: readonly string[]): Record<'stdou
     { write: (one) => void shown.stderr.push(one), color: false },
   );
   const sources = new Map(VMS.map((vm) => [vm, outputOf(vm)]));
-  for (const { vm, stream, bytes: some } of said) sources.get(VMS[vm] ?? '')?.[stream](some);
+  for (const { vm, stream, bytes: some } of sayings) sources.get(VMS[vm] ?? '')?.[stream](some);
   for (const vm of ending) sources.get(vm)?.end();
   return shown;
 }

@@ -11,7 +11,7 @@ import { planOf, play, step, shuffleBy } from './fixture.ts';
 
 const COUNT = 20;
 
-/** What a step does after some turns, by name, so that a counterexample can be read. */
+/** Behaviour of a step after some turns, by name, so that a counterexample is readable. */
 const ENDINGS: Readonly<Record<string, Part | undefined>> = {
   done: undefined,
   fails: fails('it failed'),
@@ -177,7 +177,7 @@ function isDone({ outcomes }: Performance, id: StepId): boolean {
   return outcome?.kind === 'done' && (outcome.exitCode ?? 0) === 0;
 }
 
-/** What a step makes of the exit code: 0 where it went well, or was interrupted. */
+/** Contribution of a step to the exit code: 0 if it succeeded or was interrupted. */
 function badCode({ outcomes }: Performance, id: StepId): number {
   const outcome = outcomes.get(id);
   if (outcome?.kind === 'failed') return 1;
@@ -230,7 +230,7 @@ function stepsOf({ needs, after, isReached }: Vm, index: number, vms: readonly V
     needs: [id('lock'), ...earlier.map(({ back, until }) => lastOf(index - back, until))],
     after: after.flatMap((back) => (back <= index ? [id('run', index - back)] : [])),
   });
-  const own: Step[] = [
+  const vmSteps: Step[] = [
     step(id('lock')),
     boot,
     ...reached,
@@ -239,5 +239,5 @@ function stepsOf({ needs, after, isReached }: Vm, index: number, vms: readonly V
     step(id('stop'), { undoes: id('boot'), after: [booted, id('run'), id('copy'), ...dependents] }),
     step(id('unlock'), { undoes: id('lock'), after: [id('stop')] }),
   ];
-  return own.map((one) => ({ ...one, vm: `v${index}` }));
+  return vmSteps.map((one) => ({ ...one, vm: `v${index}` }));
 }

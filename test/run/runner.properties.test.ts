@@ -6,7 +6,7 @@ import { ends, exits, fails, interrupts, takes, inTurn } from './parts.ts';
 import type { Part, Performance } from './fixture.ts';
 import { planOf, play, step, shuffleBy } from './fixture.ts';
 
-/** What a step may do, by name, so that a counterexample can be read. */
+/** Possible behaviours of a step, by name, so that a counterexample is readable. */
 const PARTS: Readonly<Record<string, Part>> = {
   done: takes(1),
   slow: takes(4),

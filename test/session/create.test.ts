@@ -135,8 +135,8 @@ describe('create', () => {
   test('without a name it makes one up, and says it', async () => {
     await using rig = new Rig();
     rig.stored('user/box 1');
-    const said = await succeeded(rig, ['create', 'user/box 1']);
-    const name = /^Created VM '(.*)'\n$/.exec(said)?.[1] ?? '';
+    const output = await succeeded(rig, ['create', 'user/box 1']);
+    const name = /^Created VM '(.*)'\n$/.exec(output)?.[1] ?? '';
     expect(name).toMatch(/^user-box-1-[0-9a-f]{6}$/);
     expect(vmsIn(rig.vmstore).map(decodeName)).toEqual([name]);
     expect(await succeeded(rig, ['start', name, '--cmd', 'echo in'])).toBe('in\n');

@@ -21,7 +21,7 @@ test('a second up does nothing, and what has changed is replaced alone', async (
   await using rig = project({ db: '', web: 'depends-on = ["db"]' });
   await succeeded(rig, ['up', '-d']);
   const again = await rig.run(['up', '-d']);
-  expect(again.stderr.text).toBe('Nothing to do: 2 VMs run as the file says\n');
+  expect(again.stderr.text).toBe('Nothing to do: 2 VMs are running as configured\n');
   expect((await rig.run(['plan'])).stdout.text).toBe('Plan: 0 VMs, 0 steps\n');
   writeProject(rig, { db: '', web: 'depends-on = ["db"]\nmemory = "300M"' });
   const plan = await succeeded(rig, ['plan']);
@@ -115,7 +115,7 @@ test('a VM is known by its short name in its project', async () => {
   await succeeded(rig, ['down', 'db']);
   expect(await names(rig)).toEqual(['work-web']);
   await succeeded(rig, ['down']);
-  expect((await rig.run(['down'])).stderr.text).toBe('Nothing of this project runs detached\n');
+  expect((await rig.run(['down'])).stderr.text).toBe('No VM of this project is running detached\n');
 });
 
 test('down of one VM ends those that depend on it, too', async () => {

@@ -71,8 +71,8 @@ describe('a detached project', () => {
     expect(await succeeded(rig, ['ps'])).toMatch(/work-a .*Ended by itself/);
     expect(await succeeded(rig, ['logs'])).toContain('a: error: the guest panicked');
     const { stderr } = await rig.run(['down']);
-    expect(stderr.text).toBe('Nothing of this project runs detached\nVM a has ended by itself\n');
-    expect((await rig.run(['down'])).stderr.text).toBe('Nothing of this project runs detached\n');
+    expect(stderr.text).toBe('No VM of this project is running detached\nVM a has ended by itself\n');
+    expect((await rig.run(['down'])).stderr.text).toBe('No VM of this project is running detached\n');
   });
 
   test('ends with a guest that stands still, and says so', async () => {

@@ -10,8 +10,8 @@ describe('a forward', () => {
   test('is told once the VM runs, and shown by ps, with the port that was picked', async () => {
     await using rig = new Rig();
     const owner = await running(rig, ['run', rig.stored(), '-p', '0:80', '--forward', '5353:53/udp']);
-    expect(owner.told()).toContain('VM vm: 127.0.0.1:40001 → 80/tcp');
-    expect(owner.told()).toContain('VM vm: 127.0.0.1:5353 → 53/udp');
+    expect(owner.log()).toContain('VM vm: 127.0.0.1:40001 → 80/tcp');
+    expect(owner.log()).toContain('VM vm: 127.0.0.1:5353 → 53/udp');
     expect(await succeeded(rig, ['ps'])).toMatch(
       /FORWARDS\n.* 127\.0\.0\.1:40001:80\/tcp, 127\.0\.0\.1:5353:53\/udp\n/,
     );
@@ -47,7 +47,7 @@ describe('a forward', () => {
     await using rig = new Rig();
     await succeeded(rig, ['create', rig.stored(), '--name', 'x', '-p', '0:80']);
     const owner = await running(rig, ['start', 'x']);
-    expect(owner.told()).toContain('→ 80/tcp');
+    expect(owner.log()).toContain('→ 80/tcp');
     await end(owner);
   });
 });
@@ -105,5 +105,5 @@ test('one port for two purposes of a VM is refused on the command line', async (
   await using rig = new Rig();
   const { exitCode, stderr } = await rig.run(['run', 'x', '--ssh-port', '2222', '-p', '2222:80']);
   expect(exitCode).toBe(2);
-  expect(stderr.text).toContain('error: VM "vm" wants port 2222 of the host twice');
+  expect(stderr.text).toContain('error: VM "vm" uses host port 2222 twice');
 });

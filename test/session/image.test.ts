@@ -67,6 +67,6 @@ describe('an image from a file', () => {
 });
 
 function formatOf(path: string): string {
-  const said = execFileSync('qemu-img', ['info', '--output=json', path], { encoding: 'utf8' });
-  return (JSON.parse(said) as { format: string }).format;
+  const output = execFileSync('qemu-img', ['info', '--output=json', path], { encoding: 'utf8' });
+  return (JSON.parse(output) as { format: string }).format;
 }

@@ -54,7 +54,7 @@ function keysOf(argv: readonly string[] | undefined): string[] {
 describe('the keys of the user', () => {
   test('are not offered to a guest that lets in by that of Vagrant', async () => {
     await using rig = new Rig();
-    ownKey(rig);
+    createKey(rig);
     const { path, calls } = sshProgram(rig);
     await succeeded(rig, ['run', rig.stored(), '--cmd', 'true', '--ssh-bin-name', path]);
     for (const argv of calls()) {
@@ -66,7 +66,9 @@ describe('the keys of the user', () => {
 
   test('are offered after that of Vagrant to any other, the likely ones first', async () => {
     await using rig = new Rig();
-    const [, authorizedKey] = ['id_rsa', 'id_ed25519', 'id_ecdsa', 'other'].map((name) => ownKey(rig, name));
+    const [, authorizedKey] = ['id_rsa', 'id_ed25519', 'id_ecdsa', 'other'].map((name) =>
+      createKey(rig, name),
+    );
     const { path, calls } = sshProgram(rig);
     const env = { FAKE_QEMU: faults(rig, { authorizedKey }) };
     await succeeded(rig, ['run', rig.stored(), '--cmd', 'true', '--ssh-bin-name', path], env);
@@ -82,9 +84,9 @@ describe('the keys of the user', () => {
   test('not more of them than a server has patience for', async () => {
     await using rig = new Rig();
     for (const name of ['id_rsa', 'id_ed25519', 'id_ecdsa', 'id_ed25519_sk', 'id_ecdsa_sk'])
-      ownKey(rig, name);
+      createKey(rig, name);
     const { path, calls } = sshProgram(rig);
-    const env = { FAKE_QEMU: faults(rig, { authorizedKey: ownKey(rig, 'id_other') }) };
+    const env = { FAKE_QEMU: faults(rig, { authorizedKey: createKey(rig, 'id_other') }) };
     const args = ['run', rig.stored(), '--cmd', 'true', '--ssh-bin-name', path, '--ssh-timeout', '2'];
     expect((await rig.run(args, { env })).exitCode).toBe(1);
     expect(keysOf(calls()[0])).toHaveLength(1);
@@ -100,7 +102,7 @@ describe('the keys of the user', () => {
 
   test('let a command into a guest that knows no other', async () => {
     await using rig = new Rig();
-    const authorizedKey = ownKey(rig);
+    const authorizedKey = createKey(rig);
     const env = { FAKE_QEMU: faults(rig, { authorizedKey }) };
     const { exitCode, stdout } = await rig.run(['run', rig.stored(), '--cmd', 'echo in'], { env });
     expect(exitCode).toBe(0);
@@ -109,7 +111,7 @@ describe('the keys of the user', () => {
 
   test('let us see that a service is ready which knows no other', async () => {
     await using rig = new Rig();
-    const env = { FAKE_QEMU: faults(rig, { authorizedKey: ownKey(rig) }) };
+    const env = { FAKE_QEMU: faults(rig, { authorizedKey: createKey(rig) }) };
     const service = services(rig, env);
     await service.waitFor(/All services are ready/);
     await end(service);
@@ -117,7 +119,7 @@ describe('the keys of the user', () => {
 
   test('that lie elsewhere are found by the option of ssh that names them', async () => {
     await using rig = new Rig();
-    const authorizedKey = ownKey(rig, 'elsewhere/key');
+    const authorizedKey = createKey(rig, 'elsewhere/key');
     const env = { FAKE_QEMU: faults(rig, { authorizedKey }) };
     const identity = ['-o', `IdentityFile=${join(rig.home, '.ssh/elsewhere/key')}`];
     const { exitCode } = await rig.run(['run', rig.stored(), '--cmd', 'true', ...identity], { env });
@@ -131,7 +133,7 @@ describe('the keys of the user', () => {
 
   test("that have a passphrase, or are none, are in nobody's way", async () => {
     await using rig = new Rig();
-    ownKey(rig, 'id_ed25519', 'secret');
+    createKey(rig, 'id_ed25519', 'secret');
     writeFileSync(join(rig.home, '.ssh/id_rsa'), 'no key');
     chmodSync(join(rig.home, '.ssh/id_rsa'), 0o600);
     mkdirSync(join(rig.home, '.ssh/id_ecdsa'));
@@ -143,8 +145,8 @@ describe('the keys of the user', () => {
 
   test('are told of when none of them helps', async () => {
     await using rig = new Rig();
-    ownKey(rig);
-    const stranger = ownKey(rig, 'stranger');
+    createKey(rig);
+    const stranger = createKey(rig, 'stranger');
     const env = { FAKE_QEMU: faults(rig, { authorizedKey: stranger }) };
     const args = ['run', rig.stored(), '--cmd', 'true', '--ssh-timeout', '1'];
     const { exitCode, stderr } = await rig.run(args, { env });
@@ -164,7 +166,7 @@ function underMask<T>(mask: string, work: () => T): T {
 }
 
 /** Makes a key of the user's own and returns its public half. */
-function ownKey(rig: Rig, name = 'id_ed25519', passphrase = ''): string {
+function createKey(rig: Rig, name = 'id_ed25519', passphrase = ''): string {
   const path = join(rig.home, '.ssh', name);
   mkdirSync(join(path, '..'), { recursive: true, mode: 0o700 });
   execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', passphrase, '-C', 'me', '-f', path]);

@@ -88,7 +88,7 @@ describe('run with a name', () => {
     const files = storeFiles(rig.vmstore);
     const { exitCode, stderr } = await rig.run(['run', 'test', '--name', 'x', '--extra-image', 'data']);
     expect(exitCode).not.toBe(0);
-    expect(stderr.text).toContain("VM 'x' exists already, and disks are added only when a VM is created");
+    expect(stderr.text).toContain("VM 'x' already exists, and disks can only be added when a VM is created");
     expect(rig.entries()).toEqual([]);
     expect(storeFiles(rig.vmstore)).toEqual(files);
   });
@@ -110,8 +110,8 @@ describe('run with a name', () => {
 
   test('with --plan there is none', async () => {
     await using rig = new Rig();
-    const said = await succeeded(rig, ['run', rig.stored(), '--name', 'x', '--plan']);
-    expect(said).toContain("Create VM 'x'");
+    const output = await succeeded(rig, ['run', rig.stored(), '--name', 'x', '--plan']);
+    expect(output).toContain("Create VM 'x'");
     expect(storeFiles(rig.vmstore)).toEqual({});
   });
 

@@ -7,7 +7,7 @@ import type { Rig } from '../rig/rig.ts';
 import { until } from '../rig/until.ts';
 import { errorsOf } from '../rig/vms.ts';
 
-// What is run in a fake guest runs here: VMs of these tests meet in files, and one that waits for a file which another
+// Commands of a fake guest run here: VMs of these tests meet in files, and one that waits for a file which another
 // one has not written, and does not write meanwhile, never ends. So it is the order that is tested, not the time.
 
 /** All of them may boot at the same time, however small the machine is. */
@@ -209,7 +209,7 @@ describe('how many boot at a time', () => {
     await using rig = project(THREE);
     const { exitCode, stderr } = await rig.run(['up', `--jobs=${jobs}`]);
     expect(exitCode).toBe(2);
-    expect(stderr.text).toContain(`--jobs must be a whole number from 1 on, got ${JSON.stringify(jobs)}`);
+    expect(stderr.text).toContain(`--jobs must be a whole number of at least 1, got ${JSON.stringify(jobs)}`);
     expect(rig.entries()).toEqual([]);
   });
 });

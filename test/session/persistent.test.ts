@@ -121,7 +121,7 @@ describe('what the file says of a VM that exists', () => {
     const options = calls().map((argv) =>
       valuesOf(argv, '-o').filter((option) => /^(Comp|TCP)/.test(option)),
     );
-    expect(new Set(options.map((said) => said.join(' ')))).toEqual(
+    expect(new Set(options.map((option) => option.join(' ')))).toEqual(
       new Set(['Compression=yes TCPKeepAlive=no']),
     );
   });
@@ -151,7 +151,7 @@ describe('what the file says of a VM that exists', () => {
     rig.stored('data');
     write(rig, { a: 'persistent = true\nssh-command = "true"\nextra-image = ["data"]' });
     const { stderr } = await rig.run(['up', '--accel', 'tcg']);
-    expect(stderr.text).toMatch(/disks are added only when a VM is created|warning/);
+    expect(stderr.text).toMatch(/disks can only be added when a VM is created|warning/);
   });
 });
 

@@ -89,7 +89,7 @@ describe('programs that cannot be run', () => {
     const { exitCode, stderr } = await rig.command(['env', `PATH=${path}`, ...rig.commandLine(args)]);
     expect(exitCode).toBe(1);
     expect(stderr.text).toMatch(/Could not run required program .*: Permission denied/);
-    expect(stderr.text).toContain(`hint: it must be executable: chmod +x ${path}/qemu-img`);
+    expect(stderr.text).toContain(`hint: make it executable: chmod +x ${path}/qemu-img`);
     const missing = [...stderr.text.matchAll(/Required program '(.*)' is not installed/g)];
     expect(missing.map(([, name]) => name).sort()).toEqual([
       'flock',

@@ -130,10 +130,10 @@ describe('what runs', () => {
       await running(rig, ['run', 'test', '--vmstore', other]),
     ];
     expect(await rowsOf(rig, '-a')).toEqual([]);
-    const there = await rowsOf(rig, '--vmstore', other);
-    expect(there.map(({ owner }) => owner).sort()).toEqual(owners.map(({ pid }) => pid).sort());
+    const rows = await rowsOf(rig, '--vmstore', other);
+    expect(rows.map(({ owner }) => owner).sort()).toEqual(owners.map(({ pid }) => pid).sort());
     symlinkSync(other, join(rig.work, 'link'));
-    expect(await rowsOf(rig, '--vmstore', 'link')).toEqual(there);
+    expect(await rowsOf(rig, '--vmstore', 'link')).toEqual(rows);
     for (const owner of owners) owner.signal('SIGINT');
     await Promise.all(owners.map(({ ended }) => ended));
   });
@@ -339,7 +339,7 @@ function stateOf(pid: number): string {
   return /\) (\w)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1] ?? '';
 }
 
-/** Whatever opens a run directory removes those of dead processes. */
+/** Opening a run directory removes those of dead processes. */
 async function sweep(rig: Rig): Promise<void> {
   await rig.run(['rm', 'not-there']);
 }

@@ -209,7 +209,7 @@ describe('where reports go', () => {
     expect(readFileSync(join(rig.work, 'victim'), 'utf8')).toBe('as it was');
     const again = await rig.run(['up', '--report', 'json=out.json']);
     expect(again.exitCode).toBe(1);
-    expect(again.stderr.text).toContain('/out.json: it is a link');
+    expect(again.stderr.text).toContain('/out.json: it is a symbolic link');
     expect(rig.entries('start')).toHaveLength(1);
   });
 
@@ -232,9 +232,9 @@ describe('where reports go', () => {
   test.for([
     [['up', '--report', 'xml=a'], '--report must be junit=FILE or json=FILE, got "xml=a"'],
     [['up', '--report', 'junit='], '--report must be junit=FILE or json=FILE, got "junit="'],
-    [['up', '-d', '--report', 'junit=a'], 'it does not go with VMs that run detached'],
-    [['up', '--watch', '--report', 'junit=a'], 'it does not go with --watch'],
-    [['up', '--watch', '--log-dir', 'a'], '--log-dir is about one run from its beginning to its end'],
+    [['up', '-d', '--report', 'junit=a'], 'cannot be combined with detached VMs'],
+    [['up', '--watch', '--report', 'junit=a'], 'cannot be combined with --watch'],
+    [['up', '--watch', '--log-dir', 'a'], '--log-dir covers one complete run'],
   ] as const)('%s is a bad command line', async ([args, message]) => {
     await using rig = project({ a: 'ssh-command = "true"' });
     const { exitCode, stderr } = await rig.run(args);
@@ -256,11 +256,11 @@ describe('--log-dir', () => {
     await using rig = project({ 'a-1': 'ssh-command = "true"', b: '' }, { serial: 'Kernel panic' });
     rig.write({ 'logs/b.serial.log': 'of an earlier run' });
     expect((await rig.run(['up', '--log-dir', 'logs'])).exitCode).toBe(0);
-    const kept = (name: string): string => readFileSync(join(rig.work, 'logs', name), 'utf8');
-    expect(kept('a-1.serial.log')).toContain('Kernel panic');
-    expect(kept('b.serial.log')).not.toContain('of an earlier run');
-    expect(kept('plan.txt')).toMatch(/^Plan: 2 VMs/);
-    expect(JSON.parse(kept('plan.json'))).toMatchObject({ version: 1 });
+    const logText = (name: string): string => readFileSync(join(rig.work, 'logs', name), 'utf8');
+    expect(logText('a-1.serial.log')).toContain('Kernel panic');
+    expect(logText('b.serial.log')).not.toContain('of an earlier run');
+    expect(logText('plan.txt')).toMatch(/^Plan: 2 VMs/);
+    expect(JSON.parse(logText('plan.json'))).toMatchObject({ version: 1 });
   });
 
   test('a link in the place of a log leads nowhere', async () => {

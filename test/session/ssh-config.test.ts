@@ -35,7 +35,7 @@ test('in a project also by its short name, elsewhere by its own alone', async ()
     cwd: 'shop',
   });
   await owner.waitFor(/^up$/m, 'stdout');
-  const [here, there] = [
+  const [here, other] = [
     await rig.run(['ssh-config', 'a'], { cwd: 'shop' }),
     await rig.run(['ssh-config'], { cwd: 'elsewhere' }),
   ];
@@ -56,7 +56,7 @@ test('in a project also by its short name, elsewhere by its own alone', async ()
       ].join('\n'),
     ),
   );
-  expect(there.stdout.text).toBe(here.stdout.text.replace('Host a shop-a', 'Host shop-a'));
+  expect(other.stdout.text).toBe(here.stdout.text.replace('Host a shop-a', 'Host shop-a'));
   expect(await reached(rig, 'shop-a')).toBe('there\n');
   await end(owner);
 });

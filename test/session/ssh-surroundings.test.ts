@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { Rig } from '../rig/rig.ts';
 import { TCG } from '../rig/vms.ts';
 
-/** What people have for all hosts, each of which broke sessions of ours. */
+/** Common ssh settings for all hosts, each of which once broke our sessions. */
 const CONFIGURATIONS = {
   'a terminal for every session': 'RequestTTY force',
   'a command for every session': 'RemoteCommand tmux attach',
@@ -58,7 +58,7 @@ test('bytes on the command line that are not UTF-8 are refused, not replaced', a
   const typed = async (bytes: string): ReturnType<Rig['command']> =>
     rig.command(['sh', '-c', `exec ${line} "echo $(printf '${bytes}')"`]);
   const bad = await typed(String.raw`\377`);
-  expect(bad.stderr.text).toContain('the command line holds bytes that are not UTF-8');
+  expect(bad.stderr.text).toContain('the command line contains bytes that are not UTF-8');
   expect([bad.exitCode, rig.entries('start')]).toEqual([2, []]);
   // the very character that stands for others may be meant
   expect((await typed(String.raw`\357\277\275`)).stdout.text).toBe('\u{fffd}\n');

@@ -138,7 +138,9 @@ describe('start', () => {
     rig.write({ 'vm.toml': 'memory = "300M"\nextra-image = ["test"]\n' });
     const { exitCode, stderr } = await rig.run(['start', 'x', '--config', 'vm.toml']);
     expect(exitCode).toBe(1);
-    expect(stderr.text).toMatch(/^vm\.toml.* error: VM 'x' exists already, and disks are added only when/m);
+    expect(stderr.text).toMatch(
+      /^vm\.toml.* error: VM 'x' already exists, and disks can only be added when/m,
+    );
     expect(rig.entries()).toEqual([]);
   });
 
@@ -148,7 +150,7 @@ describe('start', () => {
     const { exitCode, stderr } = await rig.run(['start', 'x', '--extra-image', 'test']);
     expect(exitCode).toBe(2);
     expect(stderr.text).toContain('error: unrecognized arguments: --extra-image');
-    expect(stderr.text).toContain('hint: a VM gets its disks when it is created');
+    expect(stderr.text).toContain('hint: disks are added when a VM is created');
   });
 
   test('without ssh it is the console of QEMU', async () => {

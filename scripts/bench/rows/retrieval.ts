@@ -15,17 +15,17 @@ export const retrieval: Row = {
   ...times(1.1),
   prepare: async (world) => {
     const url = await serving(compressed(world));
-    const gone = (path: string): void => rmSync(join(world.backend, path), { force: true });
+    const remove = (path: string): void => rmSync(join(world.backend, path), { force: true });
     const script = 'curl -sf "$0" | xz -dc -T0 >"$1.part" && mv "$1.part" "$1"';
     return {
       ours: async () => {
         const spent = await timed([...world.transient, 'image', 'pull', `fetched,http=${url}`], world);
-        gone('fetched');
+        remove('fetched');
         return spent;
       },
       reference: async () => {
         const spent = await timed(['sh', '-c', script, url, join(world.backend, 'by-hand')], world);
-        gone('by-hand');
+        remove('by-hand');
         return spent;
       },
     };

@@ -2,7 +2,7 @@ import { failed, ok } from '../../problem.ts';
 import type { CommandDef } from '../command.ts';
 import { SHELLS } from '../command.ts';
 
-/** `completion SHELL`: what makes a shell complete our command lines. */
+/** `completion SHELL`: prints the completion script of a shell. */
 export const completion: CommandDef = {
   name: 'completion',
   operands: '<shell>',
@@ -12,11 +12,11 @@ export const completion: CommandDef = {
   switches: [],
   takesQemuArguments: false,
   intend: ({ operands }) => {
-    const [said = ''] = operands;
-    const shell = SHELLS.find((known) => known === said);
+    const [name = ''] = operands;
+    const shell = SHELLS.find((candidate) => candidate === name);
     if (shell !== undefined) return Promise.resolve(ok({ kind: 'completion' as const, shell }));
-    const where = { kind: 'flag' as const, flag: 'SHELL', value: said };
-    const message = `SHELL must be one of ${SHELLS.join(', ')}, got ${JSON.stringify(said)}`;
+    const where = { kind: 'flag' as const, flag: 'SHELL', value: name };
+    const message = `SHELL must be one of ${SHELLS.join(', ')}, got ${JSON.stringify(name)}`;
     return Promise.resolve(failed({ reason: 'usage', message, where }));
   },
 };

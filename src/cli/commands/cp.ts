@@ -9,19 +9,19 @@ import { failed, ok } from '../../problem.ts';
 import { type CommandDef, type Invocation, PLAN_SWITCHES, performOrShow } from '../command.ts';
 import { storesIn } from './layers.ts';
 
-/** `cp SRC… DST`: copies to or from a VM that does not run. */
+/** `cp SRC… DST`: copies to or from a stopped VM. */
 export const cp: CommandDef = {
   name: 'cp',
   operands: '<path...>',
   completes: ['paths'],
   scope: 'cp',
-  help: 'copy files to or from a VM that does not run: one side is VM:/PATH, the last path is the destination',
+  help: 'copy files to or from a stopped VM; one side is VM:/PATH, and the last path is the destination',
   switches: PLAN_SWITCHES,
   takesQemuArguments: false,
   intend: (invocation) => Promise.resolve(performOrShow(invocation, planFor(invocation))),
 };
 
-/** A path in a VM, as it is typed. */
+/** Operand that is a path in a VM. */
 interface VmPath {
   readonly vm: string;
   readonly path: string;
@@ -69,7 +69,7 @@ function planFor(invocation: Invocation): Result<Plan> {
   );
 }
 
-/** Several things go into a directory, each by its own name. */
+/** Marks the destination of several copies as a directory. */
 function intoDirectory(copies: readonly CopySpec[], side: 'host' | 'guest'): CopySpec[] {
   return copies.map((copy) => {
     const destination = copy[side];
@@ -78,7 +78,7 @@ function intoDirectory(copies: readonly CopySpec[], side: 'host' | 'guest'): Cop
   });
 }
 
-/** A link may have come from a guest: nothing goes where it leads unless a slash at its end says so. */
+/** Whether a path is a symbolic link, which may come from a guest and is followed only with a trailing slash. */
 function isLink(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
 }
@@ -86,14 +86,14 @@ function isLink(path: string): boolean {
 function linkInTheWay(destination: string): Result<never> {
   return failed({
     reason: 'usage',
-    message: `several files can only be copied into a directory, and ${destination} is a link`,
+    message: `several files can only be copied into a directory, but ${destination} is a symbolic link`,
     where: { kind: 'flag', flag: 'PATH', value: destination },
-    hint: `write ${destination}/ to copy into the directory that it leads to`,
+    hint: `write ${destination}/ to copy into the directory it points to`,
   });
 }
 
-function vmPath(said: string): VmPath | undefined {
-  const [, vm, path] = /^([^/].*?):(\/.*)$/s.exec(said) ?? [];
+function vmPath(operand: string): VmPath | undefined {
+  const [, vm, path] = /^([^/].*?):(\/.*)$/s.exec(operand) ?? [];
   return vm === undefined || path === undefined || vm.startsWith('.') ? undefined : { vm, path };
 }
 

@@ -6,9 +6,10 @@ import { ok } from '../../problem.ts';
 import { type CommandDef, PLAN_SWITCHES, performOrShow } from '../command.ts';
 import { typedLayers } from './layers.ts';
 
-const NO_COPIES = 'files are copied when a VM runs: give it to "transient start" or "transient run"';
+const NO_COPIES =
+  'files are copied when a VM runs; use this option with "transient start" or "transient run"';
 
-/** `create IMAGE`: a VM's place in the VM store, with the options that `start` is to run it with. */
+/** `create IMAGE`: creates a VM in the VM store, with the options that `start` runs it with. */
 export const create: CommandDef = {
   name: 'create',
   operands: '<image>',
@@ -28,14 +29,14 @@ export const create: CommandDef = {
     const layers = await typedLayers(invocation);
     if (!layers.ok) return layers;
     const [image = ''] = operands;
-    const name = mergeLayers(layers.value).values.name ?? madeUpName(image);
+    const name = mergeLayers(layers.value).values.name ?? generatedName(image);
     const spec = resolveRun(image, layers.value, workingDirectory, environment, { name });
     return performOrShow(invocation, spec.ok ? ok(planCreate(spec.value)) : spec);
   },
 };
 
-/** A name for a VM that was given none: it says what is in it. */
-function madeUpName(image: string): string {
+/** Generates a name for an unnamed VM from its image. */
+function generatedName(image: string): string {
   const base = image
     .replace(/,.*/s, '')
     .replaceAll(/[^A-Za-z0-9.]+/g, '-')

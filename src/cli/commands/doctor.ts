@@ -2,16 +2,16 @@ import { ok } from '../../problem.ts';
 import type { CommandDef } from '../command.ts';
 import { storesIn } from './layers.ts';
 
-/** `doctor`: what this host has of what we use. */
+/** `doctor`: checks the requirements on this host. */
 export const doctor: CommandDef = {
   name: 'doctor',
   operands: '',
   scope: 'everywhere',
-  help: 'look whether this machine has what VMs need, and say how to get what is missing',
+  help: 'check whether this host has everything VMs need, and how to install what is missing',
   switches: [
     {
       flags: '--json',
-      help: 'as JSON: an array of { name, purpose, needed, state, found, free, get, hint }',
+      help: 'print a JSON array of { name, purpose, needed, state, found, free, get, hint }',
     },
   ],
   takesQemuArguments: false,

@@ -6,16 +6,16 @@ import { failed, ok } from '../../problem.ts';
 import { type CommandDef, PLAN_SWITCHES } from '../command.ts';
 import { FILE_SWITCH, pathOf } from './project.ts';
 
-/** `down [VM…]`: the end of what `up --detach` left running. */
+/** `down [VM…]`: stops VMs started by `up --detach`. */
 export const down: CommandDef = {
   name: 'down',
   operands: '[vm...]',
   completes: ['project'],
   scope: 'everywhere',
-  help: 'end the VMs of the Transientfile that run detached, or those named and what depends on them',
+  help: 'stop the detached VMs of the Transientfile, or the named ones and their dependents',
   switches: [
     FILE_SWITCH,
-    { flags: '-k, --kill', help: 'at once, without asking the guests' },
+    { flags: '-k, --kill', help: 'kill the VMs without shutting them down' },
     ...PLAN_SWITCHES,
   ],
   takesQemuArguments: false,
@@ -25,14 +25,14 @@ export const down: CommandDef = {
     if (!path.ok) return path;
     const file = path.value;
     const record = await findProject(environment, file);
-    const known = record?.vms.map(({ name }) => name) ?? [];
-    const unknown = operands.find((name) => record !== undefined && !known.includes(name));
+    const names = record?.vms.map(({ name }) => name) ?? [];
+    const unknown = operands.find((name) => record !== undefined && !names.includes(name));
     if (unknown !== undefined) {
       return failed({
         reason: 'usage',
-        message: `VM "${unknown}" of this project does not run`,
+        message: `VM "${unknown}" of this project is not running`,
         where: { kind: 'flag', flag: 'VM', value: unknown },
-        hint: didYouMean(unknown, known) ?? `detached VMs: ${known.join(', ')}`,
+        hint: didYouMean(unknown, names) ?? `detached VMs: ${names.join(', ')}`,
       });
     }
     const plan = planDown(record?.vms ?? [], operands);
@@ -59,7 +59,7 @@ export const down: CommandDef = {
   },
 };
 
-/** Says, once, which VMs ended before they were told to. */
+/** Note that nothing runs, with VMs that ended by themselves; these are reported only once. */
 async function nothingRuns(
   environment: NodeJS.ProcessEnv,
   file: string,
@@ -67,7 +67,7 @@ async function nothingRuns(
 ): Promise<string> {
   const ended = record ?? (await endedProject(environment, file));
   await forgetEnded(environment, file);
-  return ['Nothing of this project runs detached', ...(ended ? endedNotes(ended) : [])].join('\n');
+  return ['No VM of this project is running detached', ...(ended ? endedNotes(ended) : [])].join('\n');
 }
 
 function endedNotes({ vms }: ProjectRecord): string[] {

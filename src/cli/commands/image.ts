@@ -8,13 +8,13 @@ import { all, failed, ok } from '../../problem.ts';
 import type { CommandDef } from '../command.ts';
 import { storesIn } from './layers.ts';
 
-/** `image ls`: what the backend holds. */
+/** `image ls`: lists the images of the backend. */
 export const imageLs: CommandDef = {
   name: 'image ls',
   operands: '',
   scope: 'everywhere',
   help: 'list the images of the backend',
-  switches: [{ flags: '--json', help: 'as JSON: an array of { name, virtualSize, realSize, added }' }],
+  switches: [{ flags: '--json', help: 'print a JSON array of { name, virtualSize, realSize, added }' }],
   takesQemuArguments: false,
   intend: (invocation) => {
     const { backend } = storesIn(invocation);
@@ -23,7 +23,7 @@ export const imageLs: CommandDef = {
   },
 };
 
-/** `image pull SPEC…`: retrieve images without running anything. */
+/** `image pull SPEC…`: retrieves images without running a VM. */
 export const imagePull: CommandDef = {
   name: 'image pull',
   operands: '<spec...>',
@@ -39,14 +39,14 @@ export const imagePull: CommandDef = {
   },
 };
 
-/** `image rm NAME…`: remove images. */
+/** `image rm NAME…`: removes images. */
 export const imageRm: CommandDef = {
   name: 'image rm',
   operands: '<name...>',
   completes: ['images'],
   scope: 'everywhere',
   help: 'remove images from the backend; refused while a VM uses one',
-  switches: [{ flags: '-f, --force', help: 'remove also what a VM uses; it will not start any more' }],
+  switches: [{ flags: '-f, --force', help: 'also remove images in use; their VMs will no longer start' }],
   takesQemuArguments: false,
   intend: (invocation) => {
     const { backend, vmstore } = storesIn(invocation);
@@ -63,11 +63,11 @@ function needOf(spec: string, backend: string, workingDirectory: string): Result
     reason: 'usage',
     message: `SPEC ${withoutPasswords(spec)} ${ref}`,
     where: { kind: 'flag', flag: 'SPEC', value: withoutPasswords(spec) },
-    hint: 'it is NAME,file=PATH or NAME,http=URL or NAME,vagrant=BOX:VERSION, or USER/BOX:VERSION',
+    hint: 'expected NAME,file=PATH or NAME,http=URL or NAME,vagrant=BOX:VERSION, or USER/BOX:VERSION',
   });
 }
 
-/** The same image named twice is one; one name for two images is a mistake. */
+/** Removes duplicates; one name with two sources is an error. */
 function unique(needs: readonly ImageNeed[]): Result<ImageNeed[]> {
   const byName = new Map(needs.map((need) => [need.name, need]));
   const problems = needs.flatMap((need): Problem[] => {
@@ -78,7 +78,7 @@ function unique(needs: readonly ImageNeed[]): Result<ImageNeed[]> {
       .map((one) => withoutPasswords(one?.source?.location ?? 'none'))
       .join(' and ');
     const message = `image "${need.name}" has two sources: ${sources}`;
-    return [{ reason: 'conflict', message, where, hint: 'give each image a name of its own' }];
+    return [{ reason: 'conflict', message, where, hint: 'give each image its own name' }];
   });
   return problems.length > 0 ? failed(...problems) : ok([...byName.values()]);
 }

@@ -1,27 +1,27 @@
 import { ok } from '../../problem.ts';
 import type { CommandDef, InitAnswers } from '../command.ts';
 
-/** `init`: a Transientfile for the project of this directory. */
+/** `init`: creates a Transientfile for the project in this directory. */
 export const init: CommandDef = {
   name: 'init',
   operands: '',
   scope: 'everywhere',
-  help: 'write a Transientfile.toml for this directory, with what it asks for or is told',
+  help: 'create a Transientfile.toml in this directory, asking for values that are not given',
   switches: [
-    { flags: '--name <NAME>', help: 'name of the project [default: that of the directory]' },
+    { flags: '--name <NAME>', help: 'name of the project [default: the name of the directory]' },
     {
       flags: '--image <IMAGE>',
-      help: 'image of its VM: NAME or NAME,PROTOCOL=SOURCE [default: an image file that lies here]',
+      help: 'image of its VM: NAME or NAME,PROTOCOL=SOURCE [default: an image file in this directory]',
     },
     { flags: '--memory <SIZE>', help: 'memory of the VM [default: 1G]' },
-    { flags: '--command <COMMAND>', help: 'command that is run in it over ssh [default: uname -a]' },
-    { flags: '-y, --yes', help: 'ask nothing' },
+    { flags: '--command <COMMAND>', help: 'command to run in the VM over ssh [default: uname -a]' },
+    { flags: '-y, --yes', help: 'do not ask questions' },
   ],
   takesQemuArguments: false,
   intend: ({ switches, workingDirectory }) => {
-    const { yes, ...said } = switches as { yes?: boolean } & Partial<InitAnswers>;
+    const { yes, ...given } = switches as { yes?: boolean } & Partial<InitAnswers>;
     return Promise.resolve(
-      ok({ kind: 'init' as const, directory: workingDirectory, said, ask: yes !== true }),
+      ok({ kind: 'init' as const, directory: workingDirectory, given, ask: yes !== true }),
     );
   },
 };

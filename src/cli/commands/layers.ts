@@ -6,20 +6,20 @@ import type { Result } from '../../problem.ts';
 import { ok } from '../../problem.ts';
 import type { Invocation } from '../command.ts';
 
-/** What a command line says of one VM, the later over the earlier: the file of `--config`, the environment, the flags. */
+/** Layers of a command line for one VM, lowest first: the file given with `--config`, the environment, the flags. */
 export async function typedLayers({
   flags,
   environment,
   workingDirectory,
 }: Invocation): Promise<Result<Layer[]>> {
-  const above = [environmentLayer(environment, workingDirectory), flags];
+  const upper = [environmentLayer(environment, workingDirectory), flags];
   const path = flags.values.config;
-  if (path === undefined) return ok(above);
+  if (path === undefined) return ok(upper);
   const file = await loadOptionsFile(path, workingDirectory);
-  return file.ok ? ok([file.value, ...above]) : file;
+  return file.ok ? ok([file.value, ...upper]) : file;
 }
 
-/** The stores that a command line is about. */
+/** The stores selected by a command line. */
 export function storesIn({
   flags,
   environment,

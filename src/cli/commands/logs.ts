@@ -8,14 +8,14 @@ import type { CommandDef, Invocation, LogsIntent } from '../command.ts';
 import { pathOf } from './project.ts';
 import { namedVms } from './short-names.ts';
 
-/** `logs [VM]`: what a running VM has said on its serial console, or what a detached project has said. */
+/** `logs [VM]`: prints the serial output of a running VM, or the output of a detached project. */
 export const logs: CommandDef = {
   name: 'logs',
   operands: '[vm]',
   completes: ['running'],
   scope: 'everywhere',
-  help: 'print the serial output of a running VM, or what the detached project of this directory has said',
-  switches: [{ flags: '-f, --follow', help: 'go on as more comes, until it ends' }],
+  help: 'print the serial output of a running VM, or the output of the detached project in this directory',
+  switches: [{ flags: '-f, --follow', help: 'keep printing new output until it ends' }],
   takesQemuArguments: false,
   intend: async (invocation) => {
     const [name] = invocation.operands;
@@ -28,7 +28,9 @@ async function ofVm(invocation: Invocation, name: string): Promise<Result<LogsIn
   const running = await runningVms(invocation.environment, vm.vmstore);
   const found = running.find((one) => one.name === vm.name);
   if (found?.serialLog === undefined) {
-    return failed(notRunning(name, 'transient ps lists what runs; the output of a VM is kept while it runs'));
+    return failed(
+      notRunning(name, 'transient ps lists running VMs; the output of a VM is kept while it runs'),
+    );
   }
   return ok(intentFor(invocation, found.serialLog, found.qemu));
 }
@@ -42,7 +44,7 @@ async function ofProject(invocation: Invocation): Promise<Result<LogsIntent>> {
   if (record === undefined) {
     return failed({
       reason: 'unknown-reference',
-      message: 'nothing of this project runs detached',
+      message: 'no VM of this project is running detached',
       hint: 'transient up --detach starts it; transient logs VM prints the output of one VM',
     });
   }

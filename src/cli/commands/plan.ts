@@ -1,21 +1,21 @@
 import { ok } from '../../problem.ts';
 import { type CommandDef, planForm } from '../command.ts';
-import { MANNER_SWITCHES } from './jobs.ts';
+import { SESSION_SWITCHES } from './jobs.ts';
 import { FILE_SWITCH, intendProject } from './project.ts';
 import { planOf } from './up.ts';
 
-/** `plan [VM…]`: what `up` would do. */
+/** `plan [VM…]`: prints the plan of `up`. */
 export const plan: CommandDef = {
   name: 'plan',
   operands: '[vm...]',
   completes: ['project'],
   scope: 'plan',
-  help: 'print what "up" would do, and do nothing',
+  help: 'print what "up" would do, without doing it',
   switches: [
     FILE_SWITCH,
-    ...MANNER_SWITCHES,
-    { flags: '--json', help: 'as JSON (schemas/plan.schema.json)' },
-    { flags: '--dot', help: 'as a graph for Graphviz' },
+    ...SESSION_SWITCHES,
+    { flags: '--json', help: 'print the plan as JSON (schemas/plan.schema.json)' },
+    { flags: '--dot', help: 'print the plan as a Graphviz graph' },
   ],
   takesQemuArguments: true,
   intend: async (invocation) => {

@@ -6,7 +6,7 @@ import { planSession } from '../../plan/session.ts';
 import type { Result } from '../../problem.ts';
 import { ok } from '../../problem.ts';
 import { type CommandDef, type Invocation, PLAN_SWITCHES, performOrShow } from '../command.ts';
-import { KEEPING_SWITCHES, keepingOf } from './keeping.ts';
+import { RUN_FILE_SWITCHES, runFilesOf } from './run-files.ts';
 import { typedLayers } from './layers.ts';
 import { loadStoredVm } from './stored-vm.ts';
 
@@ -16,13 +16,13 @@ export const run: CommandDef = {
   operands: '<image>',
   completes: ['images'],
   scope: 'run',
-  help: 'run a VM from an image (NAME or NAME,PROTOCOL=SOURCE); without --name nothing of it is kept',
-  switches: [...KEEPING_SWITCHES, ...PLAN_SWITCHES],
+  help: 'run a VM from an image (NAME or NAME,PROTOCOL=SOURCE); without --name its state is discarded',
+  switches: [...RUN_FILE_SWITCHES, ...PLAN_SWITCHES],
   takesQemuArguments: true,
   intend: async (invocation) => {
     const layers = await typedLayers(invocation);
     if (!layers.ok) return layers;
-    const keeping = keepingOf(invocation, titleOf(invocation, layers.value));
+    const keeping = runFilesOf(invocation, titleOf(invocation, layers.value));
     if (!keeping.ok) return keeping;
     const spec = await specOf(invocation, layers.value);
     if (!spec.ok) return spec;
@@ -46,14 +46,14 @@ async function specOf(
   const stored = await loadStoredVm(storesOf(values, environment).vmstore, values.name);
   if (!stored.ok) return stored;
   if (stored.value === undefined) return fresh({ name: values.name });
-  // the image is still said, so that another one than the VM has can be told
+  // still resolves the given image, so that a different one than the VM has is reported
   const asked = fresh({ name: values.name });
   if (!asked.ok) return asked;
   const spec = resolveStored({ name: values.name, stored: stored.value }, layers, environment);
   return spec.ok ? ok({ ...spec.value, images: asked.value.images }) : spec;
 }
 
-/** What a VM without a name is called while it runs: people reach it by that, and several can run from one image. */
+/** Instance name of an unnamed VM: unique, since several can run from one image. */
 function instanceOf(image: string): string {
   return `${imageNameIn(image)}-${process.pid}`;
 }

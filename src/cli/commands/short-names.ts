@@ -6,20 +6,20 @@ import { runningVms } from '../../host/vm-registry.ts';
 import type { Invocation } from '../command.ts';
 import { storesIn } from './layers.ts';
 
-/** A VM by the name that it has while it runs, and the store in which it is looked for. */
+/** Instance name of a VM, and the store it is looked up in. */
 export interface NamedInStore {
   readonly name: string;
   readonly vmstore: string;
 }
 
-/** The VMs that were named: in a project also by their names in its Transientfile, which come first there. */
+/** Resolves VM names; in a project, names of its Transientfile take precedence. */
 export async function namedVms(invocation: Invocation, names: readonly string[]): Promise<NamedInStore[]> {
   const { vmstore } = storesIn(invocation);
   const short = await shortNames(invocation);
   return names.map((name) => short.get(name) ?? { name, vmstore });
 }
 
-/** The VMs of the store that run, and those of the project wherever it keeps them, with their short names there first. */
+/** Running VMs of the store and of the project in any store, short names of the project first. */
 export async function runningByNames(
   place: Pick<Invocation, 'workingDirectory' | 'environment' | 'flags'>,
 ): Promise<{ readonly names: readonly string[]; readonly vm: RunningVm }[]> {
@@ -29,12 +29,16 @@ export async function runningByNames(
   const found = await Promise.all(
     stores.map(async (store) =>
       (await runningVms(place.environment, store)).map((vm) => {
-        const own = short.filter(([, one]) => one.name === vm.name && one.vmstore === store);
-        return { names: [...new Set([...own.map(([name]) => name), vm.name])], vm, isOurs: own.length > 0 };
+        const matching = short.filter(([, one]) => one.name === vm.name && one.vmstore === store);
+        return {
+          names: [...new Set([...matching.map(([name]) => name), vm.name])],
+          vm,
+          isOurs: matching.length > 0,
+        };
       }),
     ),
   );
-  // of another store only what is of the project
+  // only VMs of the project are listed from other stores
   return found.flatMap((vms, index) => vms.filter(({ isOurs }) => index === 0 || isOurs));
 }
 
@@ -47,15 +51,15 @@ async function shortNames({
 > {
   const path = findTransientfile(workingDirectory);
   const file = path.ok ? await loadTransientfile(path.value, workingDirectory) : path;
-  // outside of a project, or in one whose file is broken, names are those of running VMs
+  // outside of a project, or if its file is invalid, there are no short names
   if (!file.ok) return new Map();
-  const above = [environmentLayer(environment, workingDirectory), flags];
+  const upper = [environmentLayer(environment, workingDirectory), flags];
   return new Map(
     file.value.vms.map((entry) => [
       entry.name,
       {
         name: storedName(file.value, entry) ?? instanceName(file.value, entry),
-        vmstore: storeOfEntry(file.value, entry, above, environment),
+        vmstore: storeOfEntry(file.value, entry, upper, environment),
       },
     ]),
   );

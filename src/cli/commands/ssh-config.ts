@@ -4,13 +4,13 @@ import type { CommandDef } from '../command.ts';
 import { runningByNames } from './short-names.ts';
 import { withoutCard } from './ssh.ts';
 
-/** `ssh-config [VM]`: how ssh and what is built on it reach running VMs. */
+/** `ssh-config [VM]`: prints an ssh configuration for running VMs. */
 export const sshConfig: CommandDef = {
   name: 'ssh-config',
   operands: '[vm]',
   completes: ['running'],
   scope: 'everywhere',
-  help: 'print a configuration for ssh, scp, rsync and editors with the VMs that run, or one of them',
+  help: 'print an ssh configuration of running VMs, or one of them, for ssh, scp, rsync and editors',
   switches: [],
   takesQemuArguments: false,
   intend: async (invocation) => {
@@ -19,11 +19,11 @@ export const sshConfig: CommandDef = {
     if (name === undefined) {
       return ok({ kind: 'ssh-config', hosts: running.filter(({ vm }) => vm.ssh !== undefined) });
     }
-    // the names of a project come first there
+    // names of the project take precedence
     const found =
       running.find(({ names }) => names[0] === name) ?? running.find(({ vm }) => vm.name === name);
     if (found === undefined) {
-      return failed(notRunning(name, 'transient ps lists what runs'));
+      return failed(notRunning(name, 'transient ps lists running VMs'));
     }
     return found.vm.ssh === undefined
       ? failed(withoutCard(found.vm.name))

@@ -15,18 +15,18 @@ import { failed, ok } from '../../problem.ts';
 import { type CommandDef, type Invocation, PLAN_SWITCHES, performOrShow } from '../command.ts';
 import { namedVms } from './short-names.ts';
 
-/** Time between two looks for a VM that does not run yet, in milliseconds. */
+/** Poll interval for a VM that is not running yet, in milliseconds. */
 const INTERVAL = 200;
 
-/** `ssh NAME`: a session in a running VM, which goes on when the session ends. */
+/** `ssh NAME`: opens a session in a running VM, which keeps running afterwards. */
 export const ssh: CommandDef = {
   name: 'ssh',
   operands: '<name>',
   completes: ['running'],
   scope: 'ssh',
-  help: 'open an ssh session in a running VM, or run a command there',
+  help: 'open an ssh session in a running VM, or run a command in it',
   switches: [
-    { flags: '-w, --wait', help: 'wait for the VM to run, no longer than --ssh-timeout' },
+    { flags: '-w, --wait', help: 'wait for the VM to start, at most --ssh-timeout seconds' },
     ...PLAN_SWITCHES,
   ],
   takesQemuArguments: false,
@@ -39,7 +39,7 @@ export const ssh: CommandDef = {
 function planFor(vm: RunningVm, flags: Layer): Result<Plan> {
   if (vm.ssh === undefined) return failed(withoutCard(vm.name));
   const { user, program, options } = vm.ssh;
-  // as its owner reaches it, with what is typed now over that
+  // the settings of its owner, overridden by the command line
   const values: Partial<OptionValues> = { 'ssh-user': user, 'ssh-bin-name': program, 'ssh-option': options };
   const merged = mergeLayers([{ ...flags, values }, flags]);
   if (vm.ssh.sharedLogin !== undefined && isAnotherLogin(flags, user)) return failed(portClosed(vm.name));
@@ -51,7 +51,7 @@ function planFor(vm: RunningVm, flags: Layer): Result<Plan> {
   return ok(planSsh(vm, vm.ssh, connection, sshOf(merged)));
 }
 
-/** Whether what is typed asks for another login than that of `user`. */
+/** Whether the flags require a different login than the shared one of `user`. */
 function isAnotherLogin({ values }: Layer, user: string): boolean {
   const { 'ssh-user': wanted = user, 'ssh-option': options = [] } = values;
   return wanted !== user || options.some(isOfConnection);
@@ -60,17 +60,17 @@ function isAnotherLogin({ values }: Layer, user: string): boolean {
 function portClosed(name: string): Problem {
   return {
     reason: 'conflict',
-    message: `VM '${name}' has closed its port, and its owner's login, which sessions share, is for one user`,
-    hint: 'leave --ssh-user out, or start it with --ssh-port, which keeps the port open',
+    message: `the ssh port of VM '${name}' is closed, and the login shared by sessions is for one user only`,
+    hint: 'omit --ssh-user, or start the VM with --ssh-port, which keeps the port open',
   };
 }
 
-/** A VM that no ssh reaches. */
+/** Problem for a VM without an ssh network card. */
 export function withoutCard(name: string): Problem {
   return {
     reason: 'conflict',
     message: `VM '${name}' runs without an ssh network card`,
-    hint: 'start it with --ssh, or give it a card with --ssh-port or --ssh-net-driver',
+    hint: 'start it with --ssh, or add a card with --ssh-port or --ssh-net-driver',
   };
 }
 
@@ -82,13 +82,13 @@ async function find(invocation: Invocation): Promise<Result<RunningVm>> {
   for (;;) {
     const found = (await runningVms(invocation.environment, vm.vmstore)).find((one) => one.name === vm.name);
     if (found) return ok(found);
-    if (Date.now() >= deadline) return failed(notThere(name, patience));
+    if (Date.now() >= deadline) return failed(notFound(name, patience));
     await delay(INTERVAL);
   }
 }
 
-function notThere(name: string, waited: number): Problem {
+function notFound(name: string, waited: number): Problem {
   return waited > 0
-    ? notRunning(name, 'transient ps lists what runs', ` within ${waited} s`)
-    : notRunning(name, 'transient ps lists what runs; --wait waits for it');
+    ? notRunning(name, 'transient ps lists running VMs', ` within ${waited} s`)
+    : notRunning(name, 'transient ps lists running VMs; --wait waits for this one');
 }

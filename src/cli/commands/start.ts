@@ -4,19 +4,21 @@ import { mergeLayers, storesOf } from '../../config/merge.ts';
 import { planSession } from '../../plan/session.ts';
 import { failed, ok } from '../../problem.ts';
 import { type CommandDef, PLAN_SWITCHES, performOrShow } from '../command.ts';
-import { KEEPING_SWITCHES, keepingOf } from './keeping.ts';
+import { RUN_FILE_SWITCHES, runFilesOf } from './run-files.ts';
 import { typedLayers } from './layers.ts';
 import { loadStoredVm } from './stored-vm.ts';
 
-/** `start NAME`: the session of a VM that was created before. */
+/** `start NAME`: runs a session of a stored VM. */
 export const start: CommandDef = {
   name: 'start',
   operands: '<name>',
   completes: ['stored'],
   scope: 'start',
-  help: 'start a VM of the VM store as it was created; flags are over what was said then',
-  switches: [...KEEPING_SWITCHES, ...PLAN_SWITCHES],
-  refuses: { '--extra-image': 'a VM gets its disks when it is created: give it to "transient create"' },
+  help: 'start a VM of the VM store; flags override the stored options',
+  switches: [...RUN_FILE_SWITCHES, ...PLAN_SWITCHES],
+  refuses: {
+    '--extra-image': 'disks are added when a VM is created; use this option with "transient create"',
+  },
   takesQemuArguments: true,
   intend: async (invocation) => {
     const layers = await typedLayers(invocation);
@@ -26,7 +28,7 @@ export const start: CommandDef = {
     const stored = await loadStoredVm(storesOf(mergeLayers(layers.value).values, environment).vmstore, name);
     if (!stored.ok) return stored;
     if (stored.value === undefined) return failed(noVm(name));
-    const keeping = keepingOf(invocation, name);
+    const keeping = runFilesOf(invocation, name);
     if (!keeping.ok) return keeping;
     const spec = resolveStored({ name, stored: stored.value }, layers.value, environment);
     if (!spec.ok) return spec;

@@ -1,14 +1,14 @@
 import { existsSync, readFileSync } from 'node:fs';
-import type { StoredVm } from '../../config/stored.ts';
+import type { StoredVm } from '../../config/stored-vm.ts';
 import { noConfiguration } from '../../config/stored-problems.ts';
-import { readStoredVm } from '../../config/stored.ts';
+import { readStoredVm } from '../../config/stored-vm.ts';
 import { vmPaths } from '../../host/store-layout.ts';
 import type { Result } from '../../problem.ts';
 import { errorCode, failed, ok, systemMessage } from '../../problem.ts';
 
-/** What is stored of a VM; undefined where the store has none of that name. */
+/** Loads the stored configuration of a VM; undefined if the store has no such VM. */
 export async function loadStoredVm(vmstore: string, name: string): Promise<Result<StoredVm | undefined>> {
-  // the store itself, and what is ours in it, are no VMs
+  // the store itself and its dot-directories are not VMs
   if (name === '' || name.startsWith('.')) return ok(undefined);
   const paths = vmPaths(vmstore, name);
   if (!existsSync(paths.directory)) return ok(undefined);
@@ -17,7 +17,7 @@ export async function loadStoredVm(vmstore: string, name: string): Promise<Resul
     return await readStoredVm({ config, ours: textOf(paths.ours) }, paths.config, process.cwd());
   } catch (error) {
     const isCutOff = errorCode(error) === 'ENOENT';
-    // it was removed while we looked
+    // it was removed concurrently
     if (isCutOff && !existsSync(paths.directory)) return ok(undefined);
     if (isCutOff) return failed(noConfiguration(name));
     return failed({
@@ -27,7 +27,7 @@ export async function loadStoredVm(vmstore: string, name: string): Promise<Resul
   }
 }
 
-/** A VM that the Python created has no such text. */
+/** Text of our extension; empty for a VM created by the Python transient. */
 function textOf(path: string): string {
   try {
     return readFileSync(path, 'utf8');

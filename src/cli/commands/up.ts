@@ -3,9 +3,9 @@ import type { Result } from '../../problem.ts';
 import { failed, ok } from '../../problem.ts';
 import type { CommandDef, Intent, Invocation, Keeping } from '../command.ts';
 import { PLAN_SWITCHES } from '../command.ts';
-import { MANNER_SWITCHES } from './jobs.ts';
-import { KEEPING_SWITCHES, keepingOf, refuseKeeping } from './keeping.ts';
-import { HoldingBack } from '../../plan/restart-needed.ts';
+import { SESSION_SWITCHES } from './jobs.ts';
+import { RUN_FILE_SWITCHES, runFilesOf, refuseKeeping } from './run-files.ts';
+import { HoldingBack } from '../../plan/pending-restart.ts';
 import type { ProjectIntent } from './project.ts';
 import {
   FILE_SWITCH,
@@ -18,25 +18,25 @@ import {
   wantedNow,
 } from './project.ts';
 
-/** `up [VM…]`: the whole plan of a project. */
+/** `up [VM…]`: performs the plan of a project. */
 export const up: CommandDef = {
   name: 'up',
   operands: '[vm...]',
   completes: ['project'],
   scope: 'up',
-  help: 'run the VMs of the Transientfile, or those named and what they depend on',
+  help: 'run the VMs of the Transientfile, or the named ones and their dependencies',
   switches: [
     FILE_SWITCH,
     {
       flags: '-d, --detach',
-      help: 'return when all are ready, and leave them running until "transient down"',
+      help: 'return when all VMs are ready, leaving them running until "transient down"',
     },
     {
       flags: '--watch',
-      help: 'when the file or a source of a copy changes, bring the VMs up to date and run commands again',
+      help: 'when the file or a source of a copy changes, update the VMs and run commands again',
     },
-    ...MANNER_SWITCHES,
-    ...KEEPING_SWITCHES,
+    ...SESSION_SWITCHES,
+    ...RUN_FILE_SWITCHES,
     ...PLAN_SWITCHES,
   ],
   takesQemuArguments: true,
@@ -46,7 +46,7 @@ export const up: CommandDef = {
     if (!project.ok) return project;
     if (invocation.switches['plan'] === true)
       return ok({ kind: 'tree', plan: planOf(project.value), place: project.value.place });
-    const keeping = keepingOf(invocation, project.value.project);
+    const keeping = runFilesOf(invocation, project.value.project);
     if (!keeping.ok) return keeping;
     return performing(project.value, keeping.value, invocation);
   },
@@ -58,9 +58,9 @@ async function watching(invocation: Invocation): Promise<Result<Intent>> {
   if (isPiped(path.value)) {
     return failed({
       reason: 'conflict',
-      message: '--watch reads the Transientfile whenever it changes, and a pipe can be read only once',
+      message: '--watch reads the Transientfile whenever it changes, but a pipe can be read only once',
       where: { kind: 'flag', flag: '--watch' },
-      hint: 'save it as a file, and name that with --file',
+      hint: 'save it to a file and pass that with --file',
     });
   }
   const refused = refuseKeeping(invocation, '--watch');
@@ -71,13 +71,13 @@ async function watching(invocation: Invocation): Promise<Result<Intent>> {
       reason: 'conflict',
       message:
         record === undefined
-          ? '--watch shows what it does: it does not go with --detach'
-          : `the project runs detached, as process ${record.owner.pid}`,
+          ? '--watch runs in the foreground and cannot be combined with --detach'
+          : `the project is already running detached, as process ${record.owner.pid}`,
       where: { kind: 'flag', flag: '--watch' },
-      hint: record === undefined ? 'leave one of them out' : 'end it first: transient down',
+      hint: record === undefined ? 'leave one of them out' : 'stop it first: transient down',
     });
   }
-  // what is wrong with the file now is told now
+  // reports problems of the file before watching it
   const begun = await wantedNow(invocation);
   if (!begun.ok) return begun;
   const holding = new HoldingBack(begun.value);
@@ -89,8 +89,8 @@ async function watching(invocation: Invocation): Promise<Result<Intent>> {
   }
   return ok({
     kind: 'watch',
-    replan: async (there, touched) => {
-      const again = await replanProject(invocation, there, touched, holding);
+    replan: async (existing, touched) => {
+      const again = await replanProject(invocation, existing, touched, holding);
       if (!again.ok) return again;
       const { change, files, news } = again.value;
       return ok({ order: orderOf(change), files, news });
@@ -98,23 +98,23 @@ async function watching(invocation: Invocation): Promise<Result<Intent>> {
   });
 }
 
-/** The plan of a project, whoever performs it. */
+/** The plan of a project intent of either kind. */
 export function planOf(project: ProjectIntent): Extract<ProjectIntent, { kind: 'session' }>['plan'] {
   return project.kind === 'session' ? project.plan : project.change.plan;
 }
 
 function performing(project: ProjectIntent, keeping: Keeping, invocation: Invocation): Result<Intent> {
   if (project.kind === 'session') return ok({ kind: 'perform', plan: project.plan, keeping });
-  const refused = refuseKeeping(invocation, 'VMs that run detached', ['report']);
+  const refused = refuseKeeping(invocation, 'detached VMs', ['report']);
   if (!refused.ok) return refused;
   const { change, record, file, project: name } = project;
   const { starting, staying } = change;
   if (starting.length === 0) {
-    const vms = staying.length === 1 ? 'the VM runs' : `${staying.length} VMs run`;
+    const vms = staying.length === 1 ? 'the VM is running' : `${staying.length} VMs are running`;
     const isComing = record?.vms.some(({ state }) => state === 'starting') === true;
     const coming = isComing ? '; another command is starting some of them' : '';
-    const unlogged = keeping.logDirectory === undefined ? '' : '; nothing is kept of what runs already';
-    return ok({ kind: 'say', note: `Nothing to do: ${vms} as the file says${coming}${unlogged}` });
+    const unlogged = keeping.logDirectory === undefined ? '' : '; nothing is logged for running VMs';
+    return ok({ kind: 'say', note: `Nothing to do: ${vms} as configured${coming}${unlogged}` });
   }
   return ok({
     kind: 'order',

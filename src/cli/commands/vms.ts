@@ -9,14 +9,14 @@ import { type CommandDef, type Invocation, PLAN_SWITCHES, performOrShow } from '
 import { storesIn } from './layers.ts';
 import { namedVms } from './short-names.ts';
 
-/** `stop NAME…`: end running VMs. */
+/** `stop NAME…`: stops running VMs. */
 export const stop: CommandDef = {
   name: 'stop',
   operands: '<name...>',
   completes: ['running'],
   scope: 'everywhere',
-  help: 'end running VMs, and return when they are gone',
-  switches: [{ flags: '-k, --kill', help: 'at once, without asking the guest' }, ...PLAN_SWITCHES],
+  help: 'stop running VMs and wait until they have stopped',
+  switches: [{ flags: '-k, --kill', help: 'kill the VM without shutting it down' }, ...PLAN_SWITCHES],
   takesQemuArguments: false,
   intend: async (invocation) => {
     const vms = await namedVms(invocation, invocation.operands);
@@ -24,14 +24,14 @@ export const stop: CommandDef = {
   },
 };
 
-/** `rm NAME…`: remove VMs. */
+/** `rm NAME…`: removes VMs. */
 export const rm: CommandDef = {
   name: 'rm',
   operands: '<name...>',
   completes: ['stored'],
   scope: 'everywhere',
   help: 'remove VMs and their disks from the VM store',
-  switches: [{ flags: '-f, --force', help: 'stop those that run first' }, ...PLAN_SWITCHES],
+  switches: [{ flags: '-f, --force', help: 'stop running VMs first' }, ...PLAN_SWITCHES],
   takesQemuArguments: false,
   intend: (invocation) => {
     const plan = planRemoveVms(named(invocation), invocation.switches['force'] === true);
@@ -39,13 +39,13 @@ export const rm: CommandDef = {
   },
 };
 
-/** `commit VM IMAGE`: an image from a VM's disk. */
+/** `commit VM IMAGE`: creates an image from a VM's disk. */
 export const commit: CommandDef = {
   name: 'commit',
   operands: '<vm> <image>',
   completes: ['stored'],
   scope: 'commit',
-  help: 'make an image of the first disk of a VM that does not run',
+  help: 'create an image from the first disk of a stopped VM',
   switches: PLAN_SWITCHES,
   takesQemuArguments: false,
   intend: (invocation) => {
@@ -64,19 +64,19 @@ export const commit: CommandDef = {
   },
 };
 
-/** `ps`: the VMs of the store. */
+/** `ps`: lists the VMs of the store. */
 export const ps: CommandDef = {
   name: 'ps',
   operands: '',
   scope: 'everywhere',
-  help: 'list the VMs that run',
+  help: 'list running VMs',
   switches: [
-    { flags: '-a, --all', help: 'also the VMs of the VM store that do not run' },
-    { flags: '--ssh', help: 'show how each is reached over ssh' },
-    { flags: '--pid', help: 'show the process of each QEMU' },
+    { flags: '-a, --all', help: 'also list stopped VMs of the VM store' },
+    { flags: '--ssh', help: 'show the ssh address of each VM' },
+    { flags: '--pid', help: 'show the process ID of each QEMU' },
     {
       flags: '--json',
-      help: 'as JSON: an array of { name, images, status, stored, started, created, pid, owner, ssh, forwards }',
+      help: 'print a JSON array of { name, images, status, stored, started, created, pid, owner, ssh, forwards }',
     },
   ],
   takesQemuArguments: false,
@@ -93,7 +93,7 @@ export const ps: CommandDef = {
   },
 };
 
-/** The VMs that the operands name, each once. */
+/** VMs named by the operands, without duplicates. */
 function named(invocation: Invocation): { name: string; vmstore: string }[] {
   const { vmstore } = storesIn(invocation);
   return [...new Set(invocation.operands)].map((name) => ({ name, vmstore }));

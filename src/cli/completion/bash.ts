@@ -32,7 +32,7 @@ function stageCase({ path, flags, next, operands, variadic }: Stage): string {
       ;;`;
 }
 
-/** As the script tells kinds apart: `@names`, or words with commas between them. */
+/** Encodes completions for the script: `@names`, or comma-separated words. */
 function kindWord(of: Value['of']): string {
   return of === undefined || isWords(of) ? (of ?? []).join(',') : `@${of}`;
 }

@@ -72,7 +72,7 @@ function wordLine(path: string, { word, help }: Stage['next'][number]): string {
   return `complete -c transient -n ${quoted(`__transient_at ${placeWord(path)}`)} -a ${word} -d ${quoted(help)}`;
 }
 
-/** A flag that means the same to several commands is said once for all of them. */
+/** Declares a flag shared by several commands only once. */
 function flagLines(stages: readonly Stage[]): string[] {
   const places = new Map<string, string[]>();
   for (const { path, flags } of stages) {
@@ -87,8 +87,8 @@ function flagLines(stages: readonly Stage[]): string[] {
 }
 
 function flagText({ names, help, value }: Flag): string {
-  const said = names.map((name) => (name.startsWith('--') ? `-l ${name.slice(2)}` : `-s ${name.slice(1)}`));
-  return [...said, ...(value === undefined ? [] : [valueText(value)]), `-d ${quoted(help)}`].join(' ');
+  const flags = names.map((name) => (name.startsWith('--') ? `-l ${name.slice(2)}` : `-s ${name.slice(1)}`));
+  return [...flags, ...(value === undefined ? [] : [valueText(value)]), `-d ${quoted(help)}`].join(' ');
 }
 
 function valueText({ of }: Value): string {

@@ -1,39 +1,39 @@
 import * as z from 'zod';
 import type { OptionDef, Scope } from '../../options/option.ts';
 import { OPTION_TABLE, optionsIn } from '../../options/table.ts';
-import type { CommandDef, Completes, Switch } from '../command.ts';
+import type { CommandDef, Completes, CommandSwitch } from '../command.ts';
 
-/** A value that a flag takes or an operand is; without `of`, nobody can know it. */
+/** Value of a flag or operand; without `of` it cannot be completed. */
 export interface Value {
   readonly name: string;
   readonly of?: Completes;
 }
 
-/** A flag as a shell is told of it. */
+/** A flag as declared to a shell. */
 export interface Flag {
-  /** With their dashes, the long one last. */
+  /** Names including dashes, the long one last. */
   readonly names: readonly string[];
   readonly help: string;
   readonly value?: Value;
   readonly repeatable: boolean;
 }
 
-/** A command, or what stands before a command: no word, or the first of two. */
+/** A completion state: a command, or a prefix of one (no word, or the first of two). */
 export interface Stage {
-  /** What leads here. */
+  /** Words that lead to this stage. */
   readonly path: string;
   readonly flags: readonly Flag[];
-  /** Words that lead further. */
+  /** Words that lead to the next stage. */
   readonly next: readonly { readonly word: string; readonly help: string }[];
   readonly operands: readonly Value[];
-  /** Whether the last operand may be followed by more of its kind. */
+  /** Whether the last operand is variadic. */
   readonly variadic: boolean;
 }
 
 const HELP: Flag = { names: ['-h', '--help'], help: 'show this help', repeatable: false };
 const VERSION: Flag = { names: ['--version'], help: 'print the version', repeatable: false };
 
-/** All that can be typed, as stages of which the first is the beginning. */
+/** All completion stages; the first is the initial one. */
 export function stagesOf(commands: readonly CommandDef[]): Stage[] {
   const groups = [...new Set(commands.flatMap(({ name }) => (name.includes(' ') ? [firstWord(name)] : [])))];
   const beginning: Stage = {
@@ -41,7 +41,7 @@ export function stagesOf(commands: readonly CommandDef[]): Stage[] {
     flags: [...optionFlags('everywhere'), VERSION, HELP],
     next: [
       ...commands.filter(({ name }) => !name.includes(' ')).map(({ name, help }) => ({ word: name, help })),
-      ...groups.map((word) => ({ word, help: `work with ${word}s` })),
+      ...groups.map((word) => ({ word, help: `manage ${word}s` })),
     ],
   };
   const inGroups = groups.map((group) => ({
@@ -86,17 +86,17 @@ function optionFlags(scope: Scope): Flag[] {
   });
 }
 
-function switchFlag({ flags, help, repeatable = false }: Switch): Flag {
-  const [said = '', placeholder] = flags.split(/ <|>/);
+function switchFlag({ flags, help, repeatable = false }: CommandSwitch): Flag {
+  const [names = '', placeholder] = flags.split(/ <|>/);
   return {
-    names: said.split(', '),
+    names: names.split(', '),
     help,
     ...(placeholder === undefined ? {} : { value: value(placeholder, PLACEHOLDERS[placeholder]) }),
     repeatable,
   };
 }
 
-/** What the names of values in the help stand for. */
+/** Completions by the placeholder of a value in the help. */
 const PLACEHOLDERS: Readonly<Record<string, Completes>> = {
   FILE: 'paths',
   DIR: 'paths',

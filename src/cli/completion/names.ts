@@ -7,14 +7,14 @@ import type { Layer } from '../../options/layer.ts';
 import { storesIn } from '../commands/layers.ts';
 import { runningByNames } from '../commands/short-names.ts';
 
-/** Where the command line is typed; what flags it has so far is not told. */
+/** Context of the command line, whose flags typed so far are not available. */
 interface Place {
   readonly environment: Environment;
   readonly workingDirectory: string;
   readonly flags: Layer;
 }
 
-/** The names of a kind, each of which is one line; of a kind that we do not know there are none. */
+/** Names of a kind that fit on one line; none for an unknown kind. */
 export async function namesOf(
   kind: string,
   environment: Environment,
@@ -45,14 +45,14 @@ async function namesIn(kind: string, place: Place): Promise<string[]> {
   }
 }
 
-/** Also of a file with which something else is wrong. */
+/** VM names of the Transientfile, even if it is invalid otherwise. */
 function inTransientfile({ workingDirectory }: Place): string[] {
   const path = findTransientfile(workingDirectory);
   const document = path.ok ? readDocument(path.value, path.value) : path;
   return document.ok ? Object.keys(document.value.data['vms'] ?? {}) : [];
 }
 
-/** What a store has by name; dot-directories are its own. */
+/** Names in a store; dot-directories are internal. */
 async function entriesOf(directory: string, kind: 'file' | 'directory'): Promise<string[]> {
   const entries = await readdir(directory, { withFileTypes: true });
   return entries

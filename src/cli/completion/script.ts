@@ -11,7 +11,7 @@ const SCRIPTS: Readonly<Record<Shell, (stages: readonly Stage[]) => string>> = {
   fish: fishScript,
 };
 
-/** The completion script of a shell; it asks the program itself for names, and runs nothing else. */
+/** Completion script for a shell; it runs this program to look up names, and nothing else. */
 export function completionScript(shell: Shell, commands: readonly CommandDef[]): string {
   return SCRIPTS[shell](stagesOf(commands));
 }

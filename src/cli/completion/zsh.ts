@@ -63,7 +63,7 @@ function placeSpecs({ next, operands, variadic }: Stage): string[] {
   });
 }
 
-/** One for each name of the flag; the others are out when it is there. */
+/** Specs of a flag, one for each name, which exclude one another. */
 function flagSpecs({ names, help, value, repeatable }: Flag): string[] {
   const others = repeatable ? '*' : `(${names.join(' ')})`;
   return names.map((name) => {
@@ -82,7 +82,7 @@ function actionOf(of: Value['of']): string {
   return typeof of === 'string' ? `_transient_names ${of}` : `(${of.join(' ')})`;
 }
 
-/** A text inside of a specification. */
+/** Escapes text inside a spec. */
 function escaped(text: string): string {
   return text.replaceAll(/[\\[\]:]/g, '\\$&');
 }

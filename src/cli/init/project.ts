@@ -11,20 +11,20 @@ import type { InitAnswers, InitIntent } from '../command.ts';
 import { askFor, sensibleAnswers } from './questions.ts';
 import { SCHEMA_FILE, transientfileText } from './text.ts';
 
-/** Writes a Transientfile and, for editors, its schema; returns what there is to say of it. */
+/** Writes a Transientfile and, for editors, its schema; returns a note for the user. */
 export async function initProject(
-  { directory, said, ask }: InitIntent,
+  { directory, given, ask }: InitIntent,
   signal: AbortSignal,
 ): Promise<Result<string>> {
   const path = join(directory, TRANSIENTFILE);
-  if (existsSync(path)) return failed(alreadyThere(path));
-  const known = problemsIn(said);
-  if (known.length > 0) return failed(...known);
+  if (existsSync(path)) return failed(alreadyExists(path));
+  const givenProblems = problemsIn(given);
+  if (givenProblems.length > 0) return failed(...givenProblems);
   const sensible = await sensibleAnswers(directory);
   const answers =
     ask && process.stdin.isTTY
-      ? await askFor(said, sensible, () => process.kill(process.pid, 'SIGINT'), signal)
-      : { ...sensible, ...said };
+      ? await askFor(given, sensible, () => process.kill(process.pid, 'SIGINT'), signal)
+      : { ...sensible, ...given };
   const problems = problemsIn(answers);
   if (problems.length > 0) return failed(...problems);
   return write(directory, path, transientfileText(answers));
@@ -33,27 +33,27 @@ export async function initProject(
 async function write(directory: string, path: string, text: string): Promise<Result<string>> {
   try {
     await writeFile(path, text, { flag: 'wx' });
-    // a copy that goes with the project: editors find it without a network, and in every checkout
+    // a copy in the project, so that editors find it offline and in every checkout
     const schema = jsonSchema(TRANSIENTFILE, transientfileSchema());
     await writeFile(join(directory, SCHEMA_FILE), schema, { flag: 'wx' }).catch((error: unknown) => {
       if (errorCode(error) !== 'EEXIST') throw error;
     });
     return ok(`Wrote ${TRANSIENTFILE}; transient plan prints what transient up does with it`);
   } catch (error) {
-    if (errorCode(error) === 'EEXIST') return failed(alreadyThere(path));
+    if (errorCode(error) === 'EEXIST') return failed(alreadyExists(path));
     return failed({ reason: 'host', message: `cannot write ${path}: ${systemMessage(error)}` });
   }
 }
 
-function alreadyThere(path: string): Problem {
+function alreadyExists(path: string): Problem {
   return {
     reason: 'conflict',
-    message: `${path} is there already, and is left as it is`,
-    hint: 'change it, or remove it first',
+    message: `${path} already exists`,
+    hint: 'edit it, or remove it first',
   };
 }
 
-/** What is wrong with answers, each told by its flag. */
+/** Validates answers; problems name the corresponding flag. */
 function problemsIn({ name, image, memory, command }: Partial<InitAnswers>): Problem[] {
   const document = {
     ...(name === undefined ? {} : { project: { name } }),

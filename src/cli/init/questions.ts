@@ -5,7 +5,7 @@ import { OPTIONS } from '../../options/table.ts';
 import { TransientError } from '../../problem.ts';
 import type { InitAnswers } from '../command.ts';
 
-/** What is asked, in this order. */
+/** Questions in the order they are asked. */
 const QUESTIONS: Readonly<Record<keyof InitAnswers, string>> = {
   name: 'Name of the project',
   image: 'Image (NAME or NAME,PROTOCOL=SOURCE)',
@@ -13,10 +13,10 @@ const QUESTIONS: Readonly<Record<keyof InitAnswers, string>> = {
   command: 'Command to run in it',
 };
 
-/** How files with an image in them end. */
+/** Matches names of image files. */
 const IMAGE_FILE = /^(?!\.).*\.(qcow2|img|raw|vmdk|vdi|vhdx)(\.(gz|bz2|xz|zst))?$/;
 
-/** What a project most likely wants that has said nothing. */
+/** Default answers for a directory. */
 export async function sensibleAnswers(directory: string): Promise<InitAnswers> {
   const files = (await readdir(directory)).filter((file) => IMAGE_FILE.test(file)).sort();
   return {
@@ -27,9 +27,9 @@ export async function sensibleAnswers(directory: string): Promise<InitAnswers> {
   };
 }
 
-/** Asks on the terminal for what has not been said; an empty answer is the sensible one. */
+/** Asks on the terminal for missing answers; an empty answer selects the default. */
 export async function askFor(
-  said: Partial<InitAnswers>,
+  given: Partial<InitAnswers>,
   sensible: InitAnswers,
   interrupt: () => void,
   signal: AbortSignal,
@@ -38,17 +38,17 @@ export async function askFor(
   terminal.once('SIGINT', interrupt);
   const ended = new Promise<never>((_resolve, reject) => terminal.once('close', () => reject(noAnswer())));
   ended.catch(() => undefined);
-  const answers = { ...sensible, ...said };
+  const answers = { ...sensible, ...given };
   try {
     for (const [key, question] of Object.entries(QUESTIONS) as [keyof InitAnswers, string][]) {
-      if (said[key] !== undefined) continue;
+      if (given[key] !== undefined) continue;
       const asked = terminal.question(`${question} [${sensible[key]}]: `, { signal });
       const answer = (await Promise.race([asked, ended])).trim();
       if (answer !== '') answers[key] = answer;
     }
     return answers;
   } catch (error) {
-    // the question still stands on its line
+    // ends the line of the pending question
     process.stderr.write('\n');
     throw error;
   } finally {
@@ -59,7 +59,7 @@ export async function askFor(
 function noAnswer(): TransientError {
   return new TransientError({
     reason: 'usage',
-    message: 'there was no answer: nothing is written',
-    hint: '--yes takes the answers in brackets',
+    message: 'no answer given; nothing was written',
+    hint: '--yes accepts the answers in brackets',
   });
 }

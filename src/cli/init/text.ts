@@ -1,14 +1,14 @@
 import { formatImageSource, parseImageRef } from '../../options/option.ts';
 import type { InitAnswers } from '../command.ts';
 
-/** Name of the schema that lies beside a new Transientfile. */
+/** Name of the schema file written next to a new Transientfile. */
 export const SCHEMA_FILE = 'Transientfile.schema.json';
 
-/** A Transientfile with these answers, which have been checked, and with comments on what else there is. */
+/** Text of a Transientfile with these validated answers, and comments about further options. */
 export function transientfileText({ name, image, memory, command }: InitAnswers): string {
   const ref = parseImageRef(image);
   const source = typeof ref === 'string' ? undefined : ref.source;
-  // a box says by its name where it comes from
+  // the name of a box is also its source
   const isNamed = typeof ref !== 'string' && source !== undefined && ref.name !== image;
   const images = isNamed
     ? [
@@ -26,18 +26,18 @@ export function transientfileText({ name, image, memory, command }: InitAnswers)
     `name = ${basic(name)}`,
     '',
     ...images,
-    '# A VM starts from its image anew in each run; nothing that it writes is kept.',
+    '# The VM starts from a clean image in each run; its changes are discarded.',
     '[vms.main]',
     `image = ${basic(isNamed ? ref.name : image)}`,
     `memory = ${basic(memory)}`,
-    '# The exit code of this command is that of "transient up".',
+    '# "transient up" exits with the exit code of this command.',
     `ssh-command = ${basic(command)}`,
-    '# Files of the project in the guest, live in both directions.',
+    '# Share the project with the guest, live in both directions.',
     '# shared-folder = [".:/srv/project"]',
-    '# Files that go in before the VM runs, and come out afterwards.',
+    '# Copy files in before the VM runs, and out afterwards.',
     '# copy-in-before = ["./app.conf:/etc/app.conf"]',
     '# copy-out-after = ["/var/log/app.log:./out/"]',
-    '# A port of this machine that leads into the guest.',
+    '# Forward a port of the host to the guest.',
     '# forward = ["8080:80"]',
     '',
   ].join('\n');
@@ -47,7 +47,7 @@ function key(name: string): string {
   return /^[\w-]+$/.test(name) ? name : basic(name);
 }
 
-/** A basic string of TOML is one of JSON, which lets one control character more be. */
+/** Formats a TOML basic string: JSON, but with DEL escaped too. */
 function basic(text: string): string {
   return JSON.stringify(text).replaceAll('\u007f', '\\u007f');
 }

@@ -48,7 +48,7 @@ export class Cut extends ConnectionFault {
 }
 
 /** A server that accepts a connection and does not respond; the time in milliseconds. */
-export class NoAnswer extends ConnectionFault {
+export class NoHttpAnswer extends ConnectionFault {
   constructor(time: number) {
     super(`no response within ${time / 1000} s`);
   }

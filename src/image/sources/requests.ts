@@ -1,13 +1,13 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
 import type { Environment } from '../../config/merge.ts';
-import type { Scope } from '../../host/deadline.ts';
+import type { LinkedSignal } from '../../host/deadline.ts';
 import { linked } from '../../host/deadline.ts';
 import { Body } from './body.ts';
 import type { Authorization } from './credentials.ts';
 import { authorizationFor } from './credentials.ts';
 import { Dispatchers } from './dispatchers.ts';
-import { BadRedirect, NoAnswer, ProxyStatus, REDIRECTS, faultOfProxy } from './download-faults.ts';
+import { BadRedirect, NoHttpAnswer, ProxyStatus, REDIRECTS, faultOfProxy } from './download-faults.ts';
 import type { HttpTimes } from './http-times.ts';
 
 /** Relaxations for redirects. */
@@ -20,7 +20,7 @@ export interface Trust {
 interface Asked {
   readonly headers: Readonly<Record<string, string>>;
   readonly authorization: Authorization | undefined;
-  readonly exchange: Scope;
+  readonly exchange: LinkedSignal;
 }
 
 /** Performs GET requests with redirects, the credentials and proxies of the environment, and our timeouts. */
@@ -44,7 +44,7 @@ export class Requests {
   async get(address: string, headers: Record<string, string>, signal: AbortSignal): Promise<Answer> {
     const exchange = linked(signal);
     const { idle } = this.#times;
-    const timer = setTimeout(() => exchange.abort(new NoAnswer(idle)), idle);
+    const timer = setTimeout(() => exchange.abort(new NoHttpAnswer(idle)), idle);
     try {
       const url = new URL(address);
       const authorization = await authorizationFor(url, this.#environment);

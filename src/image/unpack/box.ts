@@ -5,7 +5,7 @@ import { extract } from 'tar-stream';
 import * as z from 'zod';
 import { isSystemError, TransientError } from '../../problem.ts';
 import { fromPaxSparse, isOldGnu, withPlainFiles } from './holes.ts';
-import { Source } from './source.ts';
+import { ByteSource } from './source.ts';
 import type { Space } from '../../host/space.ts';
 import { writeSparse } from './sparse-file.ts';
 
@@ -56,7 +56,7 @@ export async function unpackBox(
   let metadata: string | undefined;
   let entries = 0;
   const tar = extract(options);
-  const source = new Source(bytes);
+  const source = new ByteSource(bytes);
   const plain = isOldGnu(head) ? withPlainFiles(source.bytes()) : source.bytes();
   pipeline(Readable.from(plain), tar, () => undefined);
   try {

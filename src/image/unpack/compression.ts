@@ -8,7 +8,7 @@ import { filter, filterInto } from '../../host/filter.ts';
 import { hasProgram } from '../../host/program.ts';
 import type { Problem } from '../../problem.ts';
 import { TransientError, systemMessage } from '../../problem.ts';
-import { Source } from './source.ts';
+import { ByteSource } from './source.ts';
 import type { Space } from '../../host/space.ts';
 
 /** Decompresses a stream of bytes. */
@@ -51,7 +51,7 @@ const WATCH_INTERVAL = 100;
 
 /** Decompresses gzip data. */
 export function gunzipped(bytes: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
-  const source = new Source(bytes);
+  const source = new ByteSource(bytes);
   return explaining('gzip', source, gunzip(source.bytes()));
 }
 
@@ -71,7 +71,7 @@ export class Compression {
 
   /** Decompresses the bytes as they arrive. */
   plain(bytes: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
-    const source = new Source(bytes);
+    const source = new ByteSource(bytes);
     return explaining(this.#kind.name, source, this.#kind.decompress(source.bytes()));
   }
 
@@ -100,7 +100,7 @@ export class Compression {
   /** Has the program write the decompressed bytes to a new file. */
   async writeTo(path: string, bytes: AsyncIterable<Buffer>, space: Space): Promise<void> {
     const [program = '', ...args] = this.#kind.program ?? [];
-    const source = new Source(bytes);
+    const source = new ByteSource(bytes);
     await using file = await open(path, 'w', 0o600);
     const full = new AbortController();
     const watch = async (): Promise<void> => {
@@ -163,7 +163,7 @@ async function* asBuffers(stream: Readable): AsyncGenerator<Buffer> {
 /** Reports errors in the compressed data as such; errors of the source itself are passed on. */
 async function* explaining(
   name: string,
-  source: Source,
+  source: ByteSource,
   bytes: AsyncIterable<Buffer>,
 ): AsyncGenerator<Buffer> {
   try {
@@ -173,7 +173,7 @@ async function* explaining(
   }
 }
 
-function explained(name: string, source: Source, cause: unknown): unknown {
+function explained(name: string, source: ByteSource, cause: unknown): unknown {
   if (source.failed || isMissing(cause)) return cause;
   if (exceedsMemoryLimit(cause)) return tooMuchMemory(cause);
   const problem: Problem = {

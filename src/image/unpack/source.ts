@@ -1,5 +1,5 @@
 /** A stream of bytes that records whether the stream itself failed, as opposed to its content being invalid. */
-export class Source {
+export class ByteSource {
   failed = false;
   readonly #bytes: AsyncIterable<Buffer>;
 

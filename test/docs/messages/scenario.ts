@@ -5,15 +5,15 @@ import type { Scene } from './scene.ts';
 export interface Scenario {
   /** The message in general: words in capitals stand for what differs. Scenarios that share one follow each other. */
   readonly form: string;
-  /** What led to it, where the files and the command line do not tell. */
+  /** Circumstances that the files and the command line do not show. */
   readonly when?: string;
   /** Files of the project, by their paths in it. */
   readonly files?: Readonly<Record<string, string>>;
   /** Command lines as they are typed there; the last one says the message. */
   readonly typed: readonly string[];
-  /** What to do, where the hint in the message is not the whole answer. */
+  /** Remedy, if the hint in the message is not sufficient. */
   readonly advice?: string;
-  /** What goes wrong with the VM. */
+  /** Faults of the VM. */
   readonly faults?: Faults;
   /** Makes everything else as it has to be. */
   readonly prepare?: (scene: Scene) => void | Promise<void>;

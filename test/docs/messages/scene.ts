@@ -68,7 +68,7 @@ export class Scene implements AsyncDisposable {
     }
   }
 
-  /** What is to be done once the message was said. */
+  /** Clean-ups after the message was printed. */
   afterwards(act: () => void | Promise<void>): void {
     this.#afterwards.push(act);
   }
@@ -160,10 +160,10 @@ export class Scene implements AsyncDisposable {
 
   /** Programs of the guest, as scripts; `undefined` for one that it does not have. */
   guest(programs: Readonly<Record<string, string | undefined>>): void {
-    const own = join(this.rig.root, 'guest');
+    const directory = join(this.rig.root, 'guest');
     for (const [name, script] of Object.entries(programs))
-      if (script !== undefined) writeProgram(join(own, name), script);
-    const path = [own, this.rig.environment['PATH'] ?? ''].join(delimiter);
+      if (script !== undefined) writeProgram(join(directory, name), script);
+    const path = [directory, this.rig.environment['PATH'] ?? ''].join(delimiter);
     const missing = Object.keys(programs).filter((name) => programs[name] === undefined);
     const inside = missing.length === 0 ? path : pathWithout(join(this.rig.root, 'inside'), path, ...missing);
     this.program(QEMU, `PATH=${inside} exec ${join(inject('fakes'), QEMU)} "$@"`);
@@ -204,9 +204,9 @@ export class Scene implements AsyncDisposable {
     });
   }
 
-  /** What was started and said so far, for people who read of a scenario that failed. */
-  told(): string {
-    return [...this.#programs.map((program) => program.told()), this.rig.told()].join('\n');
+  /** Programs and output so far, for the log of a failed scenario. */
+  log(): string {
+    return [...this.#programs.map((program) => program.log()), this.rig.log()].join('\n');
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -215,7 +215,7 @@ export class Scene implements AsyncDisposable {
   }
 }
 
-/** What takes from root what an ordinary user may not do with files; dies with the shell that it is typed in. */
+/** Command that drops root's file capabilities, ending with the shell that runs it. */
 const UNPRIVILEGED = [
   ...['setpriv', '--pdeathsig', 'KILL'],
   ...(process.getuid?.() === 0 ? ['--bounding-set=-dac_override,-dac_read_search'] : []),

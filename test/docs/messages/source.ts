@@ -27,7 +27,7 @@ export function messagesOfProblems(directory: string): SourceMessage[] {
   );
 }
 
-/** What the files below a directory require of the values of options: every text that begins with "must". */
+/** Requirements on option values in the files below a directory: every text that begins with "must". */
 export function requirementsOf(directory: string): SourceMessage[] {
   return sourcesBelow(directory).flatMap((source) =>
     nodesOf(source.root)
@@ -38,9 +38,9 @@ export function requirementsOf(directory: string): SourceMessage[] {
 }
 
 /** Whether a message that was said can be this one; before it may stand what it is about, and what was got after it. */
-export function isSaid({ text }: SourceMessage, said: string): boolean {
+export function matches({ text }: SourceMessage, message: string): boolean {
   const [before, after] = text.startsWith('must ') ? ['^.+ ', '(?:, got .+)?$'] : ['(?:^|: )', '$'];
-  return new RegExp(`${before}${patternOf(text.split(HOLE))}${after}`).test(said);
+  return new RegExp(`${before}${patternOf(text.split(HOLE))}${after}`).test(message);
 }
 
 /** A pattern for these parts with anything between them. */
@@ -121,7 +121,7 @@ function isConstant({ parent }: ts.VariableDeclaration): boolean {
   return ts.isVariableDeclarationList(parent) && (parent.flags & ts.NodeFlags.Const) !== 0;
 }
 
-/** What callers in the same file give for a parameter, and its default. */
+/** Arguments for a parameter from callers in the same file, and its default. */
 function argumentTexts(parameter: ts.ParameterDeclaration, depth: number): string[] {
   const { parent: called, initializer } = parameter;
   const index = called.parameters.indexOf(parameter);
@@ -136,7 +136,7 @@ function argumentTexts(parameter: ts.ParameterDeclaration, depth: number): strin
   return texts.length === 0 ? [HOLE] : unique(texts);
 }
 
-/** What a function of the same file returns. */
+/** Return values of a function in the same file. */
 function returnedTexts(call: ts.CallExpression, depth: number): string[] {
   const called = functionOf(call);
   const { body } = called ?? {};

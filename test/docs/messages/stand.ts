@@ -6,19 +6,19 @@ export class Stand {
     this.#pairs.push([shown, real]);
   }
 
-  /** What is typed, as it is meant. */
+  /** Replaces placeholders in a command line. */
   real(text: string): string {
     return this.#pairs.reduce((result, [shown, real]) => result.replaceAll(shown, real), text);
   }
 
-  /** What was said, as it is shown. */
+  /** Replaces real values in output by placeholders. */
   shown(text: string): string {
-    const known = this.#pairs.reduce((result, [shown, real]) => result.replaceAll(real, shown), text);
-    return CHANGING.reduce((result, [pattern, shown]) => result.replaceAll(pattern, shown), known);
+    const replaced = this.#pairs.reduce((result, [shown, real]) => result.replaceAll(real, shown), text);
+    return CHANGING.reduce((result, [pattern, shown]) => result.replaceAll(pattern, shown), replaced);
   }
 }
 
-/** What nobody can know before, and what the fake QEMU says of itself. */
+/** Replacements of values that differ between runs, and of names of the fake QEMU. */
 const CHANGING: readonly (readonly [pattern: RegExp, shown: string])[] = [
   [/\bprocess \d+/g, 'process 4242'],
   [/\bproject-[0-9a-f]{16}\b/g, 'project-e54ffa1e8cb42663'],

@@ -17,7 +17,7 @@ export function problemsIn(stderr: string): string[] {
   return withoutSlowness(problems.map(shortened));
 }
 
-/** What a problem says, without the place in front of it and the lines below. */
+/** Message of a problem, without its place and the lines below. */
 export function messageOf(problem: string): string {
   const [first = ''] = problem.split('\n');
   return first.replace(FIRST_LINE, '');

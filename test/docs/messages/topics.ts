@@ -12,7 +12,7 @@ import { shares } from './topics/shares.ts';
 import { transientfile } from './topics/transientfile.ts';
 import { vmStore } from './topics/vm-store.ts';
 
-/** What the page holds, in its order. */
+/** Topics of the page, in order. */
 export const TOPICS: readonly Topic[] = [
   commandLine,
   transientfile,

@@ -6,14 +6,14 @@ export const UNPROVOKED: Readonly<Record<string, readonly string[]>> = {
     'the builder VM, which copies files to and from stopped VMs, has no kernel: no kernel in /boot is readable, and there is no apt-get to download one',
   ],
   'it takes a process that hangs as it ends; test/endings has the same for what a user waits for': [
-    'process …, which ran the project, has not ended within … s',
+    'process …, which ran the project, did not exit within … s',
     "process …, which runs VM '…', did not stop it within … s",
     'process … has held the lock of … for … s without running it',
-    'the process that is to run the project has not started',
+    'the process that runs the project did not start',
     'the process that runs the project did not answer within … s',
   ],
   'a page cannot hold such bytes; test/session/ssh-surroundings.test.ts types them': [
-    'the command line holds bytes that are not UTF-8',
+    'the command line contains bytes that are not UTF-8',
   ],
   'one step has met it before, and told of it; what comes after it is not told': [
     'the guest has stopped responding',
@@ -39,8 +39,8 @@ export const UNPROVOKED: Readonly<Record<string, readonly string[]>> = {
     'cannot use the runtime directory …: the runtime directory: …',
   ],
   'no command line and no TOML file can hold it': [
-    'must not hold half of a character',
-    'must not hold half of a character in the name',
+    'must not contain an unpaired surrogate',
+    'must not contain an unpaired surrogate in the name',
   ],
   'its parts never come together: 127.0.0.1 is there, QEMU says why, and who mounts has a folder': [
     'cannot use port … of … for ssh: the host has no such address',
@@ -54,7 +54,7 @@ export const UNPROVOKED: Readonly<Record<string, readonly string[]>> = {
     "the image's own keys could not be restored in the guest",
   ],
   'its name holds the number of a process; test/e2e/login-key.test.ts has it': [
-    "VM '…' has closed its port, and its owner's login, which sessions share, is for one user",
+    "the ssh port of VM '…' is closed, and the login shared by sessions is for one user only",
   ],
   'it is a fault of ours': ['internal error: …'],
 };

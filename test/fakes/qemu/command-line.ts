@@ -1,7 +1,7 @@
-/** What the fake takes from QEMU's command line; the rest it accepts and leaves alone. */
+/** Options of QEMU's command line that the fake uses; it accepts and ignores all others. */
 export interface CommandLine {
   readonly name: string;
-  /** What QEMU would say of a name that it takes for an option of its own. */
+  /** QEMU's error for an unknown option. */
   readonly wrongName: string | undefined;
   readonly wantsVersion: boolean;
   readonly disks: readonly string[];

@@ -1,7 +1,7 @@
-/** What happens in the life of a fake QEMU, in the order in which it usually does. */
+/** Events in the life of a fake QEMU, in their usual order. */
 export type Moment = 'start' | 'qmp' | 'banner' | 'login' | 'command' | 'powerdown' | 'signal' | 'end';
 
-/** What goes wrong; given as JSON in the environment variable `FAKE_QEMU`. Nothing goes wrong without it. */
+/** Faults, given as JSON in the environment variable `FAKE_QEMU`; none without it. */
 export interface Faults {
   /** File that gets one line of JSON for each moment. */
   readonly log?: string;
@@ -15,7 +15,7 @@ export interface Faults {
   readonly refuses?: string;
   /** The control connection is closed once it is ready, and QEMU runs on. */
   readonly leavesQmp?: boolean;
-  /** What the machine sends into its networks are no Ethernet frames. */
+  /** Sends invalid Ethernet frames to its networks. */
   readonly noFrames?: boolean;
   /** The guest's port accepts connections and never answers, as slirp does for a guest that does not listen. */
   readonly noSsh?: boolean;
@@ -46,9 +46,9 @@ export interface Faults {
   readonly ioError?: { readonly nospace: boolean };
   /** The guest lets in by this public key instead of Vagrant's. */
   readonly authorizedKey?: string;
-  /** What the guest prints on its serial console after the usual lines. */
+  /** Further output of the guest on its serial console after the usual lines. */
   readonly serial?: string;
-  /** What goes wrong with a builder VM: it says nothing, too much, or nothing more to one of its requests. */
+  /** Faults of a builder VM: no answer, too long an answer, or none to one of its requests. */
   readonly builder?:
     'silent' | 'endless' | 'hangs-at-mount' | 'hangs-at-ask' | 'hangs-at-take' | 'hangs-at-off';
   /** Faults of one machine only, by QEMU's `-name`. */

@@ -58,12 +58,12 @@ export async function bootGuest(port: number, life: Life): Promise<Guest> {
 
 async function sshServer(life: Life): Promise<(socket: Socket) => void> {
   const { default: ssh2 } = await import('ssh2');
-  const known = ssh2.utils.parseKey(life.faults.authorizedKey ?? VAGRANT_PRIVATE_KEY) as ParsedKey;
+  const vagrantKey = ssh2.utils.parseKey(life.faults.authorizedKey ?? VAGRANT_PRIVATE_KEY) as ParsedKey;
   let refusals = life.faults.refuseLogin === true ? Infinity : (life.faults.refuseLoginTimes ?? 0);
   const server = new ssh2.Server({ hostKeys: [HOST_KEY] }, (client: Connection) => {
     const refuse = refusals > 0;
     client.on('authentication', (attempt) => {
-      if (!refuse && proves(attempt, known)) {
+      if (!refuse && proves(attempt, vagrantKey)) {
         attempt.accept();
         return;
       }

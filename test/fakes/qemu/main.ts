@@ -24,20 +24,20 @@ const BOOT_LINES = [
 const NONSENSE = Buffer.alloc(4, 0xff);
 
 async function main(argv: readonly string[]): Promise<void> {
-  const said = readCommandLine(argv);
-  if (said.wantsVersion) return void process.stdout.write('QEMU emulator version 7.2.22 (fake)\n');
-  if (said.wrongName !== undefined) exit(1, `qemu-system-x86_64: ${said.wrongName}`);
-  if (said.name === 'transient-builder') {
-    runBuilder(faultsOf(said.name, process.env));
+  const options = readCommandLine(argv);
+  if (options.wantsVersion) return void process.stdout.write('QEMU emulator version 7.2.22 (fake)\n');
+  if (options.wrongName !== undefined) exit(1, `qemu-system-x86_64: ${options.wrongName}`);
+  if (options.name === 'transient-builder') {
+    runBuilder(faultsOf(options.name, process.env));
     return;
   }
-  const life = new Life(said.name, faultsOf(said.name, process.env));
-  const missing = said.disks.find((disk) => !existsSync(disk));
+  const life = new Life(options.name, faultsOf(options.name, process.env));
+  const missing = options.disks.find((disk) => !existsSync(disk));
   if (missing !== undefined)
     exit(1, `qemu-system-x86_64: Could not open '${missing}': No such file or directory`);
   const { exitAtOnce, noQmp, serial, ignorePowerdown, ignoreTerm, ioError, noFrames } = life.faults;
   if (exitAtOnce) exit(exitAtOnce.code, exitAtOnce.stderr);
-  const console = new SerialConsole(said);
+  const console = new SerialConsole(options);
   let guest: Guest | undefined;
 
   const end = (reason: string): void => {
@@ -68,13 +68,13 @@ async function main(argv: readonly string[]): Promise<void> {
 
   life.happens('start', { argv, temporary: process.env['TMPDIR'] });
   const qmp =
-    said.qmpDescriptor === undefined
+    options.qmpDescriptor === undefined
       ? undefined
-      : new QmpServer(said.qmpDescriptor, {
+      : new QmpServer(options.qmpDescriptor, {
           sshPort: () => guest?.port,
           connections: () => guest?.connections() ?? { count: 0, answered: false },
           closePort: () => guest?.closePort(),
-          forwards: said.forwards,
+          forwards: options.forwards,
           powerDown,
           quit: () => end('host-qmp-quit'),
           negotiated: () => life.happens('qmp'),
@@ -85,8 +85,8 @@ async function main(argv: readonly string[]): Promise<void> {
   if (panicsAfter !== undefined) setTimeout(() => meet('panic'), panicsAfter);
   if (fate) life.when('command', (command) => /\bfate\b/.test(command) && meet(fate));
   if (ioError) life.when('command', () => qmp?.ioError(ioError.nospace));
-  if (noFrames === true) for (const descriptor of said.networkDescriptors) writeSync(descriptor, NONSENSE);
-  if (said.sshPort !== undefined) guest = await bootGuest(said.sshPort, life);
+  if (noFrames === true) for (const descriptor of options.networkDescriptors) writeSync(descriptor, NONSENSE);
+  if (options.sshPort !== undefined) guest = await bootGuest(options.sshPort, life);
   if (noQmp !== true) qmp?.greet();
   console.print(...BOOT_LINES, ...(serial === undefined ? [] : [serial]));
   console.listen(() => end('host-ui'));

@@ -2,7 +2,7 @@ import { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import type { Forwarded } from './command-line.ts';
 
-/** What the control connection can have done, and what it asks for. */
+/** Actions of the control connection on the fake machine. */
 export interface Controlled {
   readonly sshPort: () => number | undefined;
   readonly connections: () => { readonly count: number; readonly answered: boolean };
@@ -13,7 +13,7 @@ export interface Controlled {
   readonly negotiated: () => void;
   /** A command that is refused. */
   readonly refuses: string | undefined;
-  /** What the connection does once it is ready: it is closed, says nothing more, or sends a line without an end. */
+  /** Fault of the connection once it is ready: it is closed, goes silent, or sends an endless line. */
   readonly then: 'leaves' | 'is-silent' | 'is-endless' | 'answers';
 }
 

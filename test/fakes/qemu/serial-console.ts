@@ -20,7 +20,7 @@ export class SerialConsole {
     if (this.#onTerminal) process.stdout.write(text);
   }
 
-  /** What is typed is echoed, as by a login prompt; QEMU's own `^A x` calls `quit`. */
+  /** Echoes input like a login prompt; QEMU's `^A x` calls `quit`. */
   listen(quit: () => void): void {
     if (!this.#onTerminal) return;
     let escaped = false;

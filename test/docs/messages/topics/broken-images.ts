@@ -16,8 +16,8 @@ export const UNUSABLE_DISKS: Makers = {
   'head.qcow2': () => disk('qcow2').subarray(0, 64),
   'half.qcow2': () => disk('qcow2').subarray(0, 150_000),
   'backed.qcow2': () => qcow2BackedBy('/etc/passwd'),
-  'apart.qcow2': () => madeAs((path) => makeQcow2WithDataFile(path, `${path}.data`)),
-  'old.qed': () => madeAs(makeQedWithBacking),
+  'apart.qcow2': () => created((path) => makeQcow2WithDataFile(path, `${path}.data`)),
+  'old.qed': () => created(makeQedWithBacking),
   'hidden.vmdk': () => vmdkHidingDescriptor('/etc/passwd'),
   'esx.vmdk': () => Buffer.concat([Buffer.from('COWD'), Buffer.alloc(4092)]),
   'child.vmdk': vmdkWithParent,
@@ -54,7 +54,7 @@ function metadata(content: string): TarEntry {
   return { name: 'metadata.json', content };
 }
 
-function madeAs(make: (path: string) => void): Buffer {
+function created(make: (path: string) => void): Buffer {
   const directory = mkdtempSync('/tmp/tr-disk-');
   try {
     const path = join(directory, 'made');

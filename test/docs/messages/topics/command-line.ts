@@ -6,7 +6,7 @@ export const commandLine: Topic = {
   title: 'The command line',
   scenarios: [
     {
-      form: 'say what to do: a command is missing',
+      form: 'missing command',
       typed: ['transient'],
     },
     {
@@ -75,7 +75,7 @@ export const commandLine: Topic = {
       typed: ['transient commit web base2,file=./base.qcow2'],
     },
     {
-      form: '--jobs must be a whole number from 1 on, got VALUE',
+      form: '--jobs must be a whole number of at least 1, got VALUE',
       files: { 'Transientfile.toml': VM },
       typed: ['transient up --jobs many'],
     },
@@ -85,7 +85,7 @@ export const commandLine: Topic = {
       typed: ['transient run base --cmd true --report out.xml'],
     },
     {
-      form: '--FLAG is about one run from its beginning to its end: it does not go with FLAG',
+      form: '--FLAG covers one complete run and cannot be combined with FLAG',
       files: { 'Transientfile.toml': VM },
       typed: ['transient up --detach --report junit=out.xml'],
     },
@@ -111,19 +111,19 @@ export const commandLine: Topic = {
       typed: ['transient cp web:/etc/hosts db:/etc/hosts ./out/'],
     },
     {
-      form: 'several files can only be copied into a directory, and PATH is a link',
+      form: 'several files can only be copied into a directory, but PATH is a symbolic link',
       when: 'An earlier copy may have left the link, and it leads where the guest wanted.',
       prepare: (scene) => symlinkSync('../elsewhere', scene.place('out')),
       typed: ['transient cp web:/etc/hosts web:/etc/hostname ./out'],
     },
     {
-      form: 'PATH is there already, and is left as it is',
+      form: 'PATH already exists',
       when: '`init` finds a Transientfile.',
       files: { 'Transientfile.toml': VM },
       typed: ['transient init --yes'],
     },
     {
-      form: 'there was no answer: nothing is written',
+      form: 'no answer given; nothing was written',
       when: 'The input of `init` ended at one of its questions (^D).',
       typed: ['transient init'],
       onTerminal: true,
@@ -135,7 +135,7 @@ export const commandLine: Topic = {
       typed: ['transient init --yes'],
     },
     {
-      form: '--FLAG must begin and end with a letter or digit and hold only letters, digits, ".", "_" and "-"',
+      form: '--FLAG must begin and end with a letter or digit and contain only letters, digits, ".", "_" and "-"',
       when: 'What `init` is told goes into a Transientfile, and must be good there.',
       typed: ["transient init --yes --name 'my shop'"],
     },

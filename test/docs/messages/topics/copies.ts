@@ -158,7 +158,7 @@ export const copies: Topic = {
       typed: [`${DIRECT} --rsync --copy-in-before ./app.conf:/srv/`],
     },
     {
-      form: 'direct-copy goes over ssh, and this VM is connected to by the console of QEMU',
+      form: 'direct-copy needs ssh, but this VM uses the QEMU console',
       prepare: withFile,
       typed: ['transient run base --direct-copy --copy-in-before ./app.conf:/etc/'],
     },
@@ -194,14 +194,14 @@ export const copies: Topic = {
     {
       form: 'the builder VM sent more than NUMBER KiB in one line on its control port',
       when: 'Its own kernel is to blame, or the disk.',
-      prepare: ownBuilder,
+      prepare: customBuilder,
       faults: { builder: 'endless' },
       typed: [OWN_BUILDER],
     },
     {
       form: 'the builder VM did not come up within SECONDS s',
       prepare: (scene) => {
-        ownBuilder(scene);
+        customBuilder(scene);
         scene.rig.environment['TRANSIENT_PATIENCE'] = '0.01';
       },
       faults: { builder: 'silent' },
@@ -210,7 +210,7 @@ export const copies: Topic = {
     {
       form: 'the disk could not be unmounted: REASON',
       prepare: (scene) => {
-        ownBuilder(scene);
+        customBuilder(scene);
         scene.rig.environment['TRANSIENT_PATIENCE'] = '0.01';
       },
       faults: { builder: 'hangs-at-off' },
@@ -269,12 +269,12 @@ done`;
 }
 
 function done(code: number, stdout: string, stderr: string): string {
-  const [said, complained] = [stdout, stderr].map((text) => Buffer.from(text).toString('base64') || '-');
-  return `echo done ${code} ${said} ${complained} >&3`;
+  const [output, complained] = [stdout, stderr].map((text) => Buffer.from(text).toString('base64') || '-');
+  return `echo done ${code} ${output} ${complained} >&3`;
 }
 
 /** A builder of the user's own, which is only played. */
-function ownBuilder(scene: Scene): void {
+function customBuilder(scene: Scene): void {
   base(scene);
   for (const name of ['vmlinuz', 'initrd', 'file']) scene.write(name, '');
 }

@@ -16,34 +16,34 @@ export const detached: Topic = {
   intro: '`transient up --detach` leaves VMs running; `transient logs` prints what they said since.',
   scenarios: [
     {
-      form: 'nothing of this project runs detached',
+      form: 'no VM of this project is running detached',
       files: { 'Transientfile.toml': VM },
       typed: ['transient logs'],
     },
     {
-      form: 'VM "NAME" of this project does not run',
+      form: 'VM "NAME" of this project is not running',
       files: { 'Transientfile.toml': VM },
       prepare: upAndDown,
       typed: [UP, 'transient down wbe'],
     },
     {
-      form: '--watch shows what it does: it does not go with --detach',
+      form: '--watch runs in the foreground and cannot be combined with --detach',
       files: { 'Transientfile.toml': JOB },
       typed: ['transient up --watch --detach'],
     },
     {
-      form: '--watch reads the Transientfile whenever it changes, and a pipe can be read only once',
+      form: '--watch reads the Transientfile whenever it changes, but a pipe can be read only once',
       files: { 'Transientfile.toml': JOB },
       typed: ['sed s/512M/1G/ Transientfile.toml | transient up --watch --file /dev/stdin'],
     },
     {
-      form: 'the project runs detached, as process NUMBER',
+      form: 'the project is already running detached, as process NUMBER',
       files: { 'Transientfile.toml': VM },
       prepare: upAndDown,
       typed: [UP, 'transient up --watch'],
     },
     {
-      form: 'the process that runs the project has ended before it answered',
+      form: 'the process that runs the project exited before it answered',
       when: 'Somebody killed it, and its VMs with it.',
       files: { 'Transientfile.toml': VM },
       prepare: killedMeanwhile,

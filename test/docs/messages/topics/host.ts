@@ -105,7 +105,7 @@ export const host: Topic = {
       typed: [`${RUN} --report junit=./out.xml`],
     },
     {
-      form: 'cannot write the report PATH: it is a link',
+      form: 'cannot write the report PATH: it is a symbolic link',
       when: 'A report is written where it is named and nowhere else: who can write in that directory, a guest that shares it among them, could lead it elsewhere by a link.',
       prepare: (scene) => {
         base(scene);

@@ -21,7 +21,7 @@ export const networks: Topic = {
       typed: ['transient up'],
     },
     {
-      form: 'VM "NAME" is in the network "NAME" already',
+      form: 'VM "NAME" is already in network "NAME"',
       files: { 'Transientfile.toml': `[networks.lan]\n\n${VM}networks = ["lan", "lan"]\n` },
       typed: ['transient up'],
     },
@@ -157,7 +157,7 @@ ${VM}networks = [{ name = "lan", address = "10.77.0.5" }]
       advice: '`0.0.0.0` stands for all addresses of the host.',
     },
     {
-      form: 'VM "NAME" wants port NUMBER of the host twice',
+      form: 'VM "NAME" uses host port NUMBER twice',
       typed: [
         'transient run base --ssh-port 2222 --forward 2222:80 --forward 53:53/udp --forward 53:5353/udp',
       ],
@@ -168,7 +168,7 @@ ${VM}networks = [{ name = "lan", address = "10.77.0.5" }]
       typed: ['transient up'],
     },
     {
-      form: 'VMs "NAME" and "NAME" both want port NUMBER of the host',
+      form: 'VMs "NAME" and "NAME" both use host port NUMBER',
       files: {
         'Transientfile.toml': `${DB}forward = ["8080:80", "53:53/udp"]\n\n${VM}forward = ["8080:8080", "53:53/udp"]\n`,
       },

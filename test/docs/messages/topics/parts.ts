@@ -36,11 +36,11 @@ export function creatingBy(scene: Scene, script: string): void {
 export async function goesOn(
   scene: Scene,
   line: string,
-  said: RegExp,
+  pattern: RegExp,
   on: 'stdout' | 'stderr' = 'stdout',
 ): Promise<void> {
   const program = scene.start(`exec ${line}`);
-  await program.waitFor(said, on);
+  await program.waitFor(pattern, on);
   scene.afterwards(async () => {
     program.signal('SIGTERM');
     await program.ended;

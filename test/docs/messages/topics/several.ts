@@ -15,17 +15,17 @@ export const several: Topic = {
       typed: ['transient up'],
     },
     {
-      form: 'VMs depend on each other in a circle: NAMES',
+      form: 'circular dependency between VMs: NAMES',
       files: { 'Transientfile.toml': `${VM}depends-on = ["db"]\n\n${DB}depends-on = ["web"]\n` },
       typed: ['transient up'],
     },
     {
-      form: 'VM "NAME" waits until VM "NAME" is done, which has no command',
+      form: 'VM "NAME" waits for VM "NAME" to be done, but "NAME" has no command',
       files: { 'Transientfile.toml': `${VM}depends-on = [{ vm = "db", until = "done" }]\n\n${DB}` },
       typed: ['transient up'],
     },
     {
-      form: 'VMs "NAME" and "NAME" both want the terminal',
+      form: 'VMs "NAME" and "NAME" both need the terminal',
       files: { 'Transientfile.toml': `${VM}ssh-console = true\n\n${DB}ssh-console = true\n` },
       typed: ['transient up'],
       advice: 'A VM that asks for neither a console nor a command is a service: it runs beside the others.',

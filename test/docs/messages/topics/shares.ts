@@ -167,12 +167,12 @@ export const shares: Topic = {
       typed: ['transient up'],
     },
     {
-      form: 'virtiofs does not go with -m among the arguments for QEMU',
+      form: 'virtiofs cannot be combined with -m in the QEMU arguments',
       files: { 'Transientfile.toml': `${DEVICE('virtiofs')}qemu-args = ["-m", "4G"]\n` },
       typed: ['transient up'],
     },
     {
-      form: 'VM "NAME" cannot share FOLDER by WAY: its guest could change FILE, which decides what runs on the host',
+      form: 'VM "NAME" cannot share FOLDER with WAY: the guest could change FILE, which controls what runs on the host',
       when: 'The folder holds the Transientfile, or a program or kernel that it names, and the host looks at nothing that is written by 9p or virtiofs.',
       files: {
         'Transientfile.toml': `${JOB}shared-folder = [{ host = "./", guest = "/srv", via = "9p" }]\n`,

@@ -47,7 +47,7 @@ export const transientfile: Topic = {
       typed: ['transient up'],
     },
     {
-      form: 'the file names no VM',
+      form: 'the file defines no VM',
       files: { 'Transientfile.toml': '[vms]\n' },
       typed: ['transient up'],
     },

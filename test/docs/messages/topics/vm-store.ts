@@ -23,7 +23,7 @@ export const vmStore: Topic = {
       typed: [CREATED, 'transient run base2 --name web --cmd true'],
     },
     {
-      form: "VM 'NAME' exists already, and disks are added only when a VM is created",
+      form: "VM 'NAME' already exists, and disks can only be added when a VM is created",
       prepare: base,
       typed: [CREATED, 'transient run base --name web --extra-image data'],
     },
@@ -85,13 +85,13 @@ export const vmStore: Topic = {
       typed: ['transient ssh web'],
     },
     {
-      form: "VM 'NAME' has no configuration: whoever created it was cut off",
+      form: "VM 'NAME' has no configuration; its creation was interrupted",
       when: 'A directory of the VM store without a file `config`.',
       prepare: (scene) => scene.write(`${STORE}/web/web-0-base`, ''),
       typed: ['transient start web'],
     },
     {
-      form: 'the configuration of the VM says no primary_image',
+      form: 'the VM configuration has no primary_image',
       prepare: (scene) => scene.write(`${STORE}/web/config`, 'name = "web"\n'),
       typed: ['transient start web'],
       advice: '`transient rm web` removes it.',

@@ -1,14 +1,14 @@
 import fc from 'fast-check';
 import { parse } from 'smol-toml';
 import { describe, expect, test } from 'vitest';
-import type { StoredTexts, StoredVm } from '../../src/config/stored.ts';
-import { readStoredVm, storedTexts } from '../../src/config/stored.ts';
+import type { StoredTexts, StoredVm } from '../../src/config/stored-vm.ts';
+import { readStoredVm, storedTexts } from '../../src/config/stored-vm.ts';
 import type { OptionName, OptionValues } from '../../src/options/table.ts';
 import { OPTION_NAMES, OPTION_TABLE } from '../../src/options/table.ts';
 import type { Problem, Result } from '../../src/problem.ts';
 import { PYTHONS_DEFAULTS } from '../rig/python-config.ts';
 
-/** What the Python 0.25 knows of a VM. */
+/** Configuration keys of the Python transient 0.25. */
 const PYTHONS = [
   'name',
   'primary_image',
@@ -111,15 +111,15 @@ describe('what is written', () => {
   });
 
   test('a default of the Python that was said is in the second, since it says nothing in the first', () => {
-    const said = Object.fromEntries(
+    const values = Object.fromEntries(
       STORED.flatMap((name) => {
         const { default: standard } = OPTION_TABLE[name];
         return standard === undefined ? [] : [[name, standard]];
       }),
     ) as Partial<OptionValues>;
-    const { config, ours } = storedTexts('x', 'test', said);
+    const { config, ours } = storedTexts('x', 'test', values);
     expect(Object.keys(parse(config))).toEqual(['name', 'primary_image']);
-    expect(parse(ours)).toMatchObject(said);
+    expect(parse(ours)).toMatchObject(values);
   });
 });
 
@@ -131,14 +131,14 @@ describe('what was written is read again', () => {
   });
 
   test('also its default, where that was said', async () => {
-    const said = { 'ssh-console': false, 'ssh-timeout': 90, 'ssh-user': 'vagrant', memory: '1G' } as const;
-    expect((await reread('x', 'test', said)).layer.values).toEqual(said);
+    const values = { 'ssh-console': false, 'ssh-timeout': 90, 'ssh-user': 'vagrant', memory: '1G' } as const;
+    expect((await reread('x', 'test', values)).layer.values).toEqual(values);
   });
 
   test('whatever texts there are in it', async () => {
-    const text = fc.string({ unit: 'binary', minLength: 1 }).filter((said) => !said.includes('\0'));
+    const text = fc.string({ unit: 'binary', minLength: 1 }).filter((value) => !value.includes('\0'));
     const texts = fc.array(text.filter(isTextForToml), { minLength: 1 });
-    const said = fc.record(
+    const arbitraryValues = fc.record(
       {
         'ssh-command': text.filter(isTextForToml),
         'ssh-option': texts,
@@ -151,7 +151,7 @@ describe('what was written is read again', () => {
       { requiredKeys: [] },
     );
     await fc.assert(
-      fc.asyncProperty(said, async (values) => {
+      fc.asyncProperty(arbitraryValues, async (values) => {
         const found = (await reread('x', 'test', values)).layer.values;
         expect(found).toEqual(values);
       }),
@@ -160,10 +160,10 @@ describe('what was written is read again', () => {
   });
 
   test('what was typed at the creation by "up" is told from the rest', async () => {
-    const said = { memory: '2G', 'ssh-user': 'root', 'ssh-option': ['A=1', 'B=2'] } as const;
+    const values = { memory: '2G', 'ssh-user': 'root', 'ssh-option': ['A=1', 'B=2'] } as const;
     const typed = { memory: '2G', 'ssh-option': ['B=2'], vmstore: '/never/stored' } as const;
-    const { layer, typed: found } = await reread('x', 'test', said, typed);
-    expect(layer.values).toEqual(said);
+    const { layer, typed: found } = await reread('x', 'test', values, typed);
+    expect(layer.values).toEqual(values);
     expect(found?.values).toEqual({ memory: '2G', 'ssh-option': ['B=2'] });
   });
 
@@ -265,8 +265,8 @@ async function read(config: string, ours = ''): Promise<Result<StoredVm>> {
   return readStoredVm(texts, 'config', '/store/x');
 }
 
-async function reread(...said: Parameters<typeof storedTexts>): Promise<StoredVm> {
-  const { config, ours } = storedTexts(...said);
+async function reread(...args: Parameters<typeof storedTexts>): Promise<StoredVm> {
+  const { config, ours } = storedTexts(...args);
   return value(await read(config, ours));
 }
 

@@ -14,27 +14,27 @@ import type { Document } from './document.ts';
 import { formatDocument, parseDocument } from './document.ts';
 import { inFile, placed } from './locate.ts';
 
-/** What is kept of a VM's creation, as two TOML texts: one that the Python transient reads, and what is ours beside it. */
+/** Stored configuration of a VM as two TOML texts: one that the Python transient reads, and our extension of it. */
 export interface StoredTexts {
   readonly config: string;
   readonly ours: string;
 }
 
-/** What a VM was created with. */
+/** Configuration that a VM was created with. */
 export interface StoredVm {
   readonly primaryImage: string;
-  /** All that was said at its creation. */
+  /** Options set at its creation. */
   readonly layer: Layer;
-  /** Whether we created it, and not the Python. */
+  /** Whether it was created by this program, not the Python transient. */
   readonly isOurs: boolean;
-  /** Of a VM that `up` created, what was typed then; the rest of it is what the Transientfile says today. */
+  /** For a VM created by `up`, the options typed then; its other options come from the current Transientfile. */
   readonly typed: Layer | undefined;
 }
 
-/** Keys of a stored configuration that are no options of a VM: the Python writes them, and each run says them anew. */
+/** Keys of a stored configuration that are not VM options: the Python writes them, but every run sets them anew. */
 const NOT_OF_THE_VM = ['verbose', 'vmstore', 'image-backend', 'image-frontend', 'config'];
 
-/** The options that are stored; a VM's name is its directory's. */
+/** Options that are stored; the VM's name is that of its directory. */
 const STORED: readonly OptionName[] = OPTION_NAMES.filter(
   (name) =>
     (optionsIn('create').includes(name) || name === 'qemu-args') &&
@@ -43,8 +43,8 @@ const STORED: readonly OptionName[] = OPTION_NAMES.filter(
 );
 
 /**
- * What creating a VM writes. Of the Python's keys the first text has those with another value than the Python's own
- * default, which it writes out and which therefore means nothing there; the second has the rest of what was said.
+ * Formats the configuration of a new VM. The first text has the Python's keys with values other than its defaults, which
+ * the Python writes out and which therefore carry no information; the second has all other options.
  */
 export function storedTexts(
   name: string,
@@ -52,11 +52,11 @@ export function storedTexts(
   values: Partial<OptionValues>,
   typedValues?: Partial<OptionValues>,
 ): StoredTexts {
-  const said = withoutSecrets(values);
+  const given = withoutSecrets(values);
   const typed = typedValues && withoutSecrets(typedValues);
-  const pythons = Object.fromEntries(STORED.map((option) => [option, forPython(option, said[option])]));
+  const pythons = Object.fromEntries(STORED.map((option) => [option, forPython(option, given[option])]));
   const isPythons = (option: OptionName): boolean => pythons[option] !== undefined;
-  const isWhole = (option: OptionName): boolean => isDeepStrictEqual(pythons[option], said[option]);
+  const isWhole = (option: OptionName): boolean => isDeepStrictEqual(pythons[option], given[option]);
   const config = {
     name,
     primary_image: withoutPasswords(primaryImage),
@@ -65,19 +65,19 @@ export function storedTexts(
   const sorted = Object.fromEntries(Object.entries(config).sort(([a], [b]) => (a < b ? -1 : 1)));
   const text = formatDocument(sorted);
   const rest = {
-    ...pick(said, (option) => !isWhole(option)),
+    ...pick(given, (option) => !isWhole(option)),
     ...(typed === undefined ? {} : { typed: pick(typed, () => true) }),
   };
   return { config: text, ours: formatDocument({ [OF]: sumOf(text), ...rest }) };
 }
 
-/** The images have been retrieved when a VM is created: the passwords that this took are not kept. */
+/** Removes passwords from image sources: the images have been retrieved by the time a VM is created. */
 function withoutSecrets(values: Partial<OptionValues>): Partial<OptionValues> {
   const extra = values['extra-image'];
   return extra === undefined ? values : { ...values, 'extra-image': extra.map(withoutPasswords) };
 }
 
-/** What the Python is to read of an option: nothing where it would say nothing, or of what the Python does not know. */
+/** Value of an option for the Python; undefined for a default, or an option unknown to it. */
 function forPython(option: OptionName, value: OptionValues[OptionName] | undefined): unknown {
   if (OPTION_TABLE[option].unknownToPython === true || isDefault(option, value)) return undefined;
   if (option !== 'shared-folder') return value;
@@ -87,23 +87,23 @@ function forPython(option: OptionName, value: OptionValues[OptionName] | undefin
   return plain !== undefined && plain.length > 0 ? plain : undefined;
 }
 
-/** Key of our text that ties it to a configuration: the Python can put another VM in the place of one that we created. */
+/** Key of our text with the checksum of the configuration it extends: the Python may have replaced the VM. */
 const OF = 'of';
 
 function sumOf(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }
 
-/** Key of our text by which a VM is known that is removed when its run ends. */
+/** Key of our text that marks a VM to be removed when its run ends. */
 const TEMPORARY = 'temporary';
 
-/** What creating a VM writes that is gone when its run ends: nobody starts it a second time. */
+/** Formats the configuration of a temporary VM, which is never started again. */
 export function temporaryTexts(name: string, primaryImage: string): StoredTexts {
   const { config } = storedTexts(name, primaryImage, {});
   return { config, ours: formatDocument({ [TEMPORARY]: true }) };
 }
 
-/** Whether our text is that of a VM which is gone when its run ends. */
+/** Whether our text belongs to a temporary VM. */
 export function isTemporary(ours: string): boolean {
   const document = parseDocument(ours, 'ours');
   return document.ok && document.value.data[TEMPORARY] === true;
@@ -126,15 +126,15 @@ function isDefault(option: OptionName, value: unknown): boolean {
   return merge === 'append' ? (value as unknown[] | undefined)?.length === 0 : value === standard;
 }
 
-/** The Python stores copies, too; ours are said anew for each session. */
+/** Schemas of stored keys. The Python stores copies too; we do not, as they belong to one session. */
 function storedShape(): ReturnType<typeof shapeOf> {
-  return (madeShape ??= shapeOf([...STORED, 'copy-in-before', 'copy-out-after']));
+  return (cachedShape ??= shapeOf([...STORED, 'copy-in-before', 'copy-out-after']));
 }
 
-let madeShape: ReturnType<typeof shapeOf> | undefined;
+let cachedShape: ReturnType<typeof shapeOf> | undefined;
 
 /**
- * A VM's stored configuration, the Python's or ours; `shown` names the file in messages. Paths that we wrote are
+ * Parses a VM's stored configuration, the Python's or ours; `shown` names the file in messages. Paths that we wrote are
  * absolute; those of the Python may be relative to `base`.
  */
 export async function readStoredVm(
@@ -154,40 +154,40 @@ export async function readStoredVm(
     const problems = problemsOf(checked.error, subjectIn(document.value));
     return failed(...(await placed(problems, document.value)));
   }
-  const own = readOurs(ours, config);
+  const extension = readOurs(ours, config);
   const meant = Object.entries(optionValues(checked.data)).filter(
     ([key, value]) => !isDefault(key as OptionName, value),
   );
-  const layer = (said: Partial<OptionValues>): Layer => ({
-    values: said,
+  const layer = (given: Partial<OptionValues>): Layer => ({
+    values: given,
     where: (name) => ({ kind: 'file', file: shown, path: [name] }),
     base,
   });
   return ok({
     primaryImage: checked.data['primary-image'],
-    layer: layer({ ...Object.fromEntries(meant), ...own.said }),
-    isOurs: own.isOurs,
-    typed: own.typed && layer(own.typed),
+    layer: layer({ ...Object.fromEntries(meant), ...extension.values }),
+    isOurs: extension.isOurs,
+    typed: extension.typed && layer(extension.typed),
   });
 }
 
-/** What is only ours is written by us alone; were it spoilt, the VM would still start without it. */
+/** Parses our extension of a configuration; a corrupt one is ignored, since the VM can start without it. */
 function readOurs(
   text: string,
   config: string,
-): { isOurs: boolean; said: Partial<OptionValues>; typed: Partial<OptionValues> | undefined } {
+): { isOurs: boolean; values: Partial<OptionValues>; typed: Partial<OptionValues> | undefined } {
   const document = parseDocument(text, 'ours');
   const shape = storedShape();
   const schema = z.object({ [OF]: z.string(), ...shape, typed: z.object(shape).optional() });
   const checked = document.ok ? schema.safeParse(document.value.data) : undefined;
   if (checked?.success !== true || checked.data[OF] !== sumOf(config)) {
-    return { isOurs: false, said: {}, typed: undefined };
+    return { isOurs: false, values: {}, typed: undefined };
   }
-  const { typed, ...said } = checked.data;
-  return { isOurs: true, said: optionValues(said), typed: typed && optionValues(typed) };
+  const { typed, ...rest } = checked.data;
+  return { isOurs: true, values: optionValues(rest), typed: typed && optionValues(typed) };
 }
 
-/** Without the keys that say nothing of the VM. */
+/** Removes keys that are not VM options. */
 function withoutForeign(data: Document['data']): Record<string, unknown> {
   const foreign = new Set([...NOT_OF_THE_VM, 'name']);
   return Object.fromEntries(Object.entries(data).filter(([key]) => !foreign.has(key)));
@@ -196,7 +196,7 @@ function withoutForeign(data: Document['data']): Record<string, unknown> {
 function noImage(file: string): Problem {
   return {
     reason: 'missing-key',
-    message: 'the configuration of the VM says no primary_image',
+    message: 'the VM configuration has no primary_image',
     where: { kind: 'file', file },
     hint: 'remove the VM and create it again',
   };

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { VmSpec } from '../../src/config/vm-spec.ts';
-import { HoldingBack, holdBack } from '../../src/plan/restart-needed.ts';
+import { HoldingBack, holdBack } from '../../src/plan/pending-restart.ts';
 import type { HostKey } from '../../src/plan/host-use.ts';
 import type { Wanted } from '../../src/plan/project.ts';
 import { wantedOf } from '../../src/plan/project.ts';
@@ -27,7 +27,7 @@ const { machine } = plain;
 /** A program of the project instead of QEMU. */
 const OWN_QEMU = { machine: { ...machine, program: './x' } };
 
-/** What differs from a plain VM, and the key that names it. */
+/** Difference from a plain VM, and its key. */
 const HELD: readonly (readonly [HostKey, Partial<VmSpec>])[] = [
   ['qemu-bin-name', OWN_QEMU],
   ['qemu-args', { machine: { ...machine, qemuArgs: ['-virtfs', 'x'] } }],
@@ -46,8 +46,8 @@ const HELD: readonly (readonly [HostKey, Partial<VmSpec>])[] = [
 
 describe('what is not taken up', () => {
   test.for(HELD)('%s of a VM that is there, and of one that is new', ([key, more]) => {
-    const there = settle([{ ...plain, ...more }], [plain]);
-    expect(there).toEqual({ vms: [plain], held: [{ vm: 'a', keys: [key] }] });
+    const result = settle([{ ...plain, ...more }], [plain]);
+    expect(result).toEqual({ vms: [plain], held: [{ vm: 'a', keys: [key] }] });
     const added = settle([plain, { ...plain, ...more, name: 'b' }], [plain]);
     expect(added).toEqual({ vms: [plain], held: [{ vm: 'b', keys: [key] }] });
   });
@@ -156,7 +156,7 @@ test('each is told once, until it is otherwise', () => {
   expect(news(changed)).toHaveLength(1);
 });
 
-/** What is made of a file, given what it was at the beginning and what runs. */
+/** Result for a file, given the original one and the running VMs. */
 function settle(
   wanted: readonly VmSpec[],
   begun: readonly VmSpec[],

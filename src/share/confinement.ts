@@ -26,13 +26,13 @@ export class NoSuchPlace extends Error {
  * A path that another process can open and that cannot be redirected: it refers to an open file of ours (proc(5),
  * `/proc/PID/fd`). Valid until released.
  */
-export interface Place {
+export interface ConfinedPlace {
   readonly path: Buffer;
   readonly release: () => void;
 }
 
 /** An existing file in an opened directory, with its type. */
-export interface FoundPlace extends Place {
+export interface FoundPlace extends ConfinedPlace {
   readonly isFile: boolean;
   readonly isDirectory: boolean;
 }
@@ -56,7 +56,7 @@ export class Confined {
   }
 
   /** Place of a name in its directory, whether or not it exists. */
-  entry(path: Buffer): Place {
+  entry(path: Buffer): ConfinedPlace {
     const names = namesOf(path);
     const [name = Buffer.from('.')] = names.splice(-1);
     const parent = this.#descend(names);

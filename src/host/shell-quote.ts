@@ -1,4 +1,4 @@
-/** An argument as a shell would need it, for people who want to repeat the command by hand. */
+/** Quotes an argument for a shell, so that users can repeat the command by hand. */
 export function quoted(argument: string): string {
   return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", `'\\''`)}'`;
 }

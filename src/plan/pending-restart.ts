@@ -4,21 +4,21 @@ import { commonUse, hostUse, newUses } from './host-use.ts';
 import type { Supervised, Wanted } from './project.ts';
 import { wantedOf } from './project.ts';
 
-/** A VM that a change is kept from, and the keys that are not taken up. */
+/** A VM whose changes are held back, and the keys concerned. */
 export interface Held {
   readonly vm: string;
   readonly keys: readonly (HostKey | 'depends-on')[];
 }
 
-/** What is wanted of a file that has changed, without what only a person may have wanted. */
+/** Wanted VMs of a changed file, without changes that need confirmation by the user. */
 export interface Settled {
   readonly wanted: readonly Wanted[];
   readonly held: readonly Held[];
 }
 
 /**
- * Holds changes back by which more of the host would be used than by the file with which all began: who changed it may be a
- * guest. A VM stays as it is where there is one (`taken`), and does not come where there is none.
+ * Holds back changes that would use more of the host than the original file: a guest may have made them. An existing VM
+ * (`taken`) stays as it is, and a new one is not started.
  */
 export function holdBack(
   wanted: readonly Wanted[],
@@ -28,20 +28,20 @@ export function holdBack(
   const uses = new Map(begun.map(({ spec }) => [spec.name, hostUse(spec)]));
   const others = commonUse([...uses.values()]);
   const held = new Map(wanted.flatMap(({ spec }) => heldIn(spec, uses.get(spec.name) ?? others)));
-  const isThere = (vm: string): boolean => taken.has(vm) || !held.has(vm);
-  // what waits for a VM that does not come does not come either
+  const isAvailable = (vm: string): boolean => taken.has(vm) || !held.has(vm);
+  // dependents of a VM that is not started are not started either
   for (let before = -1; before !== held.size;) {
     before = held.size;
     for (const { spec } of wanted)
-      if (!held.has(spec.name) && !spec.dependsOn.every(({ vm }) => isThere(vm)))
+      if (!held.has(spec.name) && !spec.dependsOn.every(({ vm }) => isAvailable(vm)))
         held.set(spec.name, ['depends-on']);
   }
   return {
     wanted: wanted.flatMap((one) => {
       const { name } = one.spec;
-      const known = taken.get(name);
-      if (held.has(name)) return known ? [known] : [];
-      return [known !== undefined && differInFilesAlone(known, one) ? known : one];
+      const previous = taken.get(name);
+      if (held.has(name)) return previous ? [previous] : [];
+      return [previous !== undefined && differInFilesAlone(previous, one) ? previous : one];
     }),
     held: [...held].map(([vm, keys]) => ({ vm, keys })),
   };
@@ -52,43 +52,43 @@ function heldIn(spec: VmSpec, before: HostUse): [string, readonly (HostKey | 'de
   return keys.length === 0 ? [] : [[spec.name, keys]];
 }
 
-/** Which files no guest may change can be another VM's business, for which one need not boot again. */
-function differInFilesAlone(known: Wanted, { spec }: Wanted): boolean {
-  const { unchanged } = known.spec.shares;
-  return wantedOf({ ...spec, shares: { ...spec.shares, unchanged } }).digest === known.digest;
+/** Whether only the protected files differ, which may be due to another VM and needs no restart. */
+function differInFilesAlone(previous: Wanted, { spec }: Wanted): boolean {
+  const { unchanged } = previous.spec.shares;
+  return wantedOf({ ...spec, shares: { ...spec.shares, unchanged } }).digest === previous.digest;
 }
 
-/** What is held back while somebody watches a project, each told once. */
+/** Holds back changes while a project is watched, reporting each once. */
 export class HoldingBack {
   readonly #begun: readonly Wanted[];
-  readonly #known = new Map<string, Wanted>();
-  #told: ReadonlySet<string> = new Set();
+  readonly #wanted = new Map<string, Wanted>();
+  #reported: ReadonlySet<string> = new Set();
 
   constructor(begun: readonly Wanted[]) {
     this.#begun = begun;
     this.#remember(begun);
   }
 
-  /** What is to be had of a file as it is now, and what is to be said of the rest. */
+  /** The wanted VMs of the current file, and messages about changes that are held back. */
   settle(
     wanted: readonly Wanted[],
-    there: readonly Supervised[],
+    existing: readonly Supervised[],
   ): { readonly wanted: readonly Wanted[]; readonly news: readonly string[] } {
     this.#remember(wanted);
-    const settled = holdBack(wanted, this.#begun, this.#takenOf(there));
+    const settled = holdBack(wanted, this.#begun, this.#takenOf(existing));
     const lines = settled.held.map(({ vm, keys }) => `${vm}: restart up to use the new ${keys.join(', ')}`);
-    const news = lines.filter((line) => !this.#told.has(line));
-    this.#told = new Set(lines);
+    const news = lines.filter((line) => !this.#reported.has(line));
+    this.#reported = new Set(lines);
     return { wanted: settled.wanted, news };
   }
 
   #remember(wanted: readonly Wanted[]): void {
-    for (const one of wanted) this.#known.set(keyOf(one.spec.name, one.digest), one);
+    for (const one of wanted) this.#wanted.set(keyOf(one.spec.name, one.digest), one);
   }
 
-  /** VMs as they were when they were last started; those of the beginning until then. */
-  #takenOf(there: readonly Supervised[]): Map<string, Wanted> {
-    const started = there.flatMap(({ name, digest }) => this.#known.get(keyOf(name, digest)) ?? []);
+  /** Existing VMs as they were last started, or as they were at the beginning. */
+  #takenOf(existing: readonly Supervised[]): Map<string, Wanted> {
+    const started = existing.flatMap(({ name, digest }) => this.#wanted.get(keyOf(name, digest)) ?? []);
     return new Map([...this.#begun, ...started].map((one) => [one.spec.name, one]));
   }
 }

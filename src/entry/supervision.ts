@@ -16,13 +16,13 @@ import { listenForSignals } from './signals.ts';
 import type { RunSignals } from '../run/runner.ts';
 import type { SupervisedProject } from '../run/supervise.ts';
 
-/** The descriptor on which a supervisor says that it can be asked. */
+/** Descriptor on which a supervisor reports that it accepts requests. */
 const READY = 3;
 
-/** Time between two looks whether a process is gone, in milliseconds. */
+/** Poll interval for the exit of a process, in milliseconds. */
 const LOOK = 20;
 
-/** Has the process that runs a project detached do something; it is started where there is none. */
+/** Sends a request to the supervisor of a project, starting it if necessary. */
 export async function order(
   { order: what, record, file, project, isLast, keeping, kill, notes = [] }: OrderIntent,
   signals: RunSignals,
@@ -40,7 +40,7 @@ export async function order(
     const exit = await askProject(supervisor, what, hear, signals.abort);
     if (isLast && record !== undefined) {
       await endOfSupervisor(record.owner, signals.abort);
-      // what ended by itself has been told
+      // VMs that ended by themselves have been reported
       await forgetEnded(process.env, file);
     }
     return exit;
@@ -52,7 +52,7 @@ export async function order(
   }
 }
 
-/** Starts a process that runs a project, and returns its run directory, or that of another that is quicker. */
+/** Starts a supervisor and returns its run directory, or that of one started concurrently. */
 async function startSupervisor(project: SupervisedProject): Promise<string> {
   const [{ startDetached }, { forgetEnded }] = await Promise.all([
     import('../host/child.ts'),
@@ -61,23 +61,23 @@ async function startSupervisor(project: SupervisedProject): Promise<string> {
   await forgetEnded(process.env, project.file);
   const script = process.argv[1] ?? '';
   const started = startDetached(process.execPath, [script, SUPERVISE, JSON.stringify(project)]);
-  // it gives up by itself before that
+  // the supervisor itself gives up before that
   const line = await beforeLate(started, patience('supervisor-begin'), () => new TransientError(NOT_STARTED));
   const answer = line === undefined ? { problem: NOT_STARTED } : (JSON.parse(line) as SupervisorStart);
   if ('run' in answer) return answer.run;
   throw new TransientError(answer.problem);
 }
 
-/** What a supervisor says of itself as it starts: its run directory, or why it cannot. */
+/** Startup message of a supervisor: its run directory, or why it failed. */
 type SupervisorStart = { readonly run: string } | { readonly problem: Problem };
 
 const NOT_STARTED: Problem = {
   reason: 'host',
-  message: 'the process that is to run the project has not started',
-  hint: 'run the same command again; without --detach it shows what is wrong',
+  message: 'the process that runs the project did not start',
+  hint: 'try again; without --detach the command shows the cause',
 };
 
-/** Ends the QEMUs of VMs that a plan ends, before it is asked for: nothing of it has to wait for a guest then. */
+/** Kills the QEMUs of VMs that a plan stops, so that it does not wait for guests. */
 async function killVms({ owner, vms }: ProjectRecord, { steps }: Plan): Promise<void> {
   const { allRunningVms } = await import('../host/vm-registry.ts');
   const ending = vms
@@ -87,7 +87,7 @@ async function killVms({ owner, vms }: ProjectRecord, { steps }: Plan): Promise<
     if (other.pid === owner.pid && ending.includes(name)) process.kill(qemu.pid, 'SIGKILL');
 }
 
-/** Ends a supervisor that does not do what it is asked for; its VMs end with it. */
+/** Kills a supervisor that does not answer; its VMs end with it. */
 async function killSupervisor({ owner }: ProjectRecord, error: unknown): Promise<number> {
   const [{ SupervisorDeaf }, { sweepRunDirectories }] = await Promise.all([
     import('../host/projects.ts'),
@@ -108,12 +108,12 @@ async function endOfSupervisor(owner: ProjectRecord['owner'], signal?: AbortSign
   if (!late.expired) return;
   throw new TransientError({
     reason: 'host',
-    message: `process ${owner.pid}, which ran the project, has not ended within ${patience('supervisor-end') / 1000} s`,
-    hint: 'end it at once: transient down --kill',
+    message: `process ${owner.pid}, which ran the project, did not exit within ${patience('supervisor-end') / 1000} s`,
+    hint: 'kill it: transient down --kill',
   });
 }
 
-/** Runs a project for as long as anything of it is wanted. */
+/** Runs the supervisor of a project until none of its VMs is left. */
 export async function beSupervisor(project: SupervisedProject): Promise<number> {
   const [{ supervise }, { openRunDirectory }, { wireExecutors }, { endedName }] = await Promise.all([
     import('../run/supervise.ts'),
@@ -121,13 +121,13 @@ export async function beSupervisor(project: SupervisedProject): Promise<number> 
     import('./wiring.ts'),
     import('../host/projects.ts'),
   ]);
-  // a terminal that is closed is nothing to us
+  // SIGHUP is ignored: the process does not depend on the terminal
   const signals = listenForSignals({ ignored: ['SIGHUP'] });
   const directory = await openRunDirectory(process.env);
   let hasNews = false;
   let lock: Lock | undefined;
   try {
-    // two commands at the same time each start one: the second leaves it to the first
+    // concurrent commands may each start a supervisor: the second one defers to the first
     const place = await lockProject(directory.path, project.file);
     if ('run' in place) {
       tellStart(place);
@@ -152,17 +152,17 @@ export async function beSupervisor(project: SupervisedProject): Promise<number> 
   }
 }
 
-/** Tells whoever started us, who hears one thing only. */
+/** Sends the startup message to the parent process, once. */
 function tellStart(start: SupervisorStart): void {
   try {
     writeSync(READY, `${JSON.stringify(start)}\n`);
     closeSync(READY);
   } catch {
-    // it was told before, or nobody listens
+    // already sent, or the parent has gone
   }
 }
 
-/** One supervisor for each Transientfile: takes its lock, or finds the supervisor that was quicker. */
+/** Takes the lock of a Transientfile, which has one supervisor, or finds the supervisor that holds it. */
 async function lockProject(
   runDirectory: string,
   file: string,
@@ -177,7 +177,7 @@ async function lockProject(
   for (;;) {
     const lock = await lockFile(path, { wait: false, task: `running ${file}` });
     if (lock !== undefined) return { lock };
-    // it may still be about to tell of itself
+    // its record may not be written yet
     const record = await findProject(process.env, file);
     if (record !== undefined) return { run: record.run };
     if (late.signal.aborted)
@@ -191,11 +191,11 @@ function lockedByOther(path: string, file: string, pid: number | undefined): Pro
   return {
     reason: 'conflict',
     message: `${holder} has held the lock of ${file} for ${patience('supervisor-start') / 1000} s without running it`,
-    hint: pid === undefined ? `"fuser ${path}" may tell which` : `end it, then try again: kill ${pid}`,
+    hint: pid === undefined ? `"fuser ${path}" may show which one` : `stop it and try again: kill ${pid}`,
   };
 }
 
-/** Runs a project here for as long as the user watches it. */
+/** Runs a project in the foreground while watching its files. */
 export async function watch({ replan }: WatchIntent, looks: Looks, signals: RunSignals): Promise<number> {
   const [
     { watchProject },
@@ -233,13 +233,13 @@ export async function watch({ replan }: WatchIntent, looks: Looks, signals: RunS
     );
     for (const signal of [signals.abort, signals.kill])
       signal.addEventListener('abort', () => supervisor.endAll());
-    const say = (line: string): void => void process.stderr.write(`${line}\n`);
-    const refuse = (problems: readonly Problem[]): void => reportProblems(problems, looks);
+    const print = (line: string): void => void process.stderr.write(`${line}\n`);
+    const report = (problems: readonly Problem[]): void => reportProblems(problems, looks);
     try {
-      await watchProject(intent, supervisor, { say, refuse }, signals.abort);
+      await watchProject(intent, supervisor, { print, report }, signals.abort);
     } finally {
       if (supervisor.isBusy && !signals.abort.aborted) supervisor.endAll();
-      await supervisor.over();
+      await supervisor.finished();
     }
     return signals.exitCode() ?? 0;
   } finally {
