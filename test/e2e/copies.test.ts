@@ -148,7 +148,7 @@ describe('what cannot be copied', () => {
       'cannot write to /etc/passwd/x in the guest',
     );
     expect(await refused('cp', 'vm:/etc/passwd', 'blocker/x')).toContain(
-      'on the host: it, or a part of its path, is not',
+      'on the host: it or a component of its path is not',
     );
     rig.write({ 'root/etc/fstab': '' });
     const small = 'truncate -s 40M disk; PATH=$PATH:/sbin:/usr/sbin mke2fs -q -t ext4 -d root disk';
