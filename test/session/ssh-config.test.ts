@@ -64,8 +64,9 @@ test('in a project also by its short name, elsewhere by its own alone', async ()
 test('a VM that has had no session yet has a key, too', async () => {
   await using rig = new Rig();
   rig.stored();
-  const owner = rig.start(['run', 'test', ...TCG, '--ssh-port', String(await freePort())]);
-  await owner.waitFor(/Welcome to the fake guest!/, 'stdout');
+  const owner = rig.start(['run', 'test', '-v', ...TCG, '--ssh-port', String(await freePort())]);
+  // printed once others can find it
+  await owner.waitFor(/QEMU is process \d+/);
   expect(await reached(rig, `test-${owner.pid}`)).toBe('there\n');
   await end(owner);
 });
