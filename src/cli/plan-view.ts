@@ -1,7 +1,7 @@
 import { withoutPasswords } from '../options/password.ts';
 import { SHARE_WAYS } from '../options/shared-folder.ts';
 import type { SharesSpec, SshSpec } from '../config/vm-spec.ts';
-import { quoted } from '../host/shell-quote.ts';
+import { quotedForPeople } from '../host/shell-quote.ts';
 import { OPTION_TABLE } from '../options/table.ts';
 import { vmsOf } from '../plan/graph.ts';
 import type { Plan, Step, StepId } from '../plan/step.ts';
@@ -141,7 +141,8 @@ function factsOf(step: Step, place?: ProjectPlace): string {
       });
       const program =
         step.machine.program === DEFAULT_PROGRAM ? [] : [`program ${shown(step.machine.program)}`];
-      const args = qemuArgs.length === 0 ? [] : [`QEMU arguments: ${qemuArgs.map(quoted).join(' ')}`];
+      const args =
+        qemuArgs.length === 0 ? [] : [`QEMU arguments: ${qemuArgs.map(quotedForPeople).join(' ')}`];
       const images = step.images.map(({ name }) => name).join(' + ');
       return [memory, cpus, images, writes, ...ports, ...program, ...args].join(', ');
     }
@@ -209,7 +210,7 @@ const KEYS = {
 function programsOf({ program, options }: SshSpec, shown: ShowPath): string[] {
   return [
     ...(program === DEFAULT_SSH ? [] : [`program ${shown(program)}`]),
-    ...options.map((option) => `ssh option ${quoted(option)}`),
+    ...options.map((option) => `ssh option ${quotedForPeople(option)}`),
   ];
 }
 

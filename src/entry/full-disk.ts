@@ -1,4 +1,5 @@
 import { dirname } from 'node:path';
+import { isWithin } from '../config/path-components.ts';
 import type { Executor, Executors } from '../plan/executor.ts';
 import type { Step, StepKind } from '../plan/step.ts';
 import type { Problem } from '../problem.ts';
@@ -60,11 +61,12 @@ function explained(error: unknown, place: Place): unknown {
   // prefers the path of the system call; a copy has two
   const path = isSystemError(error) ? (error.dest ?? error.path) : undefined;
   const directory = path === undefined ? place.directory : dirname(path);
-  const isElsewhere = !`${directory}/`.startsWith(`${place.directory}/`);
   const problem: Problem = {
     reason: 'host',
     message: `${wordsOf(error)} of ${directory}`,
-    hint: isElsewhere ? 'free some space there' : `free some space there, or ${place.choice}`,
+    hint: isWithin(directory, place.directory)
+      ? `free some space there, or ${place.choice}`
+      : 'free some space there',
     ...detailsOf(error),
   };
   return new TransientError(problem, { cause: error });

@@ -83,7 +83,7 @@ async function killVms({ owner, vms }: ProjectRecord, { steps }: Plan): Promise<
   const ending = vms
     .filter(({ name }) => steps.some(({ vm }) => vm === name))
     .map(({ instance }) => instance);
-  for (const { name, owner: other, qemu } of await allRunningVms(process.env))
+  for (const { name, owner: other, qemu } of allRunningVms(process.env))
     if (other.pid === owner.pid && ending.includes(name)) process.kill(qemu.pid, 'SIGKILL');
 }
 
@@ -178,7 +178,7 @@ async function lockProject(
     const lock = await lockFile(path, { wait: false, task: `running ${file}` });
     if (lock !== undefined) return { lock };
     // its record may not be written yet
-    const record = await findProject(process.env, file);
+    const record = findProject(process.env, file);
     if (record !== undefined) return { run: record.run };
     if (late.signal.aborted)
       throw new TransientError(lockedByOther(path, file, (await readHolder(path))?.owner.pid));

@@ -1,6 +1,6 @@
 import { builderRoom } from '../builder/executor.ts';
 import { guestRoom } from '../guest/executor.ts';
-import { GuestGone, whileAlive } from '../guest/fate.ts';
+import { endedInOrder, whileAlive } from '../guest/fate.ts';
 import { keyExecutor } from '../guest/login-key.ts';
 import { imageExecutors } from '../image/executor.ts';
 import { joinExecutor } from '../network/join.ts';
@@ -83,15 +83,9 @@ function inLiveGuests<K extends StepKind>(
     const live: Executor<StepKind> = async (step, context) => {
       const isOffline = 'through' in step && step.through.kind === 'builder';
       if (isOffline || step.vm === undefined) return execute(step, context);
-      try {
-        return await whileAlive(find(step.vm), `during "${step.title}"`, context, async (signal) =>
-          execute(step, { ...context, signal }),
-        );
-      } catch (error) {
-        // shut down in order from outside: nothing has failed, and dependent steps have nothing to do
-        if (error instanceof GuestGone && error.how === 'was switched off') return { ended: true };
-        throw error;
-      }
+      return whileAlive(find(step.vm), `during "${step.title}"`, context, async (signal) =>
+        execute(step, { ...context, signal }),
+      ).catch(endedInOrder);
     };
     return [kind, live];
   });

@@ -22,7 +22,7 @@ import { TransientError } from '../problem.ts';
 import type { GuestShell } from '../transfer/guest-shell.ts';
 import type { SshShell } from './ssh-shell.ts';
 import { BROKEN } from './ssh-shell.ts';
-import { ConnectionLost, GuestGone, whileAlive } from './fate.ts';
+import { ConnectionLost, GuestGone, endedInOrder, whileAlive } from './fate.ts';
 import type { Offer } from './keys.ts';
 import { keyFilesOf, offersOf, optionKeyFiles, readPrivateKeys } from './keys.ts';
 import type { RunScript } from './login-key.ts';
@@ -61,16 +61,17 @@ export function guestRoom(find: FindMachine, outputOf: OutputOf): GuestRoom {
     const keep = (master: Master, offer: Offer): void => logins.keep(vm, master, offer);
     const treatKeys = async (run: RunScript, signal: AbortSignal): Promise<void> =>
       logins.treatKeys(vm, ssh, run, { ...context, signal });
-    const tryLogin =
-      forSession && target.controlPath !== undefined
-        ? loginForSessions(target, machine, nextOffer, keep)
-        : loginOfOurOwn(target, machine, nextOffer, treatKeys);
+    const { controlPath } = target;
+    const isShared = forSession && controlPath !== undefined;
+    const tryLogin = isShared
+      ? loginForSessions({ ...target, controlPath }, machine, nextOffer, keep)
+      : loginOfOurOwn(target, machine, nextOffer, treatKeys);
     const end = await whileAlive(machine, 'before it could be logged in to', context, async (signal) =>
       awaitReady(machine, ssh, tryLogin, signal),
     );
     if (end?.problem) throw new TransientError(end.problem);
     if (end) return { ended: true };
-    if (forSession && target.controlPath !== undefined) {
+    if (isShared) {
       const run = await logins.byUser(vm, ssh);
       const treated = await whileAlive(machine, 'right after it was logged in to', context, async (signal) =>
         treatKeys(run, signal),
@@ -128,7 +129,7 @@ export function guestRoom(find: FindMachine, outputOf: OutputOf): GuestRoom {
     return opened;
   };
 
-  const settle: Executor<'guest.ready-command'> = async (step, { signal }) => {
+  const readyCommand: Executor<'guest.ready-command'> = async (step, { signal }) => {
     await awaitReadyCommand(step, async (until) => logins.shell(step.vm, step.ssh, until), signal);
     return undefined;
   };
@@ -136,7 +137,7 @@ export function guestRoom(find: FindMachine, outputOf: OutputOf): GuestRoom {
   return {
     executors: {
       'guest.ready': ready,
-      'guest.ready-command': settle,
+      'guest.ready-command': readyCommand,
       'guest.leave': leave,
       'guest.run': command,
       'guest.console': console,
@@ -150,12 +151,6 @@ export function guestRoom(find: FindMachine, outputOf: OutputOf): GuestRoom {
 
 function withOwnRights(user: string): string {
   return `User ${user} may not use sudo in the guest: files are copied with the permissions of that user`;
-}
-
-/** A guest that was switched off from outside has not failed. */
-function endedInOrder(error: unknown): { ended: true } {
-  if (error instanceof GuestGone && error.how === 'was switched off') return { ended: true };
-  throw error;
 }
 
 function keptForPython(vm: string, exposed: readonly string[]): Problem {
@@ -173,18 +168,17 @@ function inTurn(offers: readonly Offer[]): () => Offer {
   return () => offers[count++ % offers.length] ?? 'vm';
 }
 
-/** Logs in with the user's ssh program as a master for sessions, if a control socket is possible. */
+/** Logs in with the user's ssh program as a master for sessions. */
 function loginForSessions(
-  target: Target,
+  target: Target & { readonly controlPath: string },
   { directory, loginKey }: Machine,
   nextOffer: () => Offer,
   onOpen: (master: Master, offer: Offer) => void,
 ): LoginTry {
-  const { controlPath = '' } = target;
   return async (signal, greeted) => {
     const offer = nextOffer();
     const keyFiles = await keyFilesOf(directory, loginKey, offer);
-    const opened = await openMaster({ ...target, controlPath, offer, keyFiles }, signal, greeted);
+    const opened = await openMaster({ ...target, offer, keyFiles }, signal, greeted);
     if ('refused' in opened) return opened.refused;
     onOpen(opened, offer);
     return undefined;

@@ -65,6 +65,12 @@ export async function whileAlive<T>(
   }
 }
 
+/** Handler of an error of {@link whileAlive}: a guest shut down in order from outside has not failed, and dependents have nothing to do. */
+export function endedInOrder(error: unknown): { readonly ended: true } {
+  if (error instanceof GuestGone && error.how === END.orderly) return { ended: true };
+  throw error;
+}
+
 const END = { failed: 'failed', orderly: 'was switched off' } as const;
 
 async function fateWithin(machine: Machine, milliseconds: number): Promise<GuestFate | undefined> {

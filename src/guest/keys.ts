@@ -52,8 +52,8 @@ export async function readPrivateKeys(
 ): Promise<string[]> {
   const files = [loginKey, ...further, ...(offer === 'vm' ? [] : await ownKeyFiles())];
   const keys = await Promise.all(files.map((file) => readFile(file, 'utf8').catch(() => undefined)));
-  const [userKeys, ...others] = keys;
-  return [userKeys, VAGRANT_PRIVATE_KEY, ...others].filter((key) => key !== undefined);
+  const [guestKey, ...others] = keys;
+  return [guestKey, VAGRANT_PRIVATE_KEY, ...others].filter((key) => key !== undefined);
 }
 
 /** Key files named by options of the ssh program (`IdentityFile=PATH`); `~` is the home directory. */

@@ -76,7 +76,7 @@ function stillOpen({ stderr }: ScriptResult): Problem {
   return {
     reason: 'guest',
     message: `any user of this host can still log in to the guest: Vagrant's public key could not be replaced there`,
-    details: stderr.split('\n').filter(Boolean).slice(0, 3),
+    details: firstLines(stderr),
     hint: 'set insert-key = false to keep that key without a warning',
   };
 }
@@ -92,6 +92,10 @@ function notRestored({ stderr }: ScriptResult): Problem {
   return {
     reason: 'guest',
     message: `the image's own keys could not be restored in the guest`,
-    details: stderr.split('\n').filter(Boolean).slice(0, 3),
+    details: firstLines(stderr),
   };
+}
+
+function firstLines(text: string): string[] {
+  return text.split('\n').filter(Boolean).slice(0, 3);
 }

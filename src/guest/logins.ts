@@ -41,7 +41,7 @@ export class Logins {
   async target(vm: string, ssh: SshSpec): Promise<Target> {
     const machine = this.#find(vm);
     const { main, offer } = this.#of(vm);
-    const controlPath = machine.sharedLogin ?? join(machine.directory, 'ssh');
+    const controlPath = controlPathOf(machine);
     return {
       ssh,
       port: sshPortOf(machine),
@@ -106,9 +106,9 @@ export class Logins {
 
   /** Closes the ssh port of a guest, which remains reachable by the existing login only. */
   async closePort(vm: string): Promise<void> {
+    const machine = this.#find(vm);
     // without a shared login each session makes its own connection
-    if (this.#of(vm).main !== undefined)
-      await this.#find(vm).closePort(join(this.#find(vm).directory, 'ssh'));
+    if (this.#of(vm).main !== undefined) await machine.closePort(controlPathOf(machine));
   }
 
   /** Closes all connections of a VM. */
@@ -160,6 +160,11 @@ export class Logins {
     this.#connections.set(vm, found);
     return found;
   }
+}
+
+/** Path of the control socket for the shared login of a machine, which may be another process's. */
+function controlPathOf({ directory, sharedLogin }: Machine): string {
+  return sharedLogin ?? join(directory, 'ssh');
 }
 
 /** Throws for a guest that has stopped responding: each further request would wait in vain. */

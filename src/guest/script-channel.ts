@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { Transform } from 'node:stream';
 import { printfEscaped } from '../transfer/guest-shell.ts';
@@ -14,13 +15,27 @@ export function scriptLine(script: string): string {
   return `${printfEscaped(script)}\n`;
 }
 
-/** Yields the output after a mark: a login shell may print text before our script begins. */
+/** A script as that line, and its own output on a stream: a login shell may print text before our script begins. */
+export interface MarkedScript {
+  readonly line: string;
+  readonly outputOf: (stream: Readable) => Readable;
+}
+
+/** Prepares a script that prints a random mark before anything else. */
+export function markedScript(script: string): MarkedScript {
+  const mark = randomBytes(8).toString('hex');
+  return {
+    line: scriptLine(`printf %s ${mark}\n${script}`),
+    outputOf: (stream) => afterMark(stream, Buffer.from(mark)),
+  };
+}
+
+/** Yields what comes on a stream after a mark. */
 export function afterMark(stream: Readable, mark: Buffer): Readable {
   let before: Buffer | undefined = Buffer.alloc(0);
   const rest = new Transform({
     transform: (chunk: Buffer, _encoding, done) => {
-      const rest = before === undefined ? chunk : behind(Buffer.concat([before, chunk]));
-      done(undefined, rest);
+      done(undefined, before === undefined ? chunk : behind(Buffer.concat([before, chunk])));
     },
   });
   const behind = (bytes: Buffer): Buffer => {

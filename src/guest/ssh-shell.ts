@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import type { Duplex, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Child } from '../host/child.ts';
@@ -11,7 +10,7 @@ import type { ScriptResult, GuestShell, ScriptOutput, Reply } from '../transfer/
 import { untilNul } from '../transfer/guest-shell.ts';
 import { TransientError } from '../problem.ts';
 import { GNU_TAR_SCRIPT } from '../transfer/guest-scripts.ts';
-import { SCRIPT_COMMAND, afterMark, scriptLine } from './script-channel.ts';
+import { SCRIPT_COMMAND, markedScript } from './script-channel.ts';
 import type { Target } from './ssh-program.ts';
 import { sshArguments } from './ssh-program.ts';
 
@@ -144,9 +143,9 @@ export class SshShell implements GuestShell {
       ownGroup: true,
       ...(signal ? { signal } : {}),
     });
-    const mark = randomBytes(8).toString('hex');
-    stdinOf(child).write(scriptLine(`printf %s ${mark}\n${script}`));
-    return { ...child, stdout: child.stdout && afterMark(child.stdout, Buffer.from(mark)) };
+    const { line, outputOf } = markedScript(script);
+    stdinOf(child).write(line);
+    return { ...child, stdout: child.stdout && outputOf(child.stdout) };
   }
 }
 

@@ -1,13 +1,12 @@
 import type { Socket } from 'node:net';
 import { connect } from 'node:net';
 import type { AnyAuthMethod, Client, ConnectConfig } from 'ssh2';
-import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { unlessAborted } from '../host/abort.ts';
 import { tailOf } from '../host/tail.ts';
 import { trace } from '../host/trace.ts';
 import type { ScriptResult } from '../transfer/guest-shell.ts';
-import { SCRIPT_COMMAND, afterMark, scriptLine } from './script-channel.ts';
+import { SCRIPT_COMMAND, markedScript } from './script-channel.ts';
 
 /** Timeout of one login, in milliseconds: the handshake alone takes seconds while a guest is busy booting. */
 const LOGIN_PATIENCE = 20_000;
@@ -73,15 +72,15 @@ export async function askBy(client: Client, script: string, signal: AbortSignal)
         reject(error);
         return;
       }
-      const mark = randomBytes(8).toString('hex');
-      const output = afterMark(channel, Buffer.from(mark));
+      const { line, outputOf } = markedScript(script);
+      const output = outputOf(channel);
       const [stdout, stderr] = [tailOf(output), tailOf(channel.stderr)];
       let code = 1;
       channel.on('exit', (exit: number | null) => (code = exit ?? 1));
       void Promise.all([once(channel, 'close'), once(output, 'end')]).then(() =>
         resolve({ code, stdout: stdout.text, stderr: stderr.text }),
       );
-      channel.end(scriptLine(`printf %s ${mark}\n${script}`));
+      channel.end(line);
     });
   });
   return unlessAborted(answer, signal);

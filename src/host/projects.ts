@@ -58,11 +58,8 @@ export async function publishProject(
 }
 
 /** Record of the project of a Transientfile, if its supervisor is alive. */
-export async function findProject(
-  environment: NodeJS.ProcessEnv,
-  file: string,
-): Promise<ProjectRecord | undefined> {
-  return (await allProjects(environment)).find((project) => project.file === file);
+export function findProject(environment: NodeJS.ProcessEnv, file: string): ProjectRecord | undefined {
+  return allProjects(environment).find((project) => project.file === file);
 }
 
 /** Name of the directory next to the run directories that keeps the record of an ended project. */
@@ -80,12 +77,9 @@ function keyOf(file: string): string {
 }
 
 /** Record of a project whose VMs ended by themselves, kept until it is reported. */
-export function endedProject(
-  environment: NodeJS.ProcessEnv,
-  file: string,
-): Promise<ProjectRecord | undefined> {
+export function endedProject(environment: NodeJS.ProcessEnv, file: string): ProjectRecord | undefined {
   const found = runtimeBases(environment).map((base) => readEnded(join(base, endedName(file))));
-  return Promise.resolve(found.find((project) => project !== undefined));
+  return found.find((project) => project !== undefined);
 }
 
 /** Records of all ended projects. */
@@ -105,28 +99,25 @@ function readEnded(directory: string): ProjectRecord | undefined {
 
 /** Removes the record of an ended project. */
 export async function forgetEnded(environment: NodeJS.ProcessEnv, file: string): Promise<void> {
-  const ended = await endedProject(environment, file);
+  const ended = endedProject(environment, file);
   if (ended) await rm(ended.run, { recursive: true, force: true });
 }
 
 /** VMs of all projects, including ended ones, that were up and ended by themselves. */
-export async function endedVms(environment: NodeJS.ProcessEnv): Promise<SupervisedVm[]> {
-  const projects = [...(await allProjects(environment)), ...endedProjects(environment)];
+export function endedVms(environment: NodeJS.ProcessEnv): SupervisedVm[] {
+  const projects = [...allProjects(environment), ...endedProjects(environment)];
   return projects.flatMap(({ vms }) => vms.filter(({ state }) => state === 'ended'));
 }
 
 /** Record of the project supervised by a process, if any. */
-export async function projectOf(
-  environment: NodeJS.ProcessEnv,
-  pid: number,
-): Promise<ProjectRecord | undefined> {
-  return (await allProjects(environment)).find((project) => project.owner.pid === pid);
+export function projectOf(environment: NodeJS.ProcessEnv, pid: number): ProjectRecord | undefined {
+  return allProjects(environment).find((project) => project.owner.pid === pid);
 }
 
-function allProjects(environment: NodeJS.ProcessEnv): Promise<ProjectRecord[]> {
+function allProjects(environment: NodeJS.ProcessEnv): ProjectRecord[] {
   const found = runDirectories(environment).map((run) => readRecord(join(run, RECORD), projectRecord));
   const valid = found.filter((project) => project !== undefined);
-  return Promise.resolve(valid.filter((project) => isAlive(project.owner)));
+  return valid.filter((project) => isAlive(project.owner));
 }
 
 const event = lazily(() =>

@@ -34,11 +34,20 @@ export async function run(
     stdin: ownStdin ? 'inherit' : 'ignore',
   });
   if (onOutput) child.stdout.on('data', (chunk: Buffer) => onOutput(chunk.toString()));
-  await new ChildEnd(child, { reach: 'process', signal }).exited;
-  signal?.throwIfAborted();
+  await exitUnlessAborted(child, signal);
   const result = await child;
   if (result.exitCode === 0) return { stdout: result.stdout, stderr: result.stderr };
   throw programFailed(program, exitOf(result), result.stderr);
+}
+
+/** Waits for the end of a child, which the signal terminates; its reason is thrown then. */
+async function exitUnlessAborted(
+  child: ConstructorParameters<typeof ChildEnd>[0],
+  signal: AbortSignal | undefined,
+): Promise<Exit> {
+  const exit = await new ChildEnd(child, { reach: 'process', signal }).exited;
+  signal?.throwIfAborted();
+  return exit;
 }
 
 /** Output and exit status of a program. */
@@ -63,8 +72,7 @@ export async function runToEnd(
   child.stderr.on('data', (chunk: Buffer) => {
     if (stderr.length < MOST_COMPLAINTS) stderr += chunk.toString();
   });
-  const exit = await new ChildEnd(child, { reach: 'process', signal }).exited;
-  signal.throwIfAborted();
+  const exit = await exitUnlessAborted(child, signal);
   return { stdout: (await child).stdout, stderr, exit };
 }
 
@@ -77,9 +85,7 @@ export async function runSilently(
   const [file, ...rest] = await commandLine(program, args);
   const { execa } = await loadExeca();
   const child = execa(file, rest, { reject: false, stdio: 'ignore' });
-  const exit = await new ChildEnd(child, { reach: 'process', signal }).exited;
-  signal.throwIfAborted();
-  return exit;
+  return exitUnlessAborted(child, signal);
 }
 
 /** Runs a program on an open file, which it gets as stdin. */
@@ -96,9 +102,7 @@ export async function runOnFile(
     // any descriptor works, though the types allow only 0 to 2
     stdio: [descriptor as 0, 'ignore', 'ignore'],
   });
-  const exit = await new ChildEnd(child, { reach: 'process', signal }).exited;
-  signal?.throwIfAborted();
-  return exit;
+  return exitUnlessAborted(child, signal);
 }
 
 /**

@@ -1,4 +1,9 @@
-/** Quotes an argument for a shell, so that users can repeat the command by hand. */
-export function quoted(argument: string): string {
-  return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", `'\\''`)}'`;
+/** Quotes a word for a POSIX shell. */
+export function quoted(word: string): string {
+  return `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+/** Quotes an argument only if a shell needs it, so that users can read the command and repeat it by hand. */
+export function quotedForPeople(argument: string): string {
+  return /^[\w@%+=:,./-]+$/.test(argument) ? argument : quoted(argument);
 }

@@ -1,6 +1,6 @@
 import type { execa as execaType } from 'execa';
 import { findProgram } from './program.ts';
-import { quoted } from './shell-quote.ts';
+import { quotedForPeople } from './shell-quote.ts';
 import { trace } from './trace.ts';
 
 /** Loads execa on demand: it would dominate the start-up of commands that start no program. */
@@ -11,7 +11,7 @@ export async function loadExeca(): Promise<{ readonly execa: typeof execaType }>
 /** Command line that runs a program so that it does not outlive us. */
 export async function commandLine(program: string, args: readonly string[]): Promise<[string, ...string[]]> {
   const path = await findProgram(program);
-  trace('info', () => [program, ...args].map(quoted).join(' '));
+  trace('info', () => [program, ...args].map(quotedForPeople).join(' '));
   if (process.platform !== 'linux') return [path, ...args];
   await findProgram('setpriv');
   return dyingWithUs([path, ...args]);

@@ -109,29 +109,24 @@ export async function askedFirst({ run }: Pick<RunningVm, 'run'>): Promise<boole
 }
 
 /** Running VMs of a store, sorted by name. */
-export async function runningVms(environment: NodeJS.ProcessEnv, vmstore: string): Promise<RunningVm[]> {
-  const here = ofStore(await allRunningVms(environment), vmstore);
+export function runningVms(environment: NodeJS.ProcessEnv, vmstore: string): RunningVm[] {
+  const here = ofStore(allRunningVms(environment), vmstore);
   return here.sort((a, b) => (a.name < b.name ? -1 : Number(a.name > b.name)));
 }
 
 /** Running VMs of this user in any store. Records whose owner or QEMU has exited are ignored. */
-export function allRunningVms(environment: NodeJS.ProcessEnv): Promise<RunningVm[]> {
+export function allRunningVms(environment: NodeJS.ProcessEnv): RunningVm[] {
   const vms = runDirectories(environment)
     .flatMap(machinesIn)
     .map((directory) => {
       const record = readRecord(join(directory, RECORD), runningVm);
       return record && { ...record, directory };
     });
-  const alive = vms.filter((vm) => vm !== undefined).filter((vm) => isAlive(vm.owner) && isAlive(vm.qemu));
-  return Promise.resolve(alive);
+  return vms.filter((vm) => vm !== undefined).filter((vm) => isAlive(vm.owner) && isAlive(vm.qemu));
 }
 
 /** Holder of a stored VM, if it is a transient process of this user on this kernel. */
-export function holderOf(
-  environment: NodeJS.ProcessEnv,
-  vmstore: string,
-  name: string,
-): Promise<Hold | undefined> {
+export function holderOf(environment: NodeJS.ProcessEnv, vmstore: string, name: string): Hold | undefined {
   const files = runDirectories(environment).flatMap((run) =>
     namesIn(run)
       .filter((file) => file.startsWith(HOLD))
@@ -139,7 +134,7 @@ export function holderOf(
   );
   const found = files.map((file) => readRecord(file, hold));
   const alive = found.filter((one) => one?.name === name && isAlive(one.owner));
-  return Promise.resolve(ofStore(alive, vmstore)[0]);
+  return ofStore(alive, vmstore)[0];
 }
 
 function machinesIn(run: string): string[] {

@@ -13,7 +13,7 @@ const NAME_LIMIT = 1023;
 /** VMs of a store whose disks are based on the image, and VMs of any store that currently run from it. */
 export async function vmsUsing(image: string, vmstore: string): Promise<string[]> {
   const file = await real(image);
-  const running = await allRunningVms(process.env);
+  const running = allRunningVms(process.env);
   const uses = await Promise.all(
     running.map(async ({ name, files }) =>
       (await Promise.all(files.map(real))).includes(file) ? [name] : [],

@@ -1,6 +1,5 @@
-import { lazily } from '../lazily.ts';
 import { parseIpv4 } from './ipv4.ts';
-import { text } from './option.ts';
+import { written } from './option.ts';
 
 /** A host port forwarded to a guest port; the kernel picks host port 0. */
 export interface Forward {
@@ -29,9 +28,4 @@ export function parseForward(value: string): Forward | string {
 }
 
 /** Schema of a forward, kept as the text that was written. */
-export const forward = lazily(() =>
-  text().refine((value) => typeof parseForward(value) !== 'string', {
-    error: (issue) => parseForward(issue.input as string) as string,
-    abort: true,
-  }),
-);
+export const forward = written(parseForward);

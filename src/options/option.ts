@@ -72,6 +72,16 @@ export const text = lazily(() =>
     .refine((value) => !value.includes('\0'), { error: 'must not contain a NUL character' }),
 );
 
+/** Schema of text that a parser accepts, kept as it was written; the parser returns an error as a string. */
+export function written(parse: (value: string) => object | string): () => z.ZodString {
+  return lazily(() =>
+    text().refine((value) => typeof parse(value) !== 'string', {
+      error: (issue) => parse(issue.input as string) as string,
+      abort: true,
+    }),
+  );
+}
+
 const MEMORY_ERROR = 'must be an amount of memory such as "512M" or "2G"';
 
 /** An amount of memory in QEMU's syntax: a number with a suffix, MiB by default. */
@@ -107,20 +117,10 @@ export function parseCopyOut(pair: string): CopyPair | string {
 }
 
 /** Schema of a copy into a guest, kept as the text that was written. */
-export const copyIn = lazily(() =>
-  text().refine((pair) => typeof parseCopyIn(pair) !== 'string', {
-    error: (issue) => parseCopyIn(issue.input as string) as string,
-    abort: true,
-  }),
-);
+export const copyIn = written(parseCopyIn);
 
 /** Schema of a copy out of a guest, kept as the text that was written. */
-export const copyOut = lazily(() =>
-  text().refine((pair) => typeof parseCopyOut(pair) !== 'string', {
-    error: (issue) => parseCopyOut(issue.input as string) as string,
-    abort: true,
-  }),
-);
+export const copyOut = written(parseCopyOut);
 /** Longest VM name after percent-encoding, in bytes (host/store-layout.ts). */
 const LONGEST_ENCODED_NAME = 200;
 
@@ -201,17 +201,7 @@ export function parseImageRef(spec: string): ImageRef | string {
 }
 
 /** Schema of an image spec, kept as the text that was written; {@link parseImageRef} parses it. */
-export const imageSpec = lazily(() =>
-  text().refine((spec) => typeof parseImageRef(spec) !== 'string', {
-    error: (issue) => parseImageRef(issue.input as string) as string,
-    abort: true,
-  }),
-);
+export const imageSpec = written(parseImageRef);
 
 /** Schema of the source half of an image spec. */
-export const imageSource = lazily(() =>
-  text().refine((value) => typeof parseImageSource(value) !== 'string', {
-    error: (issue) => parseImageSource(issue.input as string) as string,
-    abort: true,
-  }),
-);
+export const imageSource = written(parseImageSource);

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { lazily } from '../lazily.ts';
-import { text } from './option.ts';
+import { text, written } from './option.ts';
 
 /** How a folder is shared with the guest: with sshfs over the VM's ssh, or by a QEMU device. */
 export const SHARE_WAYS = ['sshfs', '9p', 'virtiofs'] as const;
@@ -29,12 +29,7 @@ function isRoot(guest: string): boolean {
   return /^[/.]*$/.test(guest);
 }
 
-const pair = lazily(() =>
-  text().refine((value) => typeof parseSharedFolder(value) !== 'string', {
-    error: (issue) => parseSharedFolder(issue.input as string) as string,
-    abort: true,
-  }),
-);
+const pair = written(parseSharedFolder);
 
 const table = lazily(() =>
   z

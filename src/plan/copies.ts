@@ -1,5 +1,5 @@
 import type { BuilderSpec, CopySpec, SshSpec, VmSpec } from '../config/vm-spec.ts';
-import type { CopyIn, CopyOut, Step, StepId } from './step.ts';
+import type { BootBuilder, CopyIn, CopyOut, Step, StepId } from './step.ts';
 
 type Direction = 'in' | 'out';
 
@@ -15,31 +15,38 @@ export function offlineCopies(what: {
 }): Step[] {
   const { vm, direction, copies, builder, timeout, needs, after } = what;
   if (copies.length === 0) return [];
-  const always = direction === 'out';
-  const boot: Step = {
-    id: `${vm}/builder-${direction}`,
-    kind: 'builder.boot',
-    vm,
-    title: `Mount the disk to copy ${direction}`,
-    needs,
-    after,
-    ...(always ? { always } : {}),
-    readOnly: direction === 'out',
-    copies: copies.length,
-    builder,
-  };
+  const isOut = direction === 'out';
   const through = { kind: 'builder' as const };
-  const steps = copySteps({ vm, direction, copies, through, timeout, needs: [boot.id], after: [] });
+  return inBuilder(
+    {
+      id: `${vm}/builder-${direction}`,
+      kind: 'builder.boot',
+      vm,
+      title: `Mount the disk to copy ${direction}`,
+      needs,
+      after,
+      ...(isOut ? { always: true } : {}),
+      readOnly: isOut,
+      copies: copies.length,
+      builder,
+    },
+    (booted) => copySteps({ vm, direction, copies, through, timeout, needs: [booted], after: [] }),
+  );
+}
+
+/** Steps on the disks of a stopped VM, between a boot of the builder and its stop. */
+export function inBuilder(boot: BootBuilder, steps: (booted: StepId) => readonly Step[]): Step[] {
+  const within = steps(boot.id);
   const stop: Step = {
-    id: `${vm}/builder-${direction}-stop`,
+    id: `${boot.id}-stop`,
     kind: 'builder.stop',
-    vm,
+    vm: boot.vm,
     title: 'Unmount the disk',
     needs: [],
-    after: steps.map((step) => step.id),
+    after: within.map((step) => step.id),
     undoes: boot.id,
   };
-  return [boot, ...steps, stop];
+  return [boot, ...within, stop];
 }
 
 /** Copies over ssh in a running VM, after an earlier step of it has settled. */

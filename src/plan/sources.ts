@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { isWithin } from '../config/path-components.ts';
 import { allFolders } from '../config/shares.ts';
 import type { CopyIn, Plan } from './step.ts';
 
@@ -12,7 +13,6 @@ export function copiesFromHost({ steps }: Plan): CopyIn[] {
     if (step.kind !== 'share.serve') return [];
     return allFolders(step.shares).flatMap(({ host, readonly }) => (readonly ? [] : [resolve(host)]));
   });
-  const isBrought = (host: string): boolean =>
-    brought.some((place) => host === place || host.startsWith(place === '/' ? place : `${place}/`));
+  const isBrought = (host: string): boolean => brought.some((place) => isWithin(host, place));
   return steps.filter((step): step is CopyIn => step.kind === 'copy.in' && !isBrought(resolve(step.host)));
 }

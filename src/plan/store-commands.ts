@@ -1,5 +1,5 @@
 import type { BuilderSpec, Connection, CopySpec, SshSpec } from '../config/vm-spec.ts';
-import { offlineCopies } from './copies.ts';
+import { inBuilder, offlineCopies } from './copies.ts';
 import type { AttachMachine, CommitImage, Plan, ProcessFacts, RemoveVm, Step, StopVm } from './step.ts';
 import { holding } from './stored-state.ts';
 import { isUserStep, guestSteps } from './guest-steps.ts';
@@ -77,10 +77,9 @@ export function planCommit(
 
 /** Steps that restore the image's own keys on the disk of a VM, using the builder. */
 function keysRestored(vm: string, builder: BuilderSpec): Step[] {
-  const [boot, restore, stop] = [`${vm}/builder-keys`, `${vm}/keys`, `${vm}/builder-keys-stop`];
-  return [
+  return inBuilder(
     {
-      id: boot,
+      id: `${vm}/builder-keys`,
       kind: 'builder.boot',
       vm,
       title: "Mount the disk to put the image's keys back",
@@ -90,24 +89,17 @@ function keysRestored(vm: string, builder: BuilderSpec): Step[] {
       copies: 0,
       builder,
     },
-    {
-      id: restore,
-      kind: 'keys.restore',
-      vm,
-      title: "Put the image's keys back",
-      needs: [boot],
-      after: [],
-    },
-    {
-      id: stop,
-      kind: 'builder.stop',
-      vm,
-      title: 'Unmount the disk',
-      needs: [],
-      after: [restore],
-      undoes: boot,
-    },
-  ];
+    (booted) => [
+      {
+        id: `${vm}/keys`,
+        kind: 'keys.restore',
+        vm,
+        title: "Put the image's keys back",
+        needs: [booted],
+        after: [],
+      },
+    ],
+  );
 }
 
 /** Plan of `cp SRC… DST`: copies on the disks of a stopped VM. */

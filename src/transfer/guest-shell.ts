@@ -37,11 +37,6 @@ export interface GuestShell {
   connect: (script: string, socket: Duplex, signal: AbortSignal) => Promise<ScriptResult>;
 }
 
-/** Quotes a word for a POSIX shell. */
-export function quoted(word: string): string {
-  return `'${word.replaceAll("'", `'\\''`)}'`;
-}
-
 /** Maximum size of text before the NUL, in bytes: a path in a guest is shorter, and the text is buffered. */
 const MAX_TEXT = 64 * 1024;
 

@@ -19,8 +19,8 @@ export interface Place {
   readonly name: Buffer;
 }
 
-/** Permission bits that the owner needs to move the entries of a directory. */
-const OPEN = 0o700;
+/** Permission bits that the owner needs to list a directory and to move or remove its entries. */
+export const OPEN = 0o700;
 
 export function isAnything(place: Place): boolean {
   return lstatSync(pathOf(place), { throwIfNoEntry: false }) !== undefined;

@@ -1,13 +1,11 @@
 import type { Stats } from 'node:fs';
 import { chmodSync, lstatSync, readdirSync, readlinkSync, unlinkSync } from 'node:fs';
 import type { Place } from './place.ts';
+import { OPEN } from './place.ts';
 import type { Turns } from './turns.ts';
 
 /** Permission bits removed from files of a guest: write access for others, setuid and setgid. */
 const REFUSED = 0o6022;
-
-/** Permission bits that the owner needs to list a directory and remove entries. */
-const OPEN = 0o700;
 
 /** Targets of the links of a tree, by their paths in it; both are bytes, each as one latin1 character. */
 export type TreeLinks = ReadonlyMap<string, string>;
@@ -35,7 +33,7 @@ async function sanitizeEntry(place: Place, relativePath: string, walk: Walk): Pr
   if (found.isDirectory()) await sanitizeDirectory(place, relativePath, found, walk);
   else if (found.isSymbolicLink()) walk.links.set(relativePath, readlinkSync(path, 'latin1'));
   else if (!found.isFile()) unlinkSync(path);
-  else if ((found.mode & REFUSED) !== 0) chmodSync(path, tamed(found));
+  else if ((found.mode & REFUSED) !== 0) chmodSync(path, harmlessMode(found));
 }
 
 async function sanitizeDirectory(
@@ -45,7 +43,7 @@ async function sanitizeDirectory(
   walk: Walk,
 ): Promise<void> {
   using directory = place.directory.below(place.name);
-  const mode = tamed(found);
+  const mode = harmlessMode(found);
   if ((mode & OPEN) !== OPEN) chmodSync(directory.path, mode | OPEN);
   for (const name of readdirSync(directory.path, { encoding: 'buffer' })) {
     const inner = name.toString('latin1');
@@ -54,6 +52,6 @@ async function sanitizeDirectory(
   if ((mode & OPEN) !== OPEN || mode !== (found.mode & 0o7777)) chmodSync(directory.path, mode);
 }
 
-function tamed({ mode }: Stats): number {
+function harmlessMode({ mode }: Stats): number {
   return mode & 0o7777 & ~REFUSED;
 }

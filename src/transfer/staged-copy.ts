@@ -52,7 +52,7 @@ export async function openStagedCopy(
   const name = nameIn(guestPath);
   try {
     const target = await openTarget(destination, name);
-    return await stagedLanding(destination, guestPath, target, runDirectory).catch((error: unknown) => {
+    return await stagedCopyAt(destination, guestPath, target, runDirectory).catch((error: unknown) => {
       target.place.directory.close();
       throw error;
     });
@@ -90,7 +90,7 @@ async function openTarget(destination: string, name: string): Promise<Target> {
   return inside(existing);
 }
 
-async function stagedLanding(
+async function stagedCopyAt(
   destination: string,
   guestPath: string,
   { place, path: target, directory }: Target,
@@ -107,7 +107,7 @@ async function stagedLanding(
       return stage.mirrorPath;
     },
     commit: (signal) =>
-      settled(stage, guestPath, { place, path: target }, signal).catch((cause: unknown) => {
+      moveIntoPlace(stage, guestPath, { place, path: target }, signal).catch((cause: unknown) => {
         throw unwritable(destination, cause);
       }),
     remove: async () => {
@@ -118,7 +118,7 @@ async function stagedLanding(
   };
 }
 
-async function settled(
+async function moveIntoPlace(
   { received }: Stage,
   guestPath: string,
   { place, path }: Pick<Target, 'place' | 'path'>,

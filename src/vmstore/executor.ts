@@ -74,8 +74,8 @@ function warnOfOtherImage({ name, image }: LockVm, { disks }: LockedVm, { warn }
 function stopExecutor(): Executor<'vm.stop'> {
   const signalled = new Set<number>();
   return async (step, context) => {
-    const running = await runningVms(process.env, step.vmstore);
-    const vms = await toBeStopped(step, running);
+    const running = runningVms(process.env, step.vmstore);
+    const vms = toBeStopped(step, running);
     if (vms.length === 0) {
       if (step.ifRunning) return undefined;
       throw new TransientError(notRunning(step.name, WHERE_TO_LOOK));
@@ -90,7 +90,7 @@ function stopExecutor(): Executor<'vm.stop'> {
       if (step.kill || (await askedFirst({ run }))) signalOwner(step, owner.pid, context);
       else context.note(`Process ${owner.pid} is already stopping VM '${step.name}'`);
     }
-    const supervised = await supervisors(vms);
+    const supervised = supervisors(vms);
     const processes = vms.flatMap((vm) => [
       ...(supervised.has(vm.owner.pid) ? [] : [vm.owner]),
       ...('qemu' in vm ? [vm.qemu] : []),
@@ -115,7 +115,7 @@ async function endedBySupervisor(
   { kill }: StopVm,
   { note, signal }: StepContext,
 ): Promise<boolean> {
-  const project = await projectOf(process.env, vm.owner.pid);
+  const project = projectOf(process.env, vm.owner.pid);
   const supervised = project?.vms.find(({ instance }) => instance === vm.name);
   if (project === undefined || supervised === undefined) return false;
   if (kill && 'qemu' in vm) process.kill(vm.qemu.pid, 'SIGKILL');
@@ -130,8 +130,8 @@ async function endedBySupervisor(
   return true;
 }
 
-async function supervisors(vms: readonly (RunningVm | Hold)[]): Promise<Set<number>> {
-  const found = await Promise.all(vms.map(({ owner }) => projectOf(process.env, owner.pid)));
+function supervisors(vms: readonly (RunningVm | Hold)[]): Set<number> {
+  const found = vms.map(({ owner }) => projectOf(process.env, owner.pid));
   return new Set(found.flatMap((project) => project?.owner.pid ?? []));
 }
 
@@ -146,13 +146,13 @@ function stillRuns(name: string, pid: number | undefined): Problem {
 const WHERE_TO_LOOK = '"transient ps" lists the running VMs, "transient ps -a" all';
 
 /** Finds the VMs of a name that run or are about to. */
-async function toBeStopped(
+function toBeStopped(
   { name, vmstore, ifRunning }: StopVm,
   running: readonly RunningVm[],
-): Promise<(RunningVm | Hold)[]> {
+): (RunningVm | Hold)[] {
   const named = running.filter((vm) => vm.name === name && (vm.stored || !ifRunning));
   if (named.length > 0) return named;
-  const holder = await holderOf(process.env, vmstore, name);
+  const holder = holderOf(process.env, vmstore, name);
   return holder?.purpose === 'run' ? [holder] : [];
 }
 

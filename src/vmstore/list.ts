@@ -34,8 +34,8 @@ export async function vmRows(
   all: boolean,
 ): Promise<VmRow[]> {
   const running = [
-    ...(await runningVms(environment, vmstore)).map(runningRow),
-    ...(await endedVms(environment)).map(endedRow),
+    ...runningVms(environment, vmstore).map(runningRow),
+    ...endedVms(environment).map(endedRow),
   ];
   if (!all) return running;
   const names = new Set(running.filter((row) => row.stored).map((row) => row.name));

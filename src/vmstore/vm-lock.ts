@@ -52,12 +52,12 @@ export async function lockConfiguration(vmstore: string, name: string): Promise<
     if (secondTry === 'missing') throw new TransientError(noConfiguration(name));
     return secondTry;
   });
-  if (lock === undefined) throw await inUse(vmstore, name);
+  if (lock === undefined) throw inUse(vmstore, name);
   return () => lock.release();
 }
 
-async function inUse(vmstore: string, name: string): Promise<TransientError> {
-  const holder = await holderOf(process.env, vmstore, name);
+function inUse(vmstore: string, name: string): TransientError {
+  const holder = holderOf(process.env, vmstore, name);
   const { config } = vmPaths(vmstore, name);
   if (holder === undefined) {
     return new TransientError({

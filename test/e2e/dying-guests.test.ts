@@ -7,10 +7,9 @@ import type { Ended, Program } from '../rig/program.ts';
 import type { Rig } from '../rig/rig.ts';
 import { until } from '../rig/until.ts';
 import { succeeded } from '../rig/vms.ts';
-import { guest, PATIENTLY, realRig } from './guests.ts';
+import { guest, PATIENTLY, realRig, tinyProject } from './guests.ts';
 
 const tiny = guest('tiny');
-const [, source = ''] = tiny.split(',');
 
 const MINUTE = 60_000;
 
@@ -101,18 +100,10 @@ test('two shared folders are read in turns without an end', async () => {
 test('down ends a detached VM whose QEMU does not answer, and says so', async () => {
   await using rig = realRig();
   rig.write({
-    'Transientfile.toml': `
-[defaults]
-memory = "512M"
-accel = "tcg"
-cpus = 1
-ssh-timeout = 180
-[images.tiny]
-source = "${source}"
-[vms.a]
+    'Transientfile.toml': tinyProject(`[vms.a]
 image = "tiny"
 persistent = true
-`,
+`),
   });
   await succeeded(rig, ['up', '-d']);
   freeze(rig);

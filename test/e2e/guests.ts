@@ -26,3 +26,16 @@ export function realRig(): Rig {
  * processors hangs once in some hundred boots (src/builder/args.ts says why).
  */
 export const PATIENTLY = ['--accel', 'tcg', '--ssh-timeout', '180', '-m', '512M', '--cpus', '1'];
+
+/** A Transientfile with VMs, as tables, from the image `tiny`, under the same conditions. */
+export function tinyProject(vms: string): string {
+  return `
+[defaults]
+memory = "512M"
+accel = "tcg"
+cpus = 1
+ssh-timeout = 180
+[images.tiny]
+source = "${guest('tiny').replace('tiny,', '')}"
+${vms}`;
+}

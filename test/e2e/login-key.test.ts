@@ -8,7 +8,7 @@ import { freePort } from '../rig/free-port.ts';
 import { commandLineOf } from '../rig/processes.ts';
 import type { Rig } from '../rig/rig.ts';
 import { succeeded } from '../rig/vms.ts';
-import { guest, PATIENTLY, realRig } from './guests.ts';
+import { guest, PATIENTLY, realRig, tinyProject } from './guests.ts';
 
 const tiny = guest('tiny');
 
@@ -70,19 +70,10 @@ test('a VM that stays lets in by its own key alone, and what is committed of it 
 
 test('a service is given a key of its own by the login that finds it ready', async () => {
   await using rig = realRig();
-  const [, source = ''] = tiny.split(',');
   rig.write({
-    'Transientfile.toml': `
-[defaults]
-memory = "512M"
-accel = "tcg"
-cpus = 1
-ssh-timeout = 180
-[images.tiny]
-source = "${source}"
-[vms.a]
+    'Transientfile.toml': tinyProject(`[vms.a]
 image = "tiny"
-`,
+`),
   });
   await succeeded(rig, ['up', '-d']);
   expect(await letsEverybodyIn(rig, await portOf(rig))).toBe(false);

@@ -2,31 +2,21 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { RunReport } from '../../src/report/run-report.ts';
-import { guest, realRig } from './guests.ts';
-
-const [, source = ''] = guest('tiny').split(',');
+import { realRig, tinyProject } from './guests.ts';
 
 test('two VMs run at the same time, both outputs arrive, the first failure is the exit code', async () => {
   await using rig = realRig();
   // each waits for the other's clock to pass its own start: that ends only if they overlap
   rig.write({
-    'Transientfile.toml': `
-[project]
+    'Transientfile.toml': tinyProject(`[project]
 name = "pair"
-[defaults]
-memory = "512M"
-accel = "tcg"
-cpus = 1
-ssh-timeout = 180
-[images.tiny]
-source = "${source}"
 [vms.first]
 image = "tiny"
 ssh-command = "echo began; sleep 15; echo ended; exit 3"
 [vms.second]
 image = "tiny"
 ssh-command = "echo began; sleep 15; echo ended"
-`,
+`),
   });
   const { exitCode, stdout } = await rig.run([
     ...['up', '--keep-going', '--report', 'json=report.json', '--log-dir', 'logs'],
@@ -48,21 +38,13 @@ ssh-command = "echo began; sleep 15; echo ended"
 test('a service is up while the VM that depends on it runs its command', async () => {
   await using rig = realRig();
   rig.write({
-    'Transientfile.toml': `
-[defaults]
-memory = "512M"
-accel = "tcg"
-cpus = 1
-ssh-timeout = 180
-[images.tiny]
-source = "${source}"
-[vms.db]
+    'Transientfile.toml': tinyProject(`[vms.db]
 image = "tiny"
 [vms.client]
 image = "tiny"
 depends-on = ["db"]
 ssh-command = "hostname"
-`,
+`),
   });
   const { exitCode, stdout, stderr } = await rig.run(['up', 'client']);
   expect(exitCode).toBe(0);

@@ -4,10 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { WellKnownKeys } from '../../src/config/vm-spec.ts';
+import type { RunScript } from '../../src/guest/login-key.ts';
 import { treatWellKnownKeys } from '../../src/guest/login-key.ts';
 import { restorationScript } from '../../src/guest/login-key-scripts.ts';
 import { publicKeyOf } from '../../src/guest/ssh.ts';
 import { VAGRANT_PRIVATE_KEY, WELL_KNOWN_KEYS } from '../../src/guest/vagrant-key.ts';
+import type { ScriptResult } from '../../src/transfer/guest-shell.ts';
 import type { Problem } from '../../src/problem.ts';
 import { SSH } from '../plan/specs.ts';
 
@@ -29,7 +31,7 @@ describe.each([
   ['sh', ['sh', '-c']],
   ['busybox sh', ['busybox', 'sh', '-c']],
 ])('in %s', (_name, [program = '', ...args]) => {
-  const inGuest = (script: string): { code: number; stdout: string; stderr: string } => {
+  const inGuest = (script: string): ScriptResult => {
     try {
       const env = { ...process.env, HOME: home };
       const stdout = execFileSync(program, [...args, script], { env, stdio: 'pipe' }).toString();
@@ -43,8 +45,7 @@ describe.each([
   const treat = async (wellKnownKeys: WellKnownKeys): Promise<Problem[]> => {
     const problems: Problem[] = [];
     const context = { signal: new AbortController().signal, warn: (one: Problem) => void problems.push(one) };
-    const run = (script: string): ReturnType<typeof Promise.resolve<ReturnType<typeof inGuest>>> =>
-      Promise.resolve(inGuest(script));
+    const run: RunScript = (script) => Promise.resolve(inGuest(script));
     await treatWellKnownKeys({ ...SSH, wellKnownKeys }, key, run, context);
     return problems;
   };

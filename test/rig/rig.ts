@@ -11,7 +11,6 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { inject, onTestFailed } from 'vitest';
 import { encodeName } from '../../src/host/store-layout.ts';
 import type { Entry, Faults, Moment } from '../fakes/qemu/faults.ts';
@@ -231,7 +230,7 @@ export class Rig implements AsyncDisposable {
     await this.end();
     const alive = await Promise.all(this.#programs.map((program) => program.kill()));
     // a process that the kernel kills with its parent is there for a moment longer, on a busy machine for a long one
-    for (let look = 0; look < GRACE && this.processes.length > 0; look += 1) await delay(GRACE_INTERVAL);
+    await until('the last processes', () => this.processes.length === 0, GRACE).catch(() => undefined);
     const left = [
       ...this.#programs.filter((_program, index) => alive[index]).map((program) => `program ${program.pid}`),
       ...this.leftovers(),
@@ -250,9 +249,8 @@ export class Rig implements AsyncDisposable {
   }
 }
 
-/** Looks for processes that are about to go, and the time between two of them in milliseconds. */
-const GRACE = 50;
-const GRACE_INTERVAL = 20;
+/** Time for processes that are about to go, in milliseconds. */
+const GRACE = 1000;
 
 function namesIn(directory: string): string[] {
   return existsSync(directory) ? readdirSync(directory) : [];

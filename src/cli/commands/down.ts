@@ -24,7 +24,7 @@ export const down: CommandDef = {
     const path = pathOf(invocation);
     if (!path.ok) return path;
     const file = path.value;
-    const record = await findProject(environment, file);
+    const record = findProject(environment, file);
     const names = record?.vms.map(({ name }) => name) ?? [];
     const unknown = operands.find((name) => record !== undefined && !names.includes(name));
     if (unknown !== undefined) {
@@ -65,7 +65,7 @@ async function nothingRuns(
   file: string,
   record: ProjectRecord | undefined,
 ): Promise<string> {
-  const ended = record ?? (await endedProject(environment, file));
+  const ended = record ?? endedProject(environment, file);
   await forgetEnded(environment, file);
   return ['No VM of this project is running detached', ...(ended ? endedNotes(ended) : [])].join('\n');
 }

@@ -25,7 +25,7 @@ export const logs: CommandDef = {
 
 async function ofVm(invocation: Invocation, name: string): Promise<Result<LogsIntent>> {
   const [vm = { name, vmstore: '' }] = await namedVms(invocation, [name]);
-  const running = await runningVms(invocation.environment, vm.vmstore);
+  const running = runningVms(invocation.environment, vm.vmstore);
   const found = running.find((one) => one.name === vm.name);
   if (found?.serialLog === undefined) {
     return failed(
@@ -35,12 +35,11 @@ async function ofVm(invocation: Invocation, name: string): Promise<Result<LogsIn
   return ok(intentFor(invocation, found.serialLog, found.qemu));
 }
 
-async function ofProject(invocation: Invocation): Promise<Result<LogsIntent>> {
+function ofProject(invocation: Invocation): Result<LogsIntent> {
   const path = pathOf(invocation);
   if (!path.ok) return path;
   const { environment } = invocation;
-  const record =
-    (await findProject(environment, path.value)) ?? (await endedProject(environment, path.value));
+  const record = findProject(environment, path.value) ?? endedProject(environment, path.value);
   if (record === undefined) {
     return failed({
       reason: 'unknown-reference',

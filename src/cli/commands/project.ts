@@ -1,3 +1,4 @@
+import { isWithin } from '../../config/path-components.ts';
 import { existsSync, realpathSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Environment } from '../../config/merge.ts';
@@ -43,7 +44,7 @@ interface LoadedProject {
 export async function intendProject(invocation: Invocation): Promise<Result<ProjectIntent>> {
   const path = pathOf(invocation);
   if (!path.ok) return path;
-  const record = await findProject(invocation.environment, path.value);
+  const record = findProject(invocation.environment, path.value);
   const isDetached = record !== undefined || invocation.switches['detach'] === true;
   const loaded = await loadProject(invocation, path.value, isDetached);
   if (!loaded.ok) return loaded;
@@ -83,9 +84,7 @@ export async function replanProject(
   if (!loaded.ok) return loaded;
   const { wanted, news } = holding.settle(loaded.value.specs.map(wantedOf), existing);
   const isTouched = ({ copies }: VmSpec): boolean =>
-    copies.in.some(({ host }) =>
-      touched.some((one) => one === host || one.startsWith(`${host.replace(/\/$/, '')}/`)),
-    );
+    copies.in.some(({ host }) => touched.some((one) => isWithin(one, host)));
   const again = (spec: VmSpec): boolean => spec.connection.kind === 'ssh-command' || isTouched(spec);
   return ok({
     change: changeProject(wanted, existing, loaded.value.options, again),

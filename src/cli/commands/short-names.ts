@@ -26,17 +26,15 @@ export async function runningByNames(
   const { vmstore } = storesIn(place);
   const short = [...(await shortNames(place))];
   const stores = [...new Set([vmstore, ...short.map(([, vm]) => vm.vmstore)])];
-  const found = await Promise.all(
-    stores.map(async (store) =>
-      (await runningVms(place.environment, store)).map((vm) => {
-        const matching = short.filter(([, one]) => one.name === vm.name && one.vmstore === store);
-        return {
-          names: [...new Set([...matching.map(([name]) => name), vm.name])],
-          vm,
-          isOurs: matching.length > 0,
-        };
-      }),
-    ),
+  const found = stores.map((store) =>
+    runningVms(place.environment, store).map((vm) => {
+      const matching = short.filter(([, one]) => one.name === vm.name && one.vmstore === store);
+      return {
+        names: [...new Set([...matching.map(([name]) => name), vm.name])],
+        vm,
+        isOurs: matching.length > 0,
+      };
+    }),
   );
   // only VMs of the project are listed from other stores
   return found.flatMap((vms, index) => vms.filter(({ isOurs }) => index === 0 || isOurs));

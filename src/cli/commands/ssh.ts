@@ -80,7 +80,7 @@ async function find(invocation: Invocation): Promise<Result<RunningVm>> {
   const patience = invocation.switches['wait'] === true ? sshOf(mergeLayers([invocation.flags])).timeout : 0;
   const deadline = Date.now() + patience * 1000;
   for (;;) {
-    const found = (await runningVms(invocation.environment, vm.vmstore)).find((one) => one.name === vm.name);
+    const found = runningVms(invocation.environment, vm.vmstore).find((one) => one.name === vm.name);
     if (found) return ok(found);
     if (Date.now() >= deadline) return failed(notFound(name, patience));
     await delay(INTERVAL);

@@ -65,7 +65,7 @@ async function watching(invocation: Invocation): Promise<Result<Intent>> {
   }
   const refused = refuseKeeping(invocation, '--watch');
   if (!refused.ok) return refused;
-  const record = await findProject(invocation.environment, path.value);
+  const record = findProject(invocation.environment, path.value);
   if (record !== undefined || invocation.switches['detach'] === true) {
     return failed({
       reason: 'conflict',
