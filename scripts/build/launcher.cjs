@@ -30,7 +30,7 @@ function compile(name) {
   const filename = join(CHUNKS, name);
   const cachedData = cachedCode(name);
   const script = new Script(readFileSync(filename, 'latin1'), { filename, cachedData });
-  compiled.push({ name, script, isCached: cachedData !== undefined });
+  compiled.push({ name, script, isCached: script.cachedDataRejected === false });
   return script;
 }
 

@@ -35,7 +35,7 @@ export function wireExecutors({
     runDirectory,
     find,
     shell: (...where) => guests.mountShell(...where),
-    closePort: async (vm) => guests.closePort(vm),
+    closePort: async (...where) => guests.closePort(...where),
     warn,
   });
   const networks = networkRoom();

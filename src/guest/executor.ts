@@ -43,7 +43,7 @@ export interface GuestRoom {
   /** A shell for shared folders: with a `number`, on a connection for those, which carries as many as it can. */
   readonly mountShell: (vm: string, ssh: SshSpec, signal: AbortSignal, number?: number) => Promise<SshShell>;
   /** Closes the ssh port to further logins. */
-  readonly closePort: (vm: string) => Promise<void>;
+  readonly closePort: (vm: string, signal: AbortSignal) => Promise<void>;
 }
 
 /** Creates the executors of guest steps. */
@@ -78,7 +78,7 @@ export function guestRoom(find: FindMachine, outputOf: OutputOf): GuestRoom {
       ).catch(endedInOrder);
       if (treated?.ended) return treated;
     }
-    if (closesPort === true) await logins.closePort(vm);
+    if (closesPort === true) await logins.closePort(vm, context.signal);
     if (exposed !== undefined) context.warn(keptForPython(vm, exposed));
     machine.hideSerial();
     return undefined;
@@ -145,7 +145,7 @@ export function guestRoom(find: FindMachine, outputOf: OutputOf): GuestRoom {
     guestShell,
     mountShell: async (vm, ssh, signal, number) =>
       number === undefined ? logins.shell(vm, ssh, signal) : logins.carrier(vm, ssh, number, signal),
-    closePort: async (vm) => logins.closePort(vm),
+    closePort: async (vm, signal) => logins.closePort(vm, signal),
   };
 }
 

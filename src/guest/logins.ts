@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { SshSpec } from '../config/vm-spec.ts';
+import { unlessAborted } from '../host/abort.ts';
 import { limited, patience } from '../host/deadline.ts';
 import type { FindMachine, Machine, StepContext } from '../plan/executor.ts';
 import type { Problem } from '../problem.ts';
@@ -105,10 +106,12 @@ export class Logins {
   }
 
   /** Closes the ssh port of a guest, which remains reachable by the existing login only. */
-  async closePort(vm: string): Promise<void> {
+  async closePort(vm: string, signal: AbortSignal): Promise<void> {
     const machine = this.#find(vm);
     // without a shared login each session makes its own connection
-    if (this.#of(vm).main !== undefined) await machine.closePort(controlPathOf(machine));
+    if (this.#of(vm).main === undefined) return;
+    // QEMU has its own timeout, which may be longer than a signal waits
+    await unlessAborted(machine.closePort(controlPathOf(machine)), signal);
   }
 
   /** Closes all connections of a VM. */

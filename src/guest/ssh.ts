@@ -77,8 +77,9 @@ export async function askBy(client: Client, script: string, signal: AbortSignal)
       const [stdout, stderr] = [tailOf(output), tailOf(channel.stderr)];
       let code = 1;
       channel.on('exit', (exit: number | null) => (code = exit ?? 1));
-      void Promise.all([once(channel, 'close'), once(output, 'end')]).then(() =>
-        resolve({ code, stdout: stdout.text, stderr: stderr.text }),
+      Promise.all([once(channel, 'close'), once(output, 'end')]).then(
+        () => resolve({ code, stdout: stdout.text, stderr: stderr.text }),
+        reject,
       );
       channel.end(line);
     });

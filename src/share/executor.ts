@@ -30,7 +30,7 @@ export interface ShareNeeds {
   /** A shell in a guest; with a number on a connection for folders, which several consecutive numbers share. */
   readonly shell: (vm: string, ssh: SshSpec, signal: AbortSignal, number?: number) => Promise<MountShell>;
   /** Closes a guest's ssh port to further logins. */
-  readonly closePort: (vm: string) => Promise<void>;
+  readonly closePort: (vm: string, signal: AbortSignal) => Promise<void>;
   /** Warns the user outside of any step. */
   readonly warn: (problem: Problem) => void;
 }
@@ -88,7 +88,7 @@ export function shareRoom({ runDirectory, find, shell, closePort, warn }: ShareN
         await mountSshfs(step, entry, signal);
       },
     );
-    if (step.closesPort === true) await closePort(vm);
+    if (step.closesPort === true) await closePort(vm, context.signal);
     return undefined;
   };
 

@@ -374,6 +374,17 @@ export const TABLE: Readonly<Record<StepKind, Row>> = {
         message: /did not accept a login of user "vagrant" within 1 s/,
       },
     },
+    ...inGuest('replaced-by-transient', (rig) => run(rig, '--cmd', 'true'), {
+      env: { TRANSIENT_PATIENCE: '0.03' },
+      message: /the guest did not respond within/,
+    }),
+    {
+      fault: 'a QEMU that stands still when its port is closed',
+      faults: { freezes: 'hostfwd_remove' },
+      command: (rig) => run(rig, '--cmd', 'true'),
+      waits: (rig) => commandOf(rig, /hostfwd_remove/),
+      deadline: { flags: ['--qmp-timeout', '1'], message: /QEMU did not respond .* within 1 s/ },
+    },
   ],
   'guest.ready-command': inGuest(
     'settled|id -u',

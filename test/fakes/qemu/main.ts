@@ -73,7 +73,13 @@ async function main(argv: readonly string[]): Promise<void> {
       : new QmpServer(options.qmpDescriptor, {
           sshPort: () => guest?.port,
           connections: () => guest?.connections() ?? { count: 0, answered: false },
-          closePort: () => guest?.closePort(),
+          closePort: () => {
+            if (life.faults.freezes === 'hostfwd_remove') {
+              life.happens('command', { command: 'hostfwd_remove' });
+              process.kill(process.pid, 'SIGSTOP');
+            }
+            guest?.closePort();
+          },
           forwards: options.forwards,
           powerDown,
           quit: () => end('host-qmp-quit'),
