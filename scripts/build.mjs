@@ -11,9 +11,8 @@ const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
 /** Modules loaded by every command but `--version`: one file is read in half the time of thirty. */
 const CORE = [
   /\/src\/(problem|control-characters|lazily|(options|host)\/.*)\.ts$/,
-  /\/src\/entry\/(obey|fulfil|answers|output|signals)\.ts$/,
-  /\/src\/cli\/(program|command|report|commands\/.*)\.ts$/,
-  /\/src\/run\/pro[^/]*\.ts$/,
+  /\/src\/cli\/(main|fulfil|answers|output|program|command|report|commands\/.*)\.ts$/,
+  /\/src\/run\/(pro[^/]*|signals)\.ts$/,
   /\/src\/(vmstore|image)\/(list|store|qemu-img)\.ts$/,
   /\/node_modules\/commander\//,
   /\/src\/(report\/report-file|config\/merge)\.ts$/,

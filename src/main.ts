@@ -1,6 +1,6 @@
-import { ownStreams, writeOut } from './entry/own-streams.ts';
-import { SUPERVISE } from './entry/supervise-argument.ts';
-import type { SupervisedProject } from './run/supervise.ts';
+import { ownStreams, writeOut } from './host/standard-streams.ts';
+import { SUPERVISE } from './daemon/argument.ts';
+import type { SupervisedProject } from './daemon/server.ts';
 
 declare const TRANSIENT_VERSION: string;
 
@@ -15,14 +15,14 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   const [first, second] = argv;
   if (first === SUPERVISE && second !== undefined) {
-    const { beSupervisor } = await import('./entry/supervision.ts');
+    const { beSupervisor } = await import('./daemon/main.ts');
     return beSupervisor(JSON.parse(second) as SupervisedProject);
   }
   if (first === COMPLETE) {
-    const { showNames } = await import('./entry/answers.ts');
+    const { showNames } = await import('./cli/answers.ts');
     return showNames(second ?? '');
   }
-  const { obey } = await import('./entry/obey.ts');
+  const { obey } = await import('./cli/main.ts');
   return obey(argv);
 }
 
@@ -56,6 +56,6 @@ async function stalledAfterSignal(stream: NodeJS.WriteStream): Promise<void> {
 setInterval(() => undefined, 2 ** 30);
 
 main(process.argv.slice(2)).then(exit, async (error: unknown) => {
-  const { reportCrash } = await import('./entry/output.ts');
+  const { reportCrash } = await import('./cli/output.ts');
   return exit(reportCrash(error));
 });

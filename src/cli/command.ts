@@ -2,12 +2,12 @@ import type { Environment } from '../config/merge.ts';
 import type { Layer } from '../options/layer.ts';
 import type { Scope } from '../options/option.ts';
 import type { RunningVm } from '../host/vm-registry.ts';
-import type { ProjectRecord } from '../host/projects.ts';
+import type { ProjectRecord } from '../host/project-registry.ts';
 import type { Supervised } from '../plan/project.ts';
 import type { Plan, ProcessFacts } from '../plan/step.ts';
 import type { ReportFile } from '../report/report-file.ts';
 import type { ProjectPlace } from './project-place.ts';
-import type { Request } from '../run/supervisor.ts';
+import type { Request } from '../daemon/supervisor.ts';
 import type { Result } from '../problem.ts';
 import { ok } from '../problem.ts';
 

@@ -10,7 +10,7 @@ import { cp } from './commands/cp.ts';
 import { create } from './commands/create.ts';
 import { doctor } from './commands/doctor.ts';
 import { down } from './commands/down.ts';
-import { imageLs, imagePull, imageRm } from './commands/image.ts';
+import { imageLs, imagePull, imageRm } from './commands/image-ls.ts';
 import { init } from './commands/init.ts';
 import { logs } from './commands/logs.ts';
 import { plan } from './commands/plan.ts';
@@ -19,7 +19,7 @@ import { ssh } from './commands/ssh.ts';
 import { sshConfig } from './commands/ssh-config.ts';
 import { start } from './commands/start.ts';
 import { up } from './commands/up.ts';
-import { commit, ps, rm, stop } from './commands/vms.ts';
+import { commit, ps, rm, stop } from './commands/ps.ts';
 
 /** Commands by their heading in the help, in the order of the help. */
 const COMMAND_GROUPS: readonly { readonly heading: string; readonly commands: readonly CommandDef[] }[] = [

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { noVm, notRunning } from '../config/stored-problems.ts';
 import { limited, patience } from '../host/deadline.ts';
 import { isAlive } from '../host/process-identity.ts';
-import { askProject, projectOf } from '../host/projects.ts';
+import { askProject, projectOf } from '../host/project-registry.ts';
 import { sweepRunDirectories } from '../host/run-directory.ts';
 import type { Hold, RunningVm } from '../host/vm-registry.ts';
 import { askedFirst, holderOf, runningVms } from '../host/vm-registry.ts';

@@ -1,6 +1,6 @@
 import { isLockedFile } from '../host/lock.ts';
-import type { SupervisedVm } from '../host/projects.ts';
-import { endedVms } from '../host/projects.ts';
+import type { SupervisedVm } from '../host/project-registry.ts';
+import { endedVms } from '../host/project-registry.ts';
 import type { RunningVm } from '../host/vm-registry.ts';
 import { runningVms } from '../host/vm-registry.ts';
 import type { StoredVmFacts } from './store.ts';

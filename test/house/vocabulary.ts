@@ -23,7 +23,6 @@ export const PRIVATE: Readonly<Record<string, string>> = {
 export const KEPT_NAMES: Readonly<Record<string, string>> = {
   'config/spelling.ts': 'a noun: how keys may be written',
   'doctor/finding.ts': 'a noun: one result of doctor',
-  'entry/wiring.ts': 'a noun: what connects the executors',
   'host/staging.ts': 'a noun: staging directories',
   'image/sources/decoding.ts': 'content decoding is the noun of RFC 9110',
   'image/sources/encoding.ts': 'content encoding is the noun of RFC 9110',

@@ -1,5 +1,5 @@
-import type { ProjectRecord } from '../../host/projects.ts';
-import { endedProject, findProject, forgetEnded } from '../../host/projects.ts';
+import type { ProjectRecord } from '../../host/project-registry.ts';
+import { endedProject, findProject, forgetEnded } from '../../host/project-registry.ts';
 import { isUp, planDown } from '../../plan/project.ts';
 import { didYouMean } from '../../options/issues.ts';
 import { failed, ok } from '../../problem.ts';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { notRunning } from '../../config/stored-problems.ts';
-import { SUPERVISOR_LOG, endedProject, findProject } from '../../host/projects.ts';
+import { SUPERVISOR_LOG, endedProject, findProject } from '../../host/project-registry.ts';
 import { runningVms } from '../../host/vm-registry.ts';
 import type { Result } from '../../problem.ts';
 import { failed, ok } from '../../problem.ts';

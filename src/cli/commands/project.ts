@@ -11,21 +11,21 @@ import { findTransientfile, loadTransientfile, selectVms } from '../../config/tr
 import type { Layer } from '../../options/layer.ts';
 import { placed } from '../../config/locate.ts';
 import type { VmSpec } from '../../config/vm-spec.ts';
-import type { ProjectRecord } from '../../host/projects.ts';
-import { findProject } from '../../host/projects.ts';
+import type { ProjectRecord } from '../../host/project-registry.ts';
+import { findProject } from '../../host/project-registry.ts';
 import type { ProjectChange, Supervised, Wanted } from '../../plan/project.ts';
 import type { HoldingBack } from '../../plan/pending-restart.ts';
 import { changeProject, wantedOf } from '../../plan/project.ts';
 import type { SessionOptions } from '../../plan/session.ts';
 import { planSession } from '../../plan/session.ts';
-import type { Request } from '../../run/supervisor.ts';
+import type { Request } from '../../daemon/supervisor.ts';
 import type { Plan } from '../../plan/step.ts';
 import type { Result } from '../../problem.ts';
 import { all, failed, ok } from '../../problem.ts';
 import type { Invocation, CommandSwitch } from '../command.ts';
 import type { ProjectPlace } from '../project-place.ts';
 import { defaultJobs, sessionOptionsOf } from './jobs.ts';
-import { loadStoredVm } from './stored-vm.ts';
+import { loadStoredVm } from '../../vmstore/load.ts';
 
 /** Switch that names the Transientfile, on every command that reads one. */
 export const FILE_SWITCH: CommandSwitch = {

@@ -8,7 +8,7 @@ import { ok } from '../../problem.ts';
 import { type CommandDef, type Invocation, PLAN_SWITCHES, performOrShow } from '../command.ts';
 import { RUN_FILE_SWITCHES, runFilesOf } from './run-files.ts';
 import { typedLayers } from './layers.ts';
-import { loadStoredVm } from './stored-vm.ts';
+import { loadStoredVm } from '../../vmstore/load.ts';
 
 /** `run IMAGE`: one VM's whole session; with a name its state stays. */
 export const run: CommandDef = {

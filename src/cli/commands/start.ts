@@ -6,7 +6,7 @@ import { failed, ok } from '../../problem.ts';
 import { type CommandDef, PLAN_SWITCHES, performOrShow } from '../command.ts';
 import { RUN_FILE_SWITCHES, runFilesOf } from './run-files.ts';
 import { typedLayers } from './layers.ts';
-import { loadStoredVm } from './stored-vm.ts';
+import { loadStoredVm } from '../../vmstore/load.ts';
 
 /** `start NAME`: runs a session of a stored VM. */
 export const start: CommandDef = {

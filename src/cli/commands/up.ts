@@ -1,4 +1,4 @@
-import { findProject } from '../../host/projects.ts';
+import { findProject } from '../../host/project-registry.ts';
 import type { Result } from '../../problem.ts';
 import { failed, ok } from '../../problem.ts';
 import type { CommandDef, Intent, Invocation, Keeping } from '../command.ts';

@@ -1,6 +1,6 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { projectLockName } from '../../../../src/host/projects.ts';
+import { projectLockName } from '../../../../src/host/project-registry.ts';
 import { until } from '../../../rig/until.ts';
 import type { Scene } from '../scene.ts';
 import type { Topic } from '../scenario.ts';

@@ -1,8 +1,8 @@
 import type { FSWatcher } from 'chokidar';
 import { watch } from 'chokidar';
 import type { Problem } from '../problem.ts';
-import type { Supervisor } from '../run/supervisor.ts';
-import type { WatchIntent } from './command.ts';
+import type { Supervisor } from './supervisor.ts';
+import type { WatchIntent } from '../cli/command.ts';
 
 /** Debounce interval for changes, in milliseconds. */
 const QUIET = 300;

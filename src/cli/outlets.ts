@@ -1,4 +1,4 @@
-import { looksOf } from '../cli/report.ts';
+import { looksOf } from './report.ts';
 import type { Outlet } from '../run/guest-output.ts';
 
 /** Adapts one of our streams for output of guests. */

@@ -1,9 +1,9 @@
-import type { Intent } from '../cli/command.ts';
-import type { Looks } from '../cli/report.ts';
+import type { Intent } from './command.ts';
+import type { Looks } from './report.ts';
 import type { Plan } from '../plan/step.ts';
 import * as answers from './answers.ts';
 import { printNote, print, printProblems } from './output.ts';
-import { listenForSignals } from './signals.ts';
+import { listenForSignals } from '../run/signals.ts';
 
 /**
  * Executes the intent of a command; returns the exit code. Modules and the capabilities of stderr are loaded only by the
@@ -28,11 +28,11 @@ export async function fulfil(intent: Intent, looks: () => Looks): Promise<number
     case 'say':
       return printNote(intent.note);
     case 'order': {
-      const { order } = await import('./supervision.ts');
+      const { order } = await import('../daemon/main.ts');
       return (await refuseObstacles(intent.order.plan, looks())) ?? order(intent, listenForSignals());
     }
     case 'watch': {
-      const { watch } = await import('./supervision.ts');
+      const { watch } = await import('../daemon/main.ts');
       // obstacles to the first plan end the command instead of waiting for a change
       const first = await intent.replan([], []);
       if (!first.ok) return printProblems(first.problems, looks());
@@ -47,7 +47,7 @@ export async function fulfil(intent: Intent, looks: () => Looks): Promise<number
     case 'tree':
     case 'json':
     case 'dot': {
-      const { planText } = await import('../cli/plan-view.ts');
+      const { planText } = await import('./plan-view.ts');
       return print(planText(intent.plan, intent.kind, intent.place));
     }
   }

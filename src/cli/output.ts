@@ -1,7 +1,7 @@
-import { exitCodeOf, looksOf, reportProblems, type Looks } from '../cli/report.ts';
+import { exitCodeOf, looksOf, reportProblems, type Looks } from './report.ts';
 import type { Problem } from '../problem.ts';
 import { problemOf } from '../problem.ts';
-import { writeOut } from './own-streams.ts';
+import { writeOut } from '../host/standard-streams.ts';
 
 /** Prints a result to stdout; returns exit code 0. */
 export function print(text: string): number {

@@ -1,5 +1,5 @@
-import type { PerformIntent } from '../cli/command.ts';
-import { reportProblems, reportWarning, type Looks } from '../cli/report.ts';
+import type { PerformIntent } from './command.ts';
+import { reportProblems, reportWarning, type Looks } from './report.ts';
 import { openRunDirectory } from '../host/run-directory.ts';
 import { vmsOf } from '../plan/graph.ts';
 import type { Plan } from '../plan/step.ts';
@@ -12,7 +12,7 @@ import { openRunFiles } from './run-files.ts';
 import { outletOf } from './outlets.ts';
 import { notBegun, obstaclesTo } from './preflight.ts';
 import { printNote, print } from './output.ts';
-import { wireExecutors } from './wiring.ts';
+import { wireExecutors } from '../executors.ts';
 
 /** Runs a plan and reports the result; returns the exit code. */
 export async function perform(

@@ -1,6 +1,6 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { planText } from '../cli/plan-view.ts';
+import { planText } from './plan-view.ts';
 import { placeOf } from '../host/log-place.ts';
 import type { Plan } from '../plan/step.ts';
 import { TransientError, systemMessage } from '../problem.ts';

@@ -1,6 +1,6 @@
 import { closeSync, openSync } from 'node:fs';
 import { patience } from '../host/deadline.ts';
-import type { RunSignals } from '../run/runner.ts';
+import type { RunSignals } from './runner.ts';
 
 const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 

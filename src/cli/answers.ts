@@ -7,10 +7,10 @@ import type {
   LogsIntent,
   SshConfigIntent,
   VmsIntent,
-} from '../cli/command.ts';
-import { imagesText, looksOf, vmsText, type Looks } from '../cli/report.ts';
+} from './command.ts';
+import { imagesText, looksOf, vmsText, type Looks } from './report.ts';
 import { printNote, print, printProblems } from './output.ts';
-import { listenForSignals } from './signals.ts';
+import { listenForSignals } from '../run/signals.ts';
 
 export async function showImages({ backend, json }: ImagesIntent): Promise<number> {
   const { imageRows } = await import('../image/list.ts');
@@ -26,7 +26,7 @@ export async function showVms({ vmstore, all, json, columns }: VmsIntent): Promi
 export async function showHealth({ json, ...stores }: DoctorIntent): Promise<number> {
   const [{ runChecks: examine, canRun }, { findingsText }] = await Promise.all([
     import('../doctor/checks.ts'),
-    import('../cli/doctor-text.ts'),
+    import('./doctor-text.ts'),
   ]);
   const findings = await examine({ environment: process.env, ...stores });
   const able = canRun(findings);
@@ -37,15 +37,15 @@ export async function showHealth({ json, ...stores }: DoctorIntent): Promise<num
 
 export async function showCompletion({ shell }: CompletionIntent): Promise<number> {
   const [{ completionScript }, { COMMANDS }] = await Promise.all([
-    import('../cli/completion/script.ts'),
-    import('../cli/program.ts'),
+    import('./completion/script.ts'),
+    import('./program.ts'),
   ]);
   return print(completionScript(shell, COMMANDS));
 }
 
 /** Prints names for completion; errors are ignored, since they would disturb the command line. */
 export async function showNames(kind: string): Promise<number> {
-  const { namesOf } = await import('../cli/completion/names.ts');
+  const { namesOf } = await import('./completion/names.ts');
   const names = await namesOf(kind, process.env, process.cwd()).catch(() => []);
   return print(names.map((name) => `${name}\n`).join(''));
 }
@@ -57,7 +57,7 @@ export async function showSshConfig({ hosts }: SshConfigIntent): Promise<number>
 
 export async function initialize(intent: InitIntent, looks: Looks): Promise<number> {
   const signals = listenForSignals();
-  const { initProject } = await import('../cli/init/project.ts');
+  const { initProject } = await import('./init/project.ts');
   const written = await initProject(intent, signals.abort).catch((error: unknown) => {
     if (signals.abort.aborted) return undefined;
     throw error;
@@ -68,7 +68,7 @@ export async function initialize(intent: InitIntent, looks: Looks): Promise<numb
 
 export async function showLog({ path, follow, writer }: LogsIntent): Promise<number> {
   const [{ printLog }, { isAlive }] = await Promise.all([
-    import('../cli/log-file.ts'),
+    import('./log-file.ts'),
     import('../host/process-identity.ts'),
   ]);
   await printLog(

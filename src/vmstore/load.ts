@@ -1,10 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
-import type { StoredVm } from '../../config/stored-vm.ts';
-import { noConfiguration } from '../../config/stored-problems.ts';
-import { readStoredVm } from '../../config/stored-vm.ts';
-import { vmPaths } from '../../host/store-layout.ts';
-import type { Result } from '../../problem.ts';
-import { errorCode, failed, ok, systemMessage } from '../../problem.ts';
+import type { StoredVm } from '../config/stored-vm.ts';
+import { noConfiguration } from '../config/stored-problems.ts';
+import { readStoredVm } from '../config/stored-vm.ts';
+import { vmPaths } from '../host/store-layout.ts';
+import type { Result } from '../problem.ts';
+import { errorCode, failed, ok, systemMessage } from '../problem.ts';
 
 /** Loads the stored configuration of a VM; undefined if the store has no such VM. */
 export async function loadStoredVm(vmstore: string, name: string): Promise<Result<StoredVm | undefined>> {

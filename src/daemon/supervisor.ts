@@ -4,10 +4,10 @@ import type { Supervised } from '../plan/project.ts';
 import { isUp } from '../plan/project.ts';
 import type { Plan, Step, StepId, StepKind } from '../plan/step.ts';
 import { TransientError } from '../problem.ts';
-import { listrView } from './listr-view.ts';
-import { problemLines } from './problem-lines.ts';
-import type { Outcome, View } from './runner.ts';
-import { runPlan } from './runner.ts';
+import { listrView } from '../run/listr-view.ts';
+import { problemLines } from '../run/problem-lines.ts';
+import type { Outcome, View } from '../run/runner.ts';
+import { runPlan } from '../run/runner.ts';
 
 /** A VM of a request, with a digest of its configuration. */
 export type RequestedVm = Omit<Supervised, 'state'> & { readonly instance: string };

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { readFile } from 'node:fs/promises';
-import { parseCommandLine } from '../cli/program.ts';
-import { looksOf, type Looks } from '../cli/report.ts';
+import { parseCommandLine } from './program.ts';
+import { looksOf, type Looks } from './report.ts';
 import { fulfil } from './fulfil.ts';
 import type { Problem } from '../problem.ts';
 import { print, printProblems } from './output.ts';

@@ -1,4 +1,4 @@
-import type { Keeping } from '../cli/command.ts';
+import type { Keeping } from './command.ts';
 import type { Plan } from '../plan/step.ts';
 import type { Problem } from '../problem.ts';
 import type { RunResult, View } from '../run/runner.ts';

@@ -1,18 +1,18 @@
-import { builderRoom } from '../builder/executor.ts';
-import { guestRoom } from '../guest/executor.ts';
-import { endedInOrder, whileAlive } from '../guest/fate.ts';
-import { keyExecutor } from '../guest/login-key.ts';
-import { imageExecutors } from '../image/executor.ts';
-import { joinExecutor } from '../network/join.ts';
-import { networkRoom } from '../network/executor.ts';
-import type { Executor, Executors, Machine, OutputOf } from '../plan/executor.ts';
-import type { StepKind } from '../plan/step.ts';
-import type { Problem } from '../problem.ts';
-import { Machines } from '../qemu/executor.ts';
-import { shareRoom } from '../share/executor.ts';
-import { copyExecutors } from '../transfer/executor.ts';
-import { vmRoom } from '../vmstore/executor.ts';
-import { tellingOfFullDisks } from './full-disk.ts';
+import { builderRoom } from './builder/executor.ts';
+import { guestRoom } from './guest/executor.ts';
+import { endedInOrder, whileAlive } from './guest/fate.ts';
+import { keyExecutor } from './guest/login-key.ts';
+import { imageExecutors } from './image/executor.ts';
+import { joinExecutor } from './network/join.ts';
+import { networkRoom } from './network/executor.ts';
+import type { Executor, Executors, Machine, OutputOf } from './plan/executor.ts';
+import type { StepKind } from './plan/step.ts';
+import type { Problem } from './problem.ts';
+import { Machines } from './qemu/executor.ts';
+import { shareRoom } from './share/executor.ts';
+import { copyExecutors } from './transfer/executor.ts';
+import { vmRoom } from './vmstore/executor.ts';
+import { tellingOfFullDisks } from './run/full-disk.ts';
 
 /** Dependencies of executors on the process they run in. */
 export interface ProcessParts {

@@ -5,16 +5,16 @@ import type { OrderIntent, WatchIntent } from '../cli/command.ts';
 import { reportProblems, reportWarning, type Looks } from '../cli/report.ts';
 import { beforeLate, patience, within } from '../host/deadline.ts';
 import type { Lock } from '../host/lock.ts';
-import type { ProjectEvent, ProjectRecord } from '../host/projects.ts';
+import type { ProjectEvent, ProjectRecord } from '../host/project-registry.ts';
 import type { Plan } from '../plan/step.ts';
 import type { Problem } from '../problem.ts';
 import { TransientError, failed, problemOf } from '../problem.ts';
-import { prepareLogDirectory } from './log-directory.ts';
-import { outletOf } from './outlets.ts';
-import { SUPERVISE } from './supervise-argument.ts';
-import { listenForSignals } from './signals.ts';
+import { prepareLogDirectory } from '../cli/log-directory.ts';
+import { outletOf } from '../cli/outlets.ts';
+import { SUPERVISE } from './argument.ts';
+import { listenForSignals } from '../run/signals.ts';
 import type { RunSignals } from '../run/runner.ts';
-import type { SupervisedProject } from '../run/supervise.ts';
+import type { SupervisedProject } from './server.ts';
 
 /** Descriptor on which a supervisor reports that it accepts requests. */
 const READY = 3;
@@ -27,7 +27,7 @@ export async function order(
   { order: what, record, file, project, isLast, keeping, kill, notes = [] }: OrderIntent,
   signals: RunSignals,
 ): Promise<number> {
-  const { askProject, forgetEnded } = await import('../host/projects.ts');
+  const { askProject, forgetEnded } = await import('../host/project-registry.ts');
   if (keeping?.logDirectory !== undefined) await prepareLogDirectory(keeping.logDirectory, what.plan);
   for (const note of notes) process.stderr.write(`${note}\n`);
   const supervisor = record ?? { run: await startSupervisor({ file, project }) };
@@ -56,7 +56,7 @@ export async function order(
 async function startSupervisor(project: SupervisedProject): Promise<string> {
   const [{ startDetached }, { forgetEnded }] = await Promise.all([
     import('../host/child.ts'),
-    import('../host/projects.ts'),
+    import('../host/project-registry.ts'),
   ]);
   await forgetEnded(process.env, project.file);
   const script = process.argv[1] ?? '';
@@ -90,7 +90,7 @@ async function killVms({ owner, vms }: ProjectRecord, { steps }: Plan): Promise<
 /** Kills a supervisor that does not answer; its VMs end with it. */
 async function killSupervisor({ owner }: ProjectRecord, error: unknown): Promise<number> {
   const [{ SupervisorDeaf }, { sweepRunDirectories }] = await Promise.all([
-    import('../host/projects.ts'),
+    import('../host/project-registry.ts'),
     import('../host/run-directory.ts'),
   ]);
   if (!(error instanceof SupervisorDeaf)) throw error;
@@ -116,10 +116,10 @@ async function endOfSupervisor(owner: ProjectRecord['owner'], signal?: AbortSign
 /** Runs the supervisor of a project until none of its VMs is left. */
 export async function beSupervisor(project: SupervisedProject): Promise<number> {
   const [{ supervise }, { openRunDirectory }, { wireExecutors }, { endedName }] = await Promise.all([
-    import('../run/supervise.ts'),
+    import('./server.ts'),
     import('../host/run-directory.ts'),
-    import('./wiring.ts'),
-    import('../host/projects.ts'),
+    import('../executors.ts'),
+    import('../host/project-registry.ts'),
   ]);
   // SIGHUP is ignored: the process does not depend on the terminal
   const signals = listenForSignals({ ignored: ['SIGHUP'] });
@@ -170,7 +170,7 @@ async function lockProject(
   const [{ lockFile }, { readHolder }, { findProject, projectLockName }] = await Promise.all([
     import('../host/lock.ts'),
     import('../host/lock-holder.ts'),
-    import('../host/projects.ts'),
+    import('../host/project-registry.ts'),
   ]);
   const path = join(dirname(runDirectory), projectLockName(file));
   using late = within(undefined, patience('supervisor-start'));
@@ -205,12 +205,12 @@ export async function watch({ replan }: WatchIntent, looks: Looks, signals: RunS
     { guestOutputs },
     { obstaclesTo },
   ] = await Promise.all([
-    import('../cli/watch.ts'),
-    import('../run/supervisor.ts'),
+    import('./watch.ts'),
+    import('./supervisor.ts'),
     import('../host/run-directory.ts'),
-    import('./wiring.ts'),
+    import('../executors.ts'),
     import('../run/guest-output.ts'),
-    import('./preflight.ts'),
+    import('../cli/preflight.ts'),
   ]);
   const intent: WatchIntent = {
     kind: 'watch',
