@@ -16,6 +16,12 @@ const room = (name, allowed) => ({
   },
 });
 
+/** The same for a room whose files reach others by import type or await import(), so that they are loaded when needed. */
+const lazyRoom = (name, allowed) => {
+  const rule = room(name, allowed);
+  return { ...rule, to: { ...rule.to, dependencyTypesNot: ['type-only', 'dynamic-import'] } };
+};
+
 /** A package is used through one file or folder. */
 const door = (name, path) => ({
   name: `door-${name}`,
@@ -53,6 +59,8 @@ module.exports = {
     room('doctor', ['host', 'share', 'builder', 'qemu']),
     room('run', ['plan', 'config', 'options', 'host']),
     room('report', ['run', 'plan', 'config', 'options']),
+    lazyRoom('daemon', ['run', 'plan', 'config', 'options', 'host']),
+    lazyRoom('cli', ['daemon', 'run', 'report', 'plan', 'config', 'options', 'host']),
     door('smol-toml', 'config/document\\.ts$'),
     door('toml-eslint-parser', 'config/locate\\.ts$'),
     door('chokidar', 'daemon/watch\\.ts$'),

@@ -1,5 +1,5 @@
 import { COMMANDS } from '../src/cli/program.ts';
-import type { CommandDef } from '../src/cli/command.ts';
+import type { CommandDef, CommandSwitch } from '../src/cli/command.ts';
 import type { OptionName } from '../src/options/table.ts';
 import { OPTION_NAMES, OPTION_TABLE, optionsIn } from '../src/options/table.ts';
 import { MADE, code, markdownTable, sentence } from './markdown.ts';
@@ -28,8 +28,14 @@ export function commandsReference(): string {
 }
 
 function section(def: CommandDef): string[] {
-  const { name, operands, help, switches, takesQemuArguments } = def;
-  const usage = ['transient', name, operands, '[options]', takesQemuArguments ? '[-- QEMU-ARGUMENT...]' : ''];
+  const { name, operands, help, switches = [], takesQemuArguments } = def;
+  const usage = [
+    'transient',
+    name,
+    operands,
+    '[options]',
+    takesQemuArguments === true ? '[-- QEMU-ARGUMENT...]' : '',
+  ];
   return [
     `## ${name}`,
     '',
@@ -44,7 +50,7 @@ function section(def: CommandDef): string[] {
   ];
 }
 
-function switchRow({ flags, help, repeatable }: CommandDef['switches'][number]): string[] {
+function switchRow({ flags, help, repeatable }: CommandSwitch): string[] {
   return [code(flags), repeatable === true ? `${help} (repeatable)` : help];
 }
 

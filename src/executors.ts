@@ -1,3 +1,4 @@
+import { isSupervisor, stopSupervised } from './daemon/vm-stop.ts';
 import { builderRoom } from './builder/executor.ts';
 import { guestRoom } from './guest/executor.ts';
 import { endedInOrder, whileAlive } from './guest/fate.ts';
@@ -23,13 +24,9 @@ export interface ProcessParts {
   readonly warn: (problem: Problem) => void;
 }
 
-/** Creates an executor for each kind of step except those of a supervisor, with its dependencies. */
-export function wireExecutors({
-  runDirectory,
-  outputOf,
-  warn,
-}: ProcessParts): Omit<Executors, 'session.end'> {
-  const vms = vmRoom(runDirectory);
+/** Creates an executor for each kind of step, with its dependencies. */
+export function createExecutors({ runDirectory, outputOf, warn }: ProcessParts): Executors {
+  const vms = vmRoom(runDirectory, { has: isSupervisor, stop: stopSupervised });
   const find = (vm: string): Machine => machines.find(vm);
   const shares = shareRoom({
     runDirectory,
@@ -50,6 +47,7 @@ export function wireExecutors({
   const guests = guestRoom(find, outputOf);
   const builders = builderRoom(runDirectory, vms.disks);
   const executors = {
+    'session.end': notSupervised,
     ...imageExecutors(vms.disks),
     ...vms.executors,
     ...machines.executors,
@@ -71,6 +69,10 @@ export function wireExecutors({
     }),
   };
   return tellingOfFullDisks(executors, runDirectory);
+}
+
+function notSupervised(): Promise<undefined> {
+  throw new Error('only a supervisor ends what it has been running');
 }
 
 /** Wraps executors that work in a running guest so that they end when the guest does. */

@@ -1,6 +1,6 @@
-import { ownStreams, writeOut } from './host/standard-streams.ts';
 import { SUPERVISE } from './daemon/argument.ts';
-import type { SupervisedProject } from './daemon/server.ts';
+import type { SupervisedProject } from './daemon/start.ts';
+import { observeStreams, writeToStdout } from './host/standard-streams.ts';
 
 declare const TRANSIENT_VERSION: string;
 
@@ -10,24 +10,24 @@ const COMPLETE = '__complete';
 // modules imported here are loaded even for --version
 async function main(argv: readonly string[]): Promise<number> {
   if (argv.length === 1 && argv[0] === '--version') {
-    writeOut(`transient ${TRANSIENT_VERSION}\n`);
+    writeToStdout(`transient ${TRANSIENT_VERSION}\n`);
     return 0;
   }
   const [first, second] = argv;
   if (first === SUPERVISE && second !== undefined) {
-    const { beSupervisor } = await import('./daemon/main.ts');
-    return beSupervisor(JSON.parse(second) as SupervisedProject);
+    const { superviseProject } = await import('./daemon/main.ts');
+    return superviseProject(JSON.parse(second) as SupervisedProject);
   }
   if (first === COMPLETE) {
-    const { showNames } = await import('./cli/answers.ts');
-    return showNames(second ?? '');
+    const { printNames } = await import('./cli/completion/names.ts');
+    return printNames(second ?? '');
   }
-  const { obey } = await import('./cli/main.ts');
-  return obey(argv);
+  const { runCommandLine } = await import('./cli/main.ts');
+  return runCommandLine(argv);
 }
 
 // a closed reader (head, a closed terminal) is no reason to fail, nor to leave a machine running
-const streams = ownStreams((stream) => stream.on('error', () => undefined));
+const streams = observeStreams((stream) => stream.on('error', () => undefined));
 
 /** Exits once all output has been flushed: exit() drops whatever does not fit into a pipe. */
 async function exit(code: number): Promise<never> {
@@ -56,6 +56,7 @@ async function stalledAfterSignal(stream: NodeJS.WriteStream): Promise<void> {
 setInterval(() => undefined, 2 ** 30);
 
 main(process.argv.slice(2)).then(exit, async (error: unknown) => {
-  const { reportCrash } = await import('./cli/output.ts');
-  return exit(reportCrash(error));
+  const [{ Output }, { problemOf }] = await Promise.all([import('./cli/output.ts'), import('./problem.ts')]);
+  new Output().fail([problemOf(error)]);
+  return exit(1);
 });

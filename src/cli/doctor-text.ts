@@ -1,21 +1,10 @@
 import { styleText } from 'node:util';
 import { amount } from '../run/progress-text.ts';
-import { table } from './report.ts';
-
-/** Result of one check by `doctor`; `free` in bytes. */
-interface FindingFacts {
-  readonly name: string;
-  readonly purpose: string;
-  readonly needed: boolean;
-  readonly state: 'ok' | 'warning' | 'missing';
-  readonly found: string;
-  readonly free?: number;
-  readonly get?: { readonly debian: string; readonly fedora: string; readonly arch: string };
-  readonly hint?: string;
-}
+import type { Finding } from '../doctor/finding.ts';
+import { table } from './table.ts';
 
 /** Formats findings with remedies for problems, and whether `up` can run. */
-export function findingsText(findings: readonly FindingFacts[], able: boolean, color: boolean): string {
+export function findingsText(findings: readonly Finding[], able: boolean, color: boolean): string {
   const rows = findings.map((finding) => [finding.state, finding.name, finding.purpose, foundText(finding)]);
   const [heads = '', ...lines] = table([['STATE', 'WHAT', 'FOR', 'FOUND'], ...rows])
     .trimEnd()
@@ -26,21 +15,21 @@ export function findingsText(findings: readonly FindingFacts[], able: boolean, c
   return `${[heads, ...painted, ...remedies, '', verdict(findings, able)].join('\n')}\n`;
 }
 
-function foundText({ found, free }: FindingFacts): string {
+function foundText({ found, free }: Finding): string {
   return free === undefined ? found : `${found}, ${amount(free)} free`;
 }
 
-function paint(line: string, finding: FindingFacts | undefined): string {
+function paint(line: string, finding: Finding | undefined): string {
   const ill = finding?.needed === true && finding.state === 'missing' ? 'red' : 'yellow';
   return line.replace(/^\w+/, (state) => styleText(state === 'ok' ? 'green' : ill, state));
 }
 
-function remedyLines({ name, get, hint }: FindingFacts): string[] {
+function remedyLines({ name, get, hint }: Finding): string[] {
   const ways = get && `Debian: ${get.debian}   Fedora: ${get.fedora}   Arch: ${get.arch}`;
   return [ways, hint].filter((text) => text !== undefined).map((text) => `  ${name}: ${text}`);
 }
 
-function verdict(findings: readonly FindingFacts[], able: boolean): string {
+function verdict(findings: readonly Finding[], able: boolean): string {
   if (able) return 'transient up can run here.';
   const lacking = findings.filter(({ needed, state }) => needed && state === 'missing');
   return `transient up cannot run here; missing: ${lacking.map(({ name }) => name).join(', ')}`;

@@ -1,26 +1,34 @@
 import { isUtf8 } from 'node:buffer';
 import { readFile } from 'node:fs/promises';
+import type { Problem, Result } from '../problem.ts';
+import { ok } from '../problem.ts';
+import type { Invocation, PlanCommand } from './command.ts';
+import { Output } from './output.ts';
+import { printPlan } from './plan-output.ts';
 import { parseCommandLine } from './program.ts';
-import { looksOf, type Looks } from './report.ts';
-import { fulfil } from './fulfil.ts';
-import type { Problem } from '../problem.ts';
-import { print, printProblems } from './output.ts';
 
 /** Executes a command line; returns the exit code. */
-export async function obey(argv: readonly string[]): Promise<number> {
-  const looks = (): Looks => looksOf(process.stderr, process.env);
+export async function runCommandLine(argv: readonly string[]): Promise<number> {
+  const output = new Output();
   if (argv.some((argument) => argument.includes(REPLACEMENT)) && !(await isCommandLineUtf8()))
-    return printProblems([NOT_UTF8], looks());
+    return output.fail([NOT_UTF8]);
   const parsed = parseCommandLine({ argv, environment: process.env, workingDirectory: process.cwd() });
-  if (!parsed.ok) return printProblems(parsed.problems, looks());
-  if (parsed.value.kind === 'help') return print(parsed.value.text);
+  if (!parsed.ok) return output.fail(parsed.problems);
+  if (parsed.value.kind === 'help') return output.print(parsed.value.text);
   const { def, invocation, verbose } = parsed.value;
   if (verbose > 0) await traceToStderr(verbose);
-  const intent = await def.intend(invocation);
-  // a live screen and trace lines would overwrite each other
-  return intent.ok
-    ? fulfil(intent.value, verbose === 0 ? looks : () => ({ ...looks(), live: false }))
-    : printProblems(intent.problems, looks());
+  const traced = new Output(verbose > 0);
+  const exit = await ('plan' in def ? runPlanned(def, invocation, traced) : def.run(invocation, traced));
+  return exit.ok ? exit.value : traced.fail(exit.problems);
+}
+
+/** Runs the plan of a command, or shows it. */
+async function runPlanned(def: PlanCommand, invocation: Invocation, output: Output): Promise<Result<number>> {
+  const planned = await def.plan(invocation);
+  if (!planned.ok) return planned;
+  if (invocation.switches['plan'] === true) return ok(await printPlan(planned.value, output));
+  const { perform } = await import('./perform.ts');
+  return ok(await perform(planned.value, output));
 }
 
 /** Replacement character, which Node substitutes for invalid UTF-8. */

@@ -1,5 +1,3 @@
-import type { PerformIntent } from './command.ts';
-import { reportProblems, reportWarning, type Looks } from './report.ts';
 import { openRunDirectory } from '../host/run-directory.ts';
 import { vmsOf } from '../plan/graph.ts';
 import type { Plan } from '../plan/step.ts';
@@ -8,61 +6,55 @@ import { guestOutputs } from '../run/guest-output.ts';
 import { listrView } from '../run/listr-view.ts';
 import type { RunResult, RunSignals, View } from '../run/runner.ts';
 import { runPlan } from '../run/runner.ts';
-import { openRunFiles } from './run-files.ts';
-import { outletOf } from './outlets.ts';
+import { listenForSignals } from '../run/signals.ts';
+import type { CommandPlan } from './command.ts';
+import type { Output } from './output.ts';
+import { outletOf } from './output.ts';
 import { notBegun, obstaclesTo } from './preflight.ts';
-import { printNote, print } from './output.ts';
-import { wireExecutors } from '../executors.ts';
+import { openRunFiles } from './run-files.ts';
 
 /** Runs a plan and reports the result; returns the exit code. */
-export async function perform(
-  { plan, keeping }: PerformIntent,
-  looks: Looks,
-  signals: RunSignals,
-): Promise<number> {
-  const files = await openRunFiles(plan, keeping);
+export async function perform({ plan, files: options }: CommandPlan, output: Output): Promise<number> {
+  const signals = listenForSignals();
+  const files = await openRunFiles(plan, options);
   const obstacles = await obstaclesTo(plan);
   const result =
-    obstacles.length > 0 ? notBegun(plan, obstacles) : await run(plan, looks, signals, files.wrap);
-  result.output.forEach((line) => print(`${line}\n`));
-  reportProblems(result.problems, looks);
+    obstacles.length > 0 ? notBegun(plan, obstacles) : await run(plan, output, signals, files.wrap);
+  result.output.forEach((line) => output.print(`${line}\n`));
+  output.fail(result.problems);
   const unwritten = await files.end(result);
-  reportProblems(unwritten, looks);
+  output.fail(unwritten);
   return result.exitCode || (unwritten.length > 0 ? 1 : 0);
 }
 
 async function run(
   plan: Plan,
-  looks: Looks,
+  output: Output,
   signals: RunSignals,
   wrap: (view: View) => View,
 ): Promise<RunResult> {
+  const { createExecutors } = await import('../executors.ts');
   const directory = await openRunDirectory(process.env);
-  const fold = process.env['GITHUB_ACTIONS'] === 'true' ? new GithubGroups(plan, printNote) : undefined;
+  const groups =
+    process.env['GITHUB_ACTIONS'] === 'true'
+      ? new GithubGroups(plan, (line) => output.note(line))
+      : undefined;
   try {
     const vms = vmsOf(plan.steps);
-    const executors = wireExecutors({
+    const executors = createExecutors({
       runDirectory: directory.path,
       outputOf: guestOutputs(() => vms, outletOf(process.stdout), outletOf(process.stderr)),
-      warn: (problem) => reportWarning(problem, looks),
+      warn: (problem) => output.warn(problem),
     });
+    const { terminal } = output;
     // interleaved output of guests would garble a live screen
-    const live = looks.live && !hasOutput(plan) && fold === undefined;
-    const view = wrap(listrView({ ...looks, live }));
-    return await runPlan(
-      plan,
-      { ...executors, 'session.end': notSupervised },
-      signals,
-      fold?.wrap(view) ?? view,
-    );
+    const live = terminal.live && !hasOutput(plan) && groups === undefined;
+    const view = wrap(listrView({ ...terminal, live }));
+    return await runPlan(plan, executors, signals, groups?.wrap(view) ?? view);
   } finally {
-    fold?.end();
+    groups?.end();
     await directory.remove();
   }
-}
-
-function notSupervised(): Promise<undefined> {
-  throw new Error('only a supervisor ends what it has been running');
 }
 
 /** Whether output of guests is shown during the run. */

@@ -6,9 +6,11 @@ import { OPTION_TABLE } from '../options/table.ts';
 import { vmsOf } from '../plan/graph.ts';
 import type { Plan, Step, StepId } from '../plan/step.ts';
 import { visible } from '../control-characters.ts';
-import type { PlanForm } from './command.ts';
 import type { ProjectPlace, ShowPath } from './project-place.ts';
 import { outsideMark, shownIn } from './project-place.ts';
+
+/** Output formats of a plan. */
+export type PlanForm = 'tree' | 'json' | 'dot';
 
 /** Version of the JSON format, increased on incompatible changes. */
 const JSON_VERSION = 1;

@@ -5,8 +5,7 @@ import type { CopyIn, Plan, Step, StepId } from '../plan/step.ts';
 import type { Problem } from '../problem.ts';
 import { problemOf, systemMessage } from '../problem.ts';
 import type { Outcome, RunResult } from '../run/runner.ts';
-import type { Lookup } from './lookups.ts';
-import { ALWAYS, lookupsOf } from './lookups.ts';
+import type { Lookup } from '../lookups.ts';
 
 /** Reason why a step would fail, detected before the run starts. */
 export interface Obstacle {
@@ -19,24 +18,23 @@ export interface Obstacle {
  * together before the first lock is taken and the first machine boots.
  */
 export async function obstaclesTo(plan: Plan): Promise<Obstacle[]> {
-  const found = await Promise.all([
-    ...programObstacles(plan.steps),
-    ...copiesFromHost(plan).map(missingSource),
-  ]);
+  const found = await Promise.all([programObstacles(plan.steps), ...copiesFromHost(plan).map(missingSource)]);
   const seen = new Set<string>();
-  return found.filter((obstacle) => {
-    if (obstacle === undefined || seen.has(obstacle.problem.message)) return false;
+  const obstacles = found.flat().filter((obstacle) => obstacle !== undefined);
+  return obstacles.filter((obstacle) => {
+    if (seen.has(obstacle.problem.message)) return false;
     seen.add(obstacle.problem.message);
     return true;
-  }) as Obstacle[];
+  });
 }
 
-function programObstacles(steps: readonly Step[]): Promise<Obstacle | undefined>[] {
+async function programObstacles(steps: readonly Step[]): Promise<(Obstacle | undefined)[]> {
+  const { ALWAYS, lookupsOf } = await import('../lookups.ts');
   const wanted = steps.flatMap((step) => lookupsOf(step).map((lookup) => ({ step: step.id, lookup })));
   const [first] = wanted;
   if (first === undefined) return [];
   const always = ALWAYS.map((lookup) => ({ step: first.step, lookup }));
-  return [...wanted, ...always].map(({ step, lookup }) => failureOf(step, lookup));
+  return Promise.all([...wanted, ...always].map(async ({ step, lookup }) => failureOf(step, lookup)));
 }
 
 async function failureOf(step: StepId, lookup: Lookup): Promise<Obstacle | undefined> {

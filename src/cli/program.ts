@@ -10,7 +10,10 @@ import { cp } from './commands/cp.ts';
 import { create } from './commands/create.ts';
 import { doctor } from './commands/doctor.ts';
 import { down } from './commands/down.ts';
-import { imageLs, imagePull, imageRm } from './commands/image-ls.ts';
+import { commit } from './commands/commit.ts';
+import { imageLs } from './commands/image-ls.ts';
+import { imagePull } from './commands/image-pull.ts';
+import { imageRm } from './commands/image-rm.ts';
 import { init } from './commands/init.ts';
 import { logs } from './commands/logs.ts';
 import { plan } from './commands/plan.ts';
@@ -19,7 +22,9 @@ import { ssh } from './commands/ssh.ts';
 import { sshConfig } from './commands/ssh-config.ts';
 import { start } from './commands/start.ts';
 import { up } from './commands/up.ts';
-import { commit, ps, rm, stop } from './commands/ps.ts';
+import { ps } from './commands/ps.ts';
+import { rm } from './commands/rm.ts';
+import { stop } from './commands/stop.ts';
 
 /** Commands by their heading in the help, in the order of the help. */
 const COMMAND_GROUPS: readonly { readonly heading: string; readonly commands: readonly CommandDef[] }[] = [
@@ -29,7 +34,7 @@ const COMMAND_GROUPS: readonly { readonly heading: string; readonly commands: re
     commands: [run, create, start, stop, ssh, sshConfig, logs, ps, rm, commit, cp],
   },
   { heading: 'Images:', commands: [imageLs, imagePull, imageRm] },
-  { heading: 'Tools:', commands: [doctor, completion] },
+  { heading: 'Tools:', commands: [doctor, completion(() => COMMANDS)] },
 ];
 
 /** All commands in the order of the help. */
@@ -68,7 +73,7 @@ export function parseCommandLine(facts: CallerFacts): Result<Parsed> {
   const argv = dashes < 0 ? facts.argv : facts.argv.slice(0, dashes);
   const qemuArguments = dashes < 0 ? [] : facts.argv.slice(dashes + 1);
   const takesThem = COMMANDS.some(
-    ({ name, takesQemuArguments }) => takesQemuArguments && argv.includes(name),
+    ({ name, takesQemuArguments }) => takesQemuArguments === true && argv.includes(name),
   );
   // for other commands "--" ends the flags, as usual
   const chosen = choose(takesThem ? argv : facts.argv);
@@ -79,7 +84,7 @@ export function parseCommandLine(facts: CallerFacts): Result<Parsed> {
   const layer = flagLayer(
     def.scope,
     flags,
-    def.takesQemuArguments ? qemuArguments : [],
+    def.takesQemuArguments === true ? qemuArguments : [],
     facts.workingDirectory,
   );
   if (!layer.ok) return layer;
@@ -143,12 +148,13 @@ function buildProgram(
   // declaring only the given command is faster than declaring all of them
   for (const def of meant?.isSure === true ? [meant.def] : COMMANDS) {
     const { parent, name } = placeOf(def, program, print);
-    const command = configured(parent.command(`${name} ${def.operands}`), print).description(def.help);
+    const command = configured(parent.command(`${name} ${def.operands ?? ''}`), print).description(def.help);
     (parent === program ? command : parent).helpGroup(headingOf(def));
     if (meant !== undefined && def !== meant.def) continue;
     const flags = addFlags(command, def.scope);
-    for (const commandSwitch of def.switches) command.addOption(optionOf(commandSwitch));
-    if (def.takesQemuArguments) command.usage(`[options] ${def.operands} [-- QEMU-ARGUMENT...]`);
+    for (const commandSwitch of def.switches ?? []) command.addOption(optionOf(commandSwitch));
+    if (def.takesQemuArguments === true)
+      command.usage(`[options] ${def.operands ?? ''} [-- QEMU-ARGUMENT...]`);
     command.action(() => {
       const merged = joined(globalFlags(), flags());
       const { registeredArguments: operands } = command;
@@ -158,7 +164,7 @@ function buildProgram(
         def,
         operands: command.args,
         flags: merged,
-        switches: switchesOf(command, def.switches),
+        switches: switchesOf(command, def.switches ?? []),
       });
     });
   }

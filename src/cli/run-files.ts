@@ -1,7 +1,7 @@
-import type { Keeping } from './command.ts';
 import type { Plan } from '../plan/step.ts';
 import type { Problem } from '../problem.ts';
 import type { RunResult, View } from '../run/runner.ts';
+import type { RunFileOptions } from './command.ts';
 import { prepareLogDirectory } from './log-directory.ts';
 
 /** Files about a run: a wrapper of its view, and the writing of reports at its end. */
@@ -14,9 +14,9 @@ export interface RunFiles {
 const NOTHING: RunFiles = { wrap: (view) => view, end: () => Promise.resolve([]) };
 
 /** Opens the requested files; files that cannot be written are reported before the run starts. */
-export async function openRunFiles(plan: Plan, keeping: Keeping | undefined): Promise<RunFiles> {
-  if (keeping === undefined) return NOTHING;
-  const { title, reports, logDirectory } = keeping;
+export async function openRunFiles(plan: Plan, options: RunFileOptions | undefined): Promise<RunFiles> {
+  if (options === undefined) return NOTHING;
+  const { title, reports, logDirectory } = options;
   if (logDirectory !== undefined) await prepareLogDirectory(logDirectory, plan);
   if (reports.length === 0) return NOTHING;
   const [{ Recorder }, { reportOf }, { ReportFiles }] = await Promise.all([

@@ -1,26 +1,19 @@
 import { linked } from '../host/deadline.ts';
 import type { Executor, Executors } from '../plan/executor.ts';
-import type { Supervised } from '../plan/project.ts';
+import type { SupervisedVm } from '../plan/project.ts';
 import { isUp } from '../plan/project.ts';
-import type { Plan, Step, StepId, StepKind } from '../plan/step.ts';
+import type { Step, StepKind } from '../plan/step.ts';
 import { TransientError } from '../problem.ts';
 import { listrView } from '../run/listr-view.ts';
 import { problemLines } from '../run/problem-lines.ts';
-import type { Outcome, View } from '../run/runner.ts';
+import type { View } from '../run/runner.ts';
 import { runPlan } from '../run/runner.ts';
-
-/** A VM of a request, with a digest of its configuration. */
-export type RequestedVm = Omit<Supervised, 'state'> & { readonly instance: string };
-
-/** Request to a supervisor: a plan, and the VMs it starts. */
-export interface Request {
-  readonly plan: Plan;
-  readonly vms: readonly RequestedVm[];
-}
+import { PlanProgress } from './plan-progress.ts';
+import type { Request, RequestedVm } from './protocol.ts';
 
 /** One VM from the plan that starts it to its end. */
 interface Session extends RequestedVm {
-  state: Supervised['state'];
+  state: SupervisedVm['state'];
   /** Aborted to stop the VM. */
   readonly end: AbortController;
   readonly ended: Promise<void>;
@@ -28,28 +21,26 @@ interface Session extends RequestedVm {
   earlier: Session | undefined;
 }
 
-/** Steps after which a VM serves its purpose. */
-const UP: readonly StepKind[] = ['machine.hold', 'guest.run', 'session.end'];
-
 /** Runs the VMs of a project, each until it is stopped. */
 export class Supervisor {
   readonly #executors: Executors;
-  readonly #onChange: (vms: readonly (RequestedVm & Pick<Supervised, 'state'>)[]) => void;
+  readonly #onChange: () => void;
   readonly #sessions = new Map<string, Session>();
   readonly #runs = new Set<Promise<unknown>>();
   readonly #abort = new AbortController();
   readonly #kill = new AbortController();
 
   constructor(
-    executors: Omit<Executors, 'session.end'>,
-    onChange: (vms: readonly (RequestedVm & Pick<Supervised, 'state'>)[]) => void,
+    executors: Executors,
+    /** Called when a VM has changed its state. */
+    onChange: () => void = () => undefined,
   ) {
     this.#onChange = onChange;
     this.#executors = this.#endable({ ...executors, 'session.end': (step) => this.#end(step.vm) });
   }
 
   /** VMs that are running or have run. */
-  get vms(): readonly (RequestedVm & Pick<Supervised, 'state'>)[] {
+  get vms(): readonly SupervisedVm[] {
     return [...this.#sessions.values()].map(({ name, instance, digest, dependsOn, state }) => ({
       name,
       instance,
@@ -68,10 +59,10 @@ export class Supervisor {
    * Performs a request. Returns once all of its VMs serve their purpose, with the exit code so far; later events are still
    * written. An abort of `disconnected` before that cancels it.
    */
-  async perform(order: Request, write: (line: string) => void, disconnected: AbortSignal): Promise<number> {
-    this.#refuseOutdated(order);
-    this.#endUnfinished(order);
-    const progress = new Progress(order.plan);
+  async perform(request: Request, write: (line: string) => void, disconnected: AbortSignal): Promise<number> {
+    this.#refuseOutdated(request);
+    this.#endUnfinished(request);
+    const progress = new PlanProgress(request.plan);
     const abort = linked(this.#abort.signal);
     const leave = (): void => abort.abort();
     disconnected.addEventListener('abort', leave, { once: true });
@@ -81,20 +72,20 @@ export class Supervisor {
       kill: this.#kill.signal,
       exitCode: () => undefined,
     };
-    this.#register(order, progress, abort.signal);
+    this.#register(request, progress, abort.signal);
     const view = tracked(listrView({ live: false, color: false, write }), progress, write);
-    const run = runPlan(order.plan, this.#executors, signals, view).finally(() => {
+    const run = runPlan(request.plan, this.#executors, signals, view).finally(() => {
       this.#runs.delete(run);
       abort[Symbol.dispose]();
     });
     this.#runs.add(run);
     await Promise.race([progress.up, run]);
     disconnected.removeEventListener('abort', leave);
-    for (const { name } of order.vms) {
+    for (const { name } of request.vms) {
       const session = this.#sessions.get(name);
       if (session?.state === 'starting' && progress.isUp(name)) session.state = 'running';
     }
-    this.#onChange(this.vms);
+    this.#onChange();
     return progress.exitCode;
   }
 
@@ -125,7 +116,7 @@ export class Supervisor {
     }
   }
 
-  #register({ vms }: Request, progress: Progress, abort: AbortSignal): void {
+  #register({ vms }: Request, progress: PlanProgress, abort: AbortSignal): void {
     for (const vm of vms) {
       const session: Session = {
         ...vm,
@@ -139,10 +130,10 @@ export class Supervisor {
         const wasToEnd = session.end.signal.aborted || abort.aborted;
         const otherwise = session.state === 'running' && !wasToEnd ? 'ended' : 'failed';
         session.state = progress.hasDone(vm.name) ? 'done' : otherwise;
-        if (this.#sessions.get(vm.name) === session) this.#onChange(this.vms);
+        if (this.#sessions.get(vm.name) === session) this.#onChange();
       });
     }
-    this.#onChange(this.vms);
+    this.#onChange();
   }
 
   #running(vm: string): Session | undefined {
@@ -158,7 +149,7 @@ export class Supervisor {
     await session?.ended;
     if (current !== session && current !== undefined) current.earlier = undefined;
     if (session !== undefined && session === current) this.#sessions.delete(vm);
-    this.#onChange(this.vms);
+    this.#onChange();
     return undefined;
   }
 
@@ -194,71 +185,8 @@ function isEndable({ undoes, always }: Step): boolean {
   return undoes === undefined && always !== true;
 }
 
-/** Progress of a plan. */
-class Progress {
-  readonly #waited: Set<StepId>;
-  readonly #left = new Map<string, Set<StepId>>();
-  readonly #whenOver = new Map<string, () => void>();
-  readonly #failed = new Set<string>();
-  readonly #done = new Set<string>();
-  readonly #up = new Set<string>();
-  #whenUp: () => void = () => undefined;
-  exitCode = 0;
-  /** Resolves when each VM of the plan serves its purpose or has failed. */
-  readonly up = new Promise<void>((resolve) => (this.#whenUp = resolve));
-
-  constructor({ steps }: Plan) {
-    this.#waited = new Set(steps.filter(({ kind }) => UP.includes(kind)).map(({ id }) => id));
-    for (const { id, vm, kind } of steps) {
-      if (vm === undefined || kind === 'session.end') continue;
-      this.#left.set(vm, (this.#left.get(vm) ?? new Set<StepId>()).add(id));
-    }
-  }
-
-  /** Resolves when all steps of a VM have settled. */
-  async vmEnded(vm: string): Promise<void> {
-    return new Promise((resolve) => this.#whenOver.set(vm, resolve));
-  }
-
-  /** Whether its command exited with 0; a VM without one is never done. */
-  hasDone(vm: string): boolean {
-    return this.#done.has(vm) && !this.#failed.has(vm);
-  }
-
-  /** Whether a VM serves its purpose. */
-  isUp(vm: string): boolean {
-    return this.#up.has(vm);
-  }
-
-  begun({ id, vm, kind }: Step): void {
-    if (vm !== undefined && UP.includes(kind)) this.#up.add(vm);
-    // a step that stops a VM has served its purpose when it is done
-    if (kind !== 'session.end') this.#reach(id);
-  }
-
-  settled({ id, vm, kind }: Step, outcome: Outcome): void {
-    const hasFaltered = outcome.kind !== 'done' && outcome.kind !== 'failed';
-    // notifies clients that the VM will not come up
-    if (hasFaltered && this.#waited.has(id) && kind !== 'session.end') this.exitCode ||= 1;
-    if (kind === 'guest.run' && outcome.kind === 'done') this.#done.add(vm);
-    const isBad = outcome.kind === 'failed' || (outcome.kind === 'done' && (outcome.exitCode ?? 0) !== 0);
-    if (isBad && vm !== undefined) this.#failed.add(vm);
-    if (outcome.kind === 'failed') this.exitCode ||= 1;
-    if (outcome.kind === 'done') this.exitCode ||= outcome.exitCode ?? 0;
-    this.#reach(id);
-    const left = vm === undefined ? undefined : this.#left.get(vm);
-    left?.delete(id);
-    if (vm !== undefined && left?.size === 0) this.#whenOver.get(vm)?.();
-  }
-
-  #reach(id: StepId): void {
-    this.#waited.delete(id);
-    if (this.#waited.size === 0) this.#whenUp();
-  }
-}
-
 /** Wraps a view to report every step that starts and settles; failures are written immediately. */
-function tracked(view: View, progress: Progress, write: (line: string) => void): View {
+function tracked(view: View, progress: PlanProgress, write: (line: string) => void): View {
   return (act, perform) =>
     view(act, async (step, listener) => {
       const begun = (): void => {

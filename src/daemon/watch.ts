@@ -1,28 +1,43 @@
 import type { FSWatcher } from 'chokidar';
 import { watch } from 'chokidar';
-import type { Problem } from '../problem.ts';
+import type { SupervisedVm } from '../plan/project.ts';
+import type { Problem, Result } from '../problem.ts';
+import type { Request } from './protocol.ts';
 import type { Supervisor } from './supervisor.ts';
-import type { WatchIntent } from '../cli/command.ts';
 
 /** Debounce interval for changes, in milliseconds. */
 const QUIET = 300;
 
+/** Changes required by changed files, the files to watch, and messages for the user. */
+export interface WatchedPlan {
+  readonly request: Request;
+  readonly files: readonly string[];
+  readonly news: readonly string[];
+}
+
+/** Plans the changes for the existing VMs and the files that have changed. */
+export type Replan = (
+  existing: readonly SupervisedVm[],
+  touched: readonly string[],
+) => Promise<Result<WatchedPlan>>;
+
 /** Output to the user besides that of the VMs. */
-export interface WatchOutput {
-  readonly print: (line: string) => void;
-  readonly report: (problems: readonly Problem[]) => void;
+interface WatchOutput {
+  note: (line: string) => unknown;
+  fail: (problems: readonly Problem[]) => unknown;
 }
 
 /**
  * Updates VMs whenever a file changes that they depend on, until aborted. Changes in quick succession are handled together;
  * problems of an invalid file are reported, and running VMs are left as they are.
  */
-export async function watchProject(
-  { replan }: WatchIntent,
+export async function watchFiles(
+  replan: Replan,
   supervisor: Supervisor,
-  { print, report }: WatchOutput,
+  output: WatchOutput,
   end: AbortSignal,
 ): Promise<void> {
+  const print = (line: string): void => void output.note(line);
   const changes = new Changes();
   try {
     const touched = new Set<string>();
@@ -32,13 +47,13 @@ export async function watchProject(
       const planned = await replan(supervisor.vms, [...touched]);
       if (!planned.ok) {
         // the changes are handled once the file is valid
-        report(planned.problems);
+        output.fail(planned.problems);
         continue;
       }
       touched.clear();
       changes.follow(planned.value.files);
       planned.value.news.forEach(print);
-      await supervisor.perform(planned.value.order, print, end);
+      await supervisor.perform(planned.value.request, print, end);
       print('Watching for changes; press ^C to stop');
     }
   } finally {

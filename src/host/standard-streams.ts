@@ -7,7 +7,7 @@ const used = new Set<NodeJS.WriteStream>();
  * Calls `prepare` on stdout and stderr on first use, since creating either takes Node some milliseconds. Returns a function
  * that lists those created so far.
  */
-export function ownStreams(prepare: (stream: NodeJS.WriteStream) => void): () => NodeJS.WriteStream[] {
+export function observeStreams(prepare: (stream: NodeJS.WriteStream) => void): () => NodeJS.WriteStream[] {
   for (const name of ['stdout', 'stderr'] as const) {
     const property = Object.getOwnPropertyDescriptor(process, name);
     const create = (): NodeJS.WriteStream => {
@@ -22,7 +22,7 @@ export function ownStreams(prepare: (stream: NodeJS.WriteStream) => void): () =>
 }
 
 /** Writes to stdout, without creating its stream if possible. */
-export function writeOut(text: string): void {
+export function writeToStdout(text: string): void {
   const rest = used.size === 0 ? writtenAtOnce(Buffer.from(text)) : text;
   if (rest.length > 0) process.stdout.write(rest);
 }

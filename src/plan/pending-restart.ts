@@ -1,7 +1,7 @@
 import type { VmSpec } from '../config/vm-spec.ts';
 import type { HostKey, HostUse } from './host-use.ts';
 import { commonUse, hostUse, newUses } from './host-use.ts';
-import type { Supervised, Wanted } from './project.ts';
+import type { SupervisedVm, Wanted } from './project.ts';
 import { wantedOf } from './project.ts';
 
 /** A VM whose changes are held back, and the keys concerned. */
@@ -72,7 +72,7 @@ export class HoldingBack {
   /** The wanted VMs of the current file, and messages about changes that are held back. */
   settle(
     wanted: readonly Wanted[],
-    existing: readonly Supervised[],
+    existing: readonly SupervisedVm[],
   ): { readonly wanted: readonly Wanted[]; readonly news: readonly string[] } {
     this.#remember(wanted);
     const settled = holdBack(wanted, this.#begun, this.#takenOf(existing));
@@ -87,7 +87,7 @@ export class HoldingBack {
   }
 
   /** Existing VMs as they were last started, or as they were at the beginning. */
-  #takenOf(existing: readonly Supervised[]): Map<string, Wanted> {
+  #takenOf(existing: readonly SupervisedVm[]): Map<string, Wanted> {
     const started = existing.flatMap(({ name, digest }) => this.#wanted.get(keyOf(name, digest)) ?? []);
     return new Map([...this.#begun, ...started].map((one) => [one.spec.name, one]));
   }

@@ -6,9 +6,13 @@ import { planSession } from './session.ts';
 import type { EndSession, Plan, Step } from './step.ts';
 
 /** A VM that a supervisor runs or has run, for planning. */
-export interface Supervised {
+export interface SupervisedVm {
+  /** Its name in the file, and its name while it runs. */
   readonly name: string;
+  readonly instance: string;
+  /** Digest of its configuration. */
   readonly digest: string;
+  /** VMs that are stopped after it. */
   readonly dependsOn: readonly string[];
   /** `done`: its command exited with 0. `ended`: it was up, and ended by itself. */
   readonly state: 'starting' | 'running' | 'done' | 'failed' | 'ended';
@@ -47,7 +51,7 @@ export interface ProjectChange {
  */
 export function changeProject(
   wanted: readonly Wanted[],
-  existing: readonly Supervised[],
+  existing: readonly SupervisedVm[],
   options: SessionOptions,
   again: (spec: VmSpec) => boolean = () => false,
 ): ProjectChange {
@@ -86,14 +90,17 @@ export function changeProject(
 }
 
 /** Plans to stop VMs and their dependents; all VMs if none is named. */
-export function planDown(existing: readonly Supervised[], names: readonly string[]): Plan {
+export function planDown(existing: readonly SupervisedVm[], names: readonly string[]): Plan {
   const named = names.length > 0 ? existing.filter(({ name }) => names.includes(name)) : existing;
   const steps = endings(withDependents(named, existing).filter(isUp));
   return { steps: ordered(steps), foreground: [], exitFrom: [], keepGoing: true };
 }
 
 /** VMs and their running dependents. */
-function withDependents(vms: readonly Supervised[], existing: readonly Supervised[]): readonly Supervised[] {
+function withDependents(
+  vms: readonly SupervisedVm[],
+  existing: readonly SupervisedVm[],
+): readonly SupervisedVm[] {
   const found = new Set(vms);
   for (let before = -1; before !== found.size;) {
     before = found.size;
@@ -105,12 +112,12 @@ function withDependents(vms: readonly Supervised[], existing: readonly Supervise
 }
 
 /** Whether a VM is running or starting. */
-export function isUp({ state }: Pick<Supervised, 'state'>): boolean {
+export function isUp({ state }: Pick<SupervisedVm, 'state'>): boolean {
   return state === 'starting' || state === 'running';
 }
 
 /** Steps that stop VMs, each after its dependents. */
-function endings(vms: readonly Supervised[]): EndSession[] {
+function endings(vms: readonly SupervisedVm[]): EndSession[] {
   return vms.map(({ name: vm }) => ({
     id: `${vm}/end`,
     kind: 'session.end',

@@ -2,12 +2,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { noVm, notRunning } from '../config/stored-problems.ts';
 import { limited, patience } from '../host/deadline.ts';
 import { isAlive } from '../host/process-identity.ts';
-import { askProject, projectOf } from '../host/project-registry.ts';
 import { sweepRunDirectories } from '../host/run-directory.ts';
 import type { Hold, RunningVm } from '../host/vm-registry.ts';
 import { askedFirst, holderOf, runningVms } from '../host/vm-registry.ts';
 import type { Executor, Executors, FindDisks, StepContext } from '../plan/executor.ts';
-import { planDown } from '../plan/project.ts';
 import type { LockVm, StopVm } from '../plan/step.ts';
 import type { Problem } from '../problem.ts';
 import { TransientError, errorCode } from '../problem.ts';
@@ -26,8 +24,15 @@ export interface VmRoom {
 /** Poll interval for the end of a process, in milliseconds. */
 const INTERVAL = 20;
 
+/** Processes that hold the VMs of detached projects. */
+export interface Supervisors {
+  readonly has: (pid: number) => boolean;
+  /** Stops a VM; returns false if its owner does not supervise it. */
+  readonly stop: (vm: RunningVm | Hold, context: StepContext) => Promise<boolean>;
+}
+
 /** `runDirectory` is the private directory of this process. */
-export function vmRoom(runDirectory: string): VmRoom {
+export function vmRoom(runDirectory: string, supervisors: Supervisors): VmRoom {
   const locked = new Map<string, LockedVm>();
 
   const create: Executor<'vm.create'> = async (step, context) => {
@@ -53,7 +58,7 @@ export function vmRoom(runDirectory: string): VmRoom {
       'vm.create': create,
       'vm.lock': lock,
       'vm.unlock': unlock,
-      'vm.stop': stopExecutor(),
+      'vm.stop': stopExecutor(supervisors),
       'vm.remove': remove,
     },
     disks: disksOfLocked(locked),
@@ -71,7 +76,7 @@ function warnOfOtherImage({ name, image }: LockVm, { disks }: LockedVm, { warn }
 }
 
 /** Stops running VMs; an owner of several VMs is signalled once, since a second signal would make it less patient. */
-function stopExecutor(): Executor<'vm.stop'> {
+function stopExecutor(supervisors: Supervisors): Executor<'vm.stop'> {
   const signalled = new Set<number>();
   return async (step, context) => {
     const running = runningVms(process.env, step.vmstore);
@@ -82,7 +87,10 @@ function stopExecutor(): Executor<'vm.stop'> {
     }
     for (const vm of vms) {
       const { owner, run } = vm;
-      if (await endedBySupervisor(vm, step, context)) continue;
+      if (supervisors.has(vm.owner.pid)) {
+        if (step.kill && 'qemu' in vm) process.kill(vm.qemu.pid, 'SIGKILL');
+        if (await supervisors.stop(vm, context)) continue;
+      }
       if (signalled.has(owner.pid)) continue;
       signalled.add(owner.pid);
       noteOthers(step, owner.pid, running, context);
@@ -90,9 +98,8 @@ function stopExecutor(): Executor<'vm.stop'> {
       if (step.kill || (await askedFirst({ run }))) signalOwner(step, owner.pid, context);
       else context.note(`Process ${owner.pid} is already stopping VM '${step.name}'`);
     }
-    const supervised = supervisors(vms);
     const processes = vms.flatMap((vm) => [
-      ...(supervised.has(vm.owner.pid) ? [] : [vm.owner]),
+      ...(supervisors.has(vm.owner.pid) ? [] : [vm.owner]),
       ...('qemu' in vm ? [vm.qemu] : []),
     ]);
     await limited(
@@ -107,32 +114,6 @@ function stopExecutor(): Executor<'vm.stop'> {
     if (step.kill) await sweepRunDirectories(process.env);
     return undefined;
   };
-}
-
-/** Stops a VM of a detached project alone, with those that depend on it, since its supervisor has others. */
-async function endedBySupervisor(
-  vm: RunningVm | Hold,
-  { kill }: StopVm,
-  { note, signal }: StepContext,
-): Promise<boolean> {
-  const project = projectOf(process.env, vm.owner.pid);
-  const supervised = project?.vms.find(({ instance }) => instance === vm.name);
-  if (project === undefined || supervised === undefined) return false;
-  if (kill && 'qemu' in vm) process.kill(vm.qemu.pid, 'SIGKILL');
-  const order = { plan: planDown(project.vms, [supervised.name]), vms: [] };
-  const exit = await askProject(project, order, (event) => 'line' in event && note(event.line), signal);
-  if (exit !== 0)
-    throw new TransientError({
-      reason: 'machine',
-      message: `VM '${vm.name}' did not shut down cleanly`,
-      hint: 'see the log of its project: transient logs',
-    });
-  return true;
-}
-
-function supervisors(vms: readonly (RunningVm | Hold)[]): Set<number> {
-  const found = vms.map(({ owner }) => projectOf(process.env, owner.pid));
-  return new Set(found.flatMap((project) => project?.owner.pid ?? []));
 }
 
 function stillRuns(name: string, pid: number | undefined): Problem {

@@ -1,6 +1,4 @@
 import { isLockedFile } from '../host/lock.ts';
-import type { SupervisedVm } from '../host/project-registry.ts';
-import { endedVms } from '../host/project-registry.ts';
 import type { RunningVm } from '../host/vm-registry.ts';
 import { runningVms } from '../host/vm-registry.ts';
 import type { StoredVmFacts } from './store.ts';
@@ -27,16 +25,14 @@ export interface VmRow {
   readonly forwards: RunningVm['forwards'];
 }
 
-/** Lists the running VMs of a store by name, and with `all` the others too. */
+/** Lists the running VMs of a store by name and the `ended` ones, and with `all` the others too. */
 export async function vmRows(
   environment: NodeJS.ProcessEnv,
   vmstore: string,
+  ended: readonly string[],
   all: boolean,
 ): Promise<VmRow[]> {
-  const running = [
-    ...runningVms(environment, vmstore).map(runningRow),
-    ...endedVms(environment).map(endedRow),
-  ];
+  const running = [...runningVms(environment, vmstore).map(runningRow), ...ended.map(endedRow)];
   if (!all) return running;
   const names = new Set(running.filter((row) => row.stored).map((row) => row.name));
   const others = (await listVms(vmstore)).filter((vm) => !names.has(vm.name)).map(storedRow);
@@ -57,8 +53,8 @@ function runningRow({ name, images, stored, since, qemu, owner, ssh, forwards }:
   };
 }
 
-function endedRow({ instance }: SupervisedVm): VmRow {
-  return { name: instance, images: [], status: 'ended', stored: false, forwards: [] };
+function endedRow(name: string): VmRow {
+  return { name, images: [], status: 'ended', stored: false, forwards: [] };
 }
 
 function storedRow({ name, disks, created, config }: StoredVmFacts): VmRow {

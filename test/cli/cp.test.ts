@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import type { PlanIntent } from '../../src/cli/command.ts';
 import { parseCommandLine } from '../../src/cli/program.ts';
 import type { Problem } from '../../src/problem.ts';
 
@@ -11,9 +10,11 @@ async function copies(...paths: readonly string[]): Promise<string[] | Problem['
     workingDirectory: '/work',
   });
   if (!parsed.ok || parsed.value.kind === 'help') throw new Error('not understood');
-  const intent = await parsed.value.def.intend(parsed.value.invocation);
-  if (!intent.ok) return intent.problems.map(({ message }) => message).join();
-  const { steps } = (intent.value as PlanIntent).plan;
+  const { def, invocation } = parsed.value;
+  if (!('plan' in def)) throw new Error('cp runs a plan');
+  const planned = await def.plan(invocation);
+  if (!planned.ok) return planned.problems.map(({ message }) => message).join();
+  const { steps } = planned.value.plan;
   return steps.flatMap((step) =>
     step.kind === 'copy.in' || step.kind === 'copy.out' ? [`${step.kind} ${step.host} ${step.guest}`] : [],
   );

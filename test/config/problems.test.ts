@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseCommandLine } from '../../src/cli/program.ts';
+import { planProject } from '../../src/cli/project.ts';
 import type { Problem } from '../../src/problem.ts';
 import { problemLines } from '../../src/run/problem-lines.ts';
 
@@ -16,8 +17,8 @@ async function problemsOf(file: string): Promise<readonly Problem[]> {
     workingDirectory: FIXTURES,
   });
   if (!parsed.ok || parsed.value.kind !== 'command') throw new Error('the command line was refused');
-  const intent = await parsed.value.def.intend(parsed.value.invocation);
-  return intent.ok ? [] : intent.problems;
+  const planned = await planProject(parsed.value.invocation);
+  return planned.ok ? [] : planned.problems;
 }
 
 function formatted(problems: readonly Problem[]): string {

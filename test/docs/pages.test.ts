@@ -86,7 +86,9 @@ describe.each(pages())('%s', (page) => {
 const FLAGS = new Set([
   ...OPTION_NAMES.map((name) => `--${name}`),
   ...['--ssh', '--sshs', '--cmd', '--help', '--version'],
-  ...COMMANDS.flatMap(({ switches }) => switches.flatMap(({ flags }) => /--[\w-]+/.exec(flags)?.[0] ?? [])),
+  ...COMMANDS.flatMap(({ switches = [] }) =>
+    switches.flatMap(({ flags }) => /--[\w-]+/.exec(flags)?.[0] ?? []),
+  ),
   ...['--docs', '--only', '--pairs'],
 ]);
 

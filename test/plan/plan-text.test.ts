@@ -4,6 +4,7 @@ import { Ajv } from 'ajv';
 import { describe, expect, it } from 'vitest';
 import { planText } from '../../src/cli/plan-view.ts';
 import { parseCommandLine } from '../../src/cli/program.ts';
+import { planProject } from '../../src/cli/project.ts';
 import type { Plan } from '../../src/plan/step.ts';
 
 /** Where the fixtures lie in the plans that are compared. */
@@ -21,10 +22,9 @@ async function planOf(name: string): Promise<Plan> {
     workingDirectory: FIXTURES,
   });
   if (!parsed.ok || parsed.value.kind !== 'command') throw new Error('the command line was refused');
-  const intent = await parsed.value.def.intend(parsed.value.invocation);
-  if (!intent.ok) throw new Error(JSON.stringify(intent.problems));
-  if (!('plan' in intent.value)) throw new Error('no plan');
-  return portable(intent.value.plan);
+  const planned = await planProject(parsed.value.invocation);
+  if (!planned.ok) throw new Error(JSON.stringify(planned.problems));
+  return portable(planned.value.plan);
 }
 
 /** The fixture's text; a new one is written once, for its author to read and to check in. */

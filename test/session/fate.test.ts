@@ -1,7 +1,12 @@
+import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { createConnection } from 'node:net';
+import { dirname, join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
+import { PROTOCOL_VERSION } from '../../src/daemon/protocol.ts';
 import { childrenOf, commandLineOf } from '../rig/processes.ts';
+import { projectRecord, withProtocol } from '../rig/project-record.ts';
 import { project } from '../rig/project.ts';
 import { Rig } from '../rig/rig.ts';
 import { until } from '../rig/until.ts';
@@ -104,6 +109,37 @@ describe('a detached project', () => {
     expect(exitCode).toBe(0);
   });
 
+  test('of another version is not talked to, and ends with down --kill', async () => {
+    await using rig = project({ a: '' });
+    await succeeded(rig, ['up', '-d']);
+    withProtocol(rig.runtime, 99);
+    const refused = await rig.run(['down']);
+    expect(refused.stderr.text).toMatch(/started by another version of transient.*down --kill/s);
+    expect(refused.exitCode).toBe(1);
+    expect((await rig.run(['down', '--kill'])).exitCode).toBe(0);
+    await until('its end', () => rig.processes.length === 0);
+  });
+
+  test.each([
+    [
+      'of a client without a version',
+      { plan: { steps: [], foreground: [], exitFrom: [] }, vms: [] },
+      'another version',
+    ],
+    ['without a plan', { version: PROTOCOL_VERSION, vms: [] }, 'plan'],
+    ['with steps that are none', { version: PROTOCOL_VERSION, plan: { steps: [1] }, vms: [] }, 'steps'],
+  ])('refuses a request %s', async (_name, request, expected) => {
+    await using rig = project({ a: '' });
+    await succeeded(rig, ['up', '-d']);
+    const events = await eventsOf(
+      join(dirname(projectRecord(rig.runtime)), 'control'),
+      JSON.stringify(request),
+    );
+    expect(events.find((event) => 'line' in event)?.line).toContain(expected);
+    expect(events.at(-1)).toEqual({ exit: 1 });
+    await succeeded(rig, ['down']);
+  });
+
   test('ends by two signals whatever its guest does', async () => {
     await using rig = project({ a: 'persistent = true\nshutdown-timeout = 1000\nqmp-timeout = 1000' });
     await succeeded(rig, ['up', '-d']);
@@ -113,6 +149,18 @@ describe('a detached project', () => {
     await until('its end', () => rig.processes.length === 0);
   });
 });
+
+/** Events that a supervisor sends for one line on its socket. */
+async function eventsOf(socketPath: string, line: string): Promise<{ line?: string; exit?: number }[]> {
+  const socket = createConnection(socketPath);
+  await once(socket, 'connect');
+  socket.write(`${line}\n`);
+  const events = await text(socket);
+  return events
+    .trimEnd()
+    .split('\n')
+    .map((event) => JSON.parse(event) as { line?: string; exit?: number });
+}
 
 describe('a second signal', () => {
   test('leaves nothing, not even where a program cannot be ended', async () => {

@@ -3,11 +3,10 @@ import { absoluteHostPath, mergeLayers } from '../../config/merge.ts';
 import { builderOf } from '../../config/resolve-vm.ts';
 import type { CopySpec } from '../../config/vm-spec.ts';
 import { planCopies } from '../../plan/store-commands.ts';
-import type { Plan } from '../../plan/step.ts';
 import type { Result } from '../../problem.ts';
 import { failed, ok } from '../../problem.ts';
-import { type CommandDef, type Invocation, PLAN_SWITCHES, performOrShow } from '../command.ts';
-import { storesIn } from './layers.ts';
+import { type CommandDef, type CommandPlan, type Invocation, PLAN_SWITCH } from '../command.ts';
+import { storesIn } from '../typed-layers.ts';
 
 /** `cp SRC… DST`: copies to or from a stopped VM. */
 export const cp: CommandDef = {
@@ -16,9 +15,8 @@ export const cp: CommandDef = {
   completes: ['paths'],
   scope: 'cp',
   help: 'copy files to or from a stopped VM; one side is VM:/PATH, and the last path is the destination',
-  switches: PLAN_SWITCHES,
-  takesQemuArguments: false,
-  intend: (invocation) => Promise.resolve(performOrShow(invocation, planFor(invocation))),
+  switches: [PLAN_SWITCH],
+  plan: planFor,
 };
 
 /** Operand that is a path in a VM. */
@@ -27,7 +25,7 @@ interface VmPath {
   readonly path: string;
 }
 
-function planFor(invocation: Invocation): Result<Plan> {
+function planFor(invocation: Invocation): Result<CommandPlan> {
   const { operands, workingDirectory, flags } = invocation;
   const sources = operands.slice(0, -1);
   const destination = operands.at(-1) ?? '';
@@ -35,8 +33,8 @@ function planFor(invocation: Invocation): Result<Plan> {
   const { values } = mergeLayers([{ ...flags, base: workingDirectory }]);
   const rsync = values.rsync ?? false;
   const { vmstore } = storesIn(invocation);
-  const plan = (vm: string, direction: 'in' | 'out', copies: readonly CopySpec[]): Result<Plan> =>
-    ok(planCopies({ name: vm, vmstore }, direction, copies, builderOf(values)));
+  const plan = (vm: string, direction: 'in' | 'out', copies: readonly CopySpec[]): Result<CommandPlan> =>
+    ok({ plan: planCopies({ name: vm, vmstore }, direction, copies, builderOf(values)) });
   const to = vmPath(destination);
   const from = sources.map(vmPath);
   if (to !== undefined) {

@@ -3,8 +3,8 @@ import { resolveRun } from '../../config/resolve.ts';
 import { mergeLayers } from '../../config/merge.ts';
 import { planCreate } from '../../plan/stored-state.ts';
 import { ok } from '../../problem.ts';
-import { type CommandDef, PLAN_SWITCHES, performOrShow } from '../command.ts';
-import { typedLayers } from './layers.ts';
+import { type CommandDef, PLAN_SWITCH } from '../command.ts';
+import { typedLayers } from '../typed-layers.ts';
 
 const NO_COPIES =
   'files are copied when a VM runs; use this option with "transient start" or "transient run"';
@@ -16,7 +16,7 @@ export const create: CommandDef = {
   completes: ['images'],
   scope: 'create',
   help: 'create a VM in the VM store from an image (NAME or NAME,PROTOCOL=SOURCE), without starting it',
-  switches: PLAN_SWITCHES,
+  switches: [PLAN_SWITCH],
   refuses: {
     '--copy-in-before': NO_COPIES,
     '-b': NO_COPIES,
@@ -24,14 +24,14 @@ export const create: CommandDef = {
     '-a': NO_COPIES,
   },
   takesQemuArguments: true,
-  intend: async (invocation) => {
+  plan: async (invocation) => {
     const { operands, workingDirectory, environment } = invocation;
     const layers = await typedLayers(invocation);
     if (!layers.ok) return layers;
     const [image = ''] = operands;
     const name = mergeLayers(layers.value).values.name ?? generatedName(image);
     const spec = resolveRun(image, layers.value, workingDirectory, environment, { name });
-    return performOrShow(invocation, spec.ok ? ok(planCreate(spec.value)) : spec);
+    return spec.ok ? ok({ plan: planCreate(spec.value) }) : spec;
   },
 };
 

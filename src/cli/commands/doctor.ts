@@ -1,11 +1,13 @@
 import { ok } from '../../problem.ts';
 import type { CommandDef } from '../command.ts';
-import { storesIn } from './layers.ts';
+import { findingsText } from '../doctor-text.ts';
+import { terminalFeatures } from '../output.ts';
+import { jsonText } from '../table.ts';
+import { storesIn } from '../typed-layers.ts';
 
 /** `doctor`: checks the requirements on this host. */
 export const doctor: CommandDef = {
   name: 'doctor',
-  operands: '',
   scope: 'everywhere',
   help: 'check whether this host has everything VMs need, and how to install what is missing',
   switches: [
@@ -14,9 +16,13 @@ export const doctor: CommandDef = {
       help: 'print a JSON array of { name, purpose, needed, state, found, free, get, hint }',
     },
   ],
-  takesQemuArguments: false,
-  intend: (invocation) => {
-    const json = invocation.switches['json'] === true;
-    return Promise.resolve(ok({ kind: 'doctor' as const, ...storesIn(invocation), json }));
+  run: async (invocation, output) => {
+    const { runChecks, canRun } = await import('../../doctor/checks.ts');
+    const { environment, switches } = invocation;
+    const findings = await runChecks({ environment, ...storesIn(invocation) });
+    const able = canRun(findings);
+    const { color } = terminalFeatures(process.stdout);
+    output.print(switches['json'] === true ? jsonText(findings) : findingsText(findings, able, color));
+    return ok(able ? 0 : 1);
   },
 };

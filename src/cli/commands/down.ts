@@ -1,10 +1,11 @@
-import type { ProjectRecord } from '../../host/project-registry.ts';
-import { endedProject, findProject, forgetEnded } from '../../host/project-registry.ts';
+import type { ProjectRecord } from '../../daemon/registry.ts';
+import { endedProject, findProject, forgetEnded } from '../../daemon/registry.ts';
 import { isUp, planDown } from '../../plan/project.ts';
 import { didYouMean } from '../../options/issues.ts';
 import { failed, ok } from '../../problem.ts';
-import { type CommandDef, PLAN_SWITCHES } from '../command.ts';
-import { FILE_SWITCH, pathOf } from './project.ts';
+import { type CommandDef, PLAN_SWITCH } from '../command.ts';
+import { printPlan } from '../plan-output.ts';
+import { FILE_SWITCH, pathOf } from '../project-file.ts';
 
 /** `down [VM…]`: stops VMs started by `up --detach`. */
 export const down: CommandDef = {
@@ -16,10 +17,9 @@ export const down: CommandDef = {
   switches: [
     FILE_SWITCH,
     { flags: '-k, --kill', help: 'kill the VMs without shutting them down' },
-    ...PLAN_SWITCHES,
+    PLAN_SWITCH,
   ],
-  takesQemuArguments: false,
-  intend: async (invocation) => {
+  run: async (invocation, output) => {
     const { operands, switches, environment } = invocation;
     const path = pathOf(invocation);
     if (!path.ok) return path;
@@ -36,26 +36,19 @@ export const down: CommandDef = {
       });
     }
     const plan = planDown(record?.vms ?? [], operands);
-    if (switches['plan'] === true) return ok({ kind: 'tree', plan });
+    if (switches['plan'] === true) return ok(await printPlan({ plan }, output));
     if (record === undefined || plan.steps.length === 0)
-      return ok({ kind: 'say', note: await nothingRuns(environment, file, record) });
-    const notes = endedNotes(record);
-    const isLast = record.vms.every((vm) => !isUp(vm) || ends(vm.name));
-    const kill = switches['kill'] === true;
-    return ok({
-      kind: 'order',
-      order: { plan, vms: [] },
+      return ok(output.note(await nothingRuns(environment, file, record)));
+    const { performDetached } = await import('../detached-project.ts');
+    const request = {
+      request: { plan, vms: [] },
       record,
       file,
       project: record.project,
-      isLast,
-      kill,
-      notes,
-    });
-
-    function ends(name: string): boolean {
-      return plan.steps.some(({ vm }) => vm === name);
-    }
+      isLast: record.vms.every((vm) => !isUp(vm) || plan.steps.some((step) => step.vm === vm.name)),
+      kill: switches['kill'] === true,
+    };
+    return ok(await performDetached(request, output, { notes: endedNotes(record) }));
   },
 };
 

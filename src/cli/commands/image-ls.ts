@@ -1,84 +1,29 @@
-import { absoluteImage } from '../../config/merge.ts';
-import type { ImageNeed } from '../../config/vm-spec.ts';
-import { parseImageRef } from '../../options/option.ts';
-import { planPull, planRemove } from '../../plan/images.ts';
-import { withoutPasswords } from '../../options/password.ts';
-import type { Problem, Result } from '../../problem.ts';
-import { all, failed, ok } from '../../problem.ts';
+import type { ImageRow } from '../../image/list.ts';
+import { ok } from '../../problem.ts';
+import { amount } from '../../run/progress-text.ts';
 import type { CommandDef } from '../command.ts';
-import { storesIn } from './layers.ts';
+import { jsonText, table } from '../table.ts';
+import { storesIn } from '../typed-layers.ts';
 
 /** `image ls`: lists the images of the backend. */
 export const imageLs: CommandDef = {
   name: 'image ls',
-  operands: '',
   scope: 'everywhere',
   help: 'list the images of the backend',
   switches: [{ flags: '--json', help: 'print a JSON array of { name, virtualSize, realSize, added }' }],
-  takesQemuArguments: false,
-  intend: (invocation) => {
-    const { backend } = storesIn(invocation);
-    const json = invocation.switches['json'] === true;
-    return Promise.resolve(ok({ kind: 'images' as const, backend, json }));
+  run: async (invocation, output) => {
+    const { imageRows } = await import('../../image/list.ts');
+    const rows = await imageRows(storesIn(invocation).backend);
+    return ok(output.print(invocation.switches['json'] === true ? jsonText(rows) : imageTable(rows)));
   },
 };
 
-/** `image pull SPEC…`: retrieves images without running a VM. */
-export const imagePull: CommandDef = {
-  name: 'image pull',
-  operands: '<spec...>',
-  scope: 'everywhere',
-  help: 'retrieve images into the backend: NAME,PROTOCOL=SOURCE, or USER/BOX:VERSION',
-  switches: [],
-  takesQemuArguments: false,
-  intend: (invocation) => {
-    const { backend } = storesIn(invocation);
-    const needs = all(invocation.operands.map((spec) => needOf(spec, backend, invocation.workingDirectory)));
-    const once = needs.ok ? unique(needs.value) : needs;
-    return Promise.resolve(once.ok ? ok({ kind: 'perform' as const, plan: planPull(once.value) }) : once);
-  },
-};
-
-/** `image rm NAME…`: removes images. */
-export const imageRm: CommandDef = {
-  name: 'image rm',
-  operands: '<name...>',
-  completes: ['images'],
-  scope: 'everywhere',
-  help: 'remove images from the backend; refused while a VM uses one',
-  switches: [{ flags: '-f, --force', help: 'also remove images in use; their VMs will no longer start' }],
-  takesQemuArguments: false,
-  intend: (invocation) => {
-    const { backend, vmstore } = storesIn(invocation);
-    const names = [...new Set(invocation.operands)];
-    const plan = planRemove(names, backend, vmstore, invocation.switches['force'] === true);
-    return Promise.resolve(ok({ kind: 'perform' as const, plan }));
-  },
-};
-
-function needOf(spec: string, backend: string, workingDirectory: string): Result<ImageNeed> {
-  const ref = parseImageRef(absoluteImage(spec, workingDirectory));
-  if (typeof ref !== 'string') return ok({ ...ref, backend });
-  return failed({
-    reason: 'usage',
-    message: `SPEC ${withoutPasswords(spec)} ${ref}`,
-    where: { kind: 'flag', flag: 'SPEC', value: withoutPasswords(spec) },
-    hint: 'expected NAME,file=PATH or NAME,http=URL or NAME,vagrant=BOX:VERSION, or USER/BOX:VERSION',
-  });
-}
-
-/** Removes duplicates; one name with two sources is an error. */
-function unique(needs: readonly ImageNeed[]): Result<ImageNeed[]> {
-  const byName = new Map(needs.map((need) => [need.name, need]));
-  const problems = needs.flatMap((need): Problem[] => {
-    const other = byName.get(need.name);
-    if (other?.source?.location === need.source?.location) return [];
-    const where = { kind: 'flag' as const, flag: 'SPEC', value: need.name };
-    const sources = [need, other]
-      .map((one) => withoutPasswords(one?.source?.location ?? 'none'))
-      .join(' and ');
-    const message = `image "${need.name}" has two sources: ${sources}`;
-    return [{ reason: 'conflict', message, where, hint: 'give each image its own name' }];
-  });
-  return problems.length > 0 ? failed(...problems) : ok([...byName.values()]);
+function imageTable(images: readonly ImageRow[]): string {
+  const rows = images.map(({ name, virtualSize, realSize, added }) => [
+    name,
+    amount(virtualSize),
+    amount(realSize),
+    added.replace('T', ' ').slice(0, 16),
+  ]);
+  return table([['NAME', 'VIRTUAL SIZE', 'REAL SIZE', 'ADDED (UTC)'], ...rows]);
 }

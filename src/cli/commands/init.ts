@@ -1,10 +1,11 @@
-import { ok } from '../../problem.ts';
-import type { CommandDef, InitAnswers } from '../command.ts';
+import { failed, ok } from '../../problem.ts';
+import { listenForSignals } from '../../run/signals.ts';
+import type { CommandDef } from '../command.ts';
+import type { InitAnswers } from '../init/text.ts';
 
 /** `init`: creates a Transientfile for the project in this directory. */
 export const init: CommandDef = {
   name: 'init',
-  operands: '',
   scope: 'everywhere',
   help: 'create a Transientfile.toml in this directory, asking for values that are not given',
   switches: [
@@ -17,11 +18,16 @@ export const init: CommandDef = {
     { flags: '--command <COMMAND>', help: 'command to run in the VM over ssh [default: uname -a]' },
     { flags: '-y, --yes', help: 'do not ask questions' },
   ],
-  takesQemuArguments: false,
-  intend: ({ switches, workingDirectory }) => {
+  run: async ({ switches, workingDirectory }, output) => {
     const { yes, ...given } = switches as { yes?: boolean } & Partial<InitAnswers>;
-    return Promise.resolve(
-      ok({ kind: 'init' as const, directory: workingDirectory, given, ask: yes !== true }),
-    );
+    const signals = listenForSignals();
+    const { initProject } = await import('../init/project.ts');
+    try {
+      const written = await initProject(workingDirectory, given, yes !== true, signals.abort);
+      return written.ok ? ok(output.note(written.value)) : failed(...written.problems);
+    } catch (error) {
+      if (!signals.abort.aborted) throw error;
+      return ok(signals.exitCode() ?? 1);
+    }
   },
 };

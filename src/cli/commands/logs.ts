@@ -1,12 +1,13 @@
 import { join } from 'node:path';
 import { notRunning } from '../../config/stored-problems.ts';
-import { SUPERVISOR_LOG, endedProject, findProject } from '../../host/project-registry.ts';
+import { SUPERVISOR_LOG, endedProject, findProject } from '../../daemon/registry.ts';
 import { runningVms } from '../../host/vm-registry.ts';
+import type { ProcessFacts } from '../../plan/step.ts';
 import type { Result } from '../../problem.ts';
 import { failed, ok } from '../../problem.ts';
-import type { CommandDef, Invocation, LogsIntent } from '../command.ts';
-import { pathOf } from './project.ts';
-import { namedVms } from './short-names.ts';
+import type { CommandDef, Invocation } from '../command.ts';
+import { pathOf } from '../project-file.ts';
+import { namedVms } from '../vm-names.ts';
 
 /** `logs [VM]`: prints the serial output of a running VM, or the output of a detached project. */
 export const logs: CommandDef = {
@@ -16,14 +17,28 @@ export const logs: CommandDef = {
   scope: 'everywhere',
   help: 'print the serial output of a running VM, or the output of the detached project in this directory',
   switches: [{ flags: '-f, --follow', help: 'keep printing new output until it ends' }],
-  takesQemuArguments: false,
-  intend: async (invocation) => {
+  run: async (invocation) => {
     const [name] = invocation.operands;
-    return name === undefined ? ofProject(invocation) : ofVm(invocation, name);
+    const log = name === undefined ? ofProject(invocation) : await ofVm(invocation, name);
+    if (!log.ok) return log;
+    const { path, writer } = log.value;
+    const [{ printLog }, { isAlive }] = await Promise.all([
+      import('../log-file.ts'),
+      import('../../host/process-identity.ts'),
+    ]);
+    const goesOn = invocation.switches['follow'] === true ? () => isAlive(writer) : undefined;
+    await printLog(path, (bytes) => void process.stdout.write(bytes), goesOn);
+    return ok(0);
   },
 };
 
-async function ofVm(invocation: Invocation, name: string): Promise<Result<LogsIntent>> {
+/** A log, and the process that writes it. */
+interface Log {
+  readonly path: string;
+  readonly writer: ProcessFacts;
+}
+
+async function ofVm(invocation: Invocation, name: string): Promise<Result<Log>> {
   const [vm = { name, vmstore: '' }] = await namedVms(invocation, [name]);
   const running = runningVms(invocation.environment, vm.vmstore);
   const found = running.find((one) => one.name === vm.name);
@@ -32,10 +47,10 @@ async function ofVm(invocation: Invocation, name: string): Promise<Result<LogsIn
       notRunning(name, 'transient ps lists running VMs; the output of a VM is kept while it runs'),
     );
   }
-  return ok(intentFor(invocation, found.serialLog, found.qemu));
+  return ok({ path: found.serialLog, writer: found.qemu });
 }
 
-function ofProject(invocation: Invocation): Result<LogsIntent> {
+function ofProject(invocation: Invocation): Result<Log> {
   const path = pathOf(invocation);
   if (!path.ok) return path;
   const { environment } = invocation;
@@ -47,9 +62,5 @@ function ofProject(invocation: Invocation): Result<LogsIntent> {
       hint: 'transient up --detach starts it; transient logs VM prints the output of one VM',
     });
   }
-  return ok(intentFor(invocation, join(record.run, SUPERVISOR_LOG), record.owner));
-}
-
-function intentFor({ switches }: Invocation, path: string, writer: LogsIntent['writer']): LogsIntent {
-  return { kind: 'logs', path, follow: switches['follow'] === true, writer };
+  return ok({ path: join(record.run, SUPERVISOR_LOG), writer: record.owner });
 }

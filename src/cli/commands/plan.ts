@@ -1,8 +1,10 @@
 import { ok } from '../../problem.ts';
-import { type CommandDef, planForm } from '../command.ts';
-import { SESSION_SWITCHES } from './jobs.ts';
-import { FILE_SWITCH, intendProject } from './project.ts';
-import { planOf } from './up.ts';
+import type { CommandDef, Invocation } from '../command.ts';
+import { printPlan } from '../plan-output.ts';
+import type { PlanForm } from '../plan-view.ts';
+import { FILE_SWITCH } from '../project-file.ts';
+import { planProject } from '../project.ts';
+import { SESSION_SWITCHES } from '../session-switches.ts';
 
 /** `plan [VM…]`: prints the plan of `up`. */
 export const plan: CommandDef = {
@@ -18,10 +20,13 @@ export const plan: CommandDef = {
     { flags: '--dot', help: 'print the plan as a Graphviz graph' },
   ],
   takesQemuArguments: true,
-  intend: async (invocation) => {
-    const project = await intendProject(invocation);
-    if (!project.ok) return project;
-    const { place } = project.value;
-    return ok({ kind: planForm(invocation.switches), plan: planOf(project.value), place });
+  run: async (invocation, output) => {
+    const planned = await planProject(invocation);
+    return planned.ok ? ok(await printPlan(planned.value, output, formOf(invocation))) : planned;
   },
 };
+
+function formOf({ switches }: Invocation): PlanForm {
+  if (switches['json'] === true) return 'json';
+  return switches['dot'] === true ? 'dot' : 'tree';
+}

@@ -1,73 +1,12 @@
-import { existsSync } from 'node:fs';
-import { vmPaths } from '../../host/store-layout.ts';
-import { mergeLayers } from '../../config/merge.ts';
-import { builderOf } from '../../config/resolve-vm.ts';
-import { parseImageRef } from '../../options/option.ts';
-import { planCommit, planRemoveVms, planStop } from '../../plan/store-commands.ts';
-import { failed, ok } from '../../problem.ts';
-import { type CommandDef, type Invocation, PLAN_SWITCHES, performOrShow } from '../command.ts';
-import { storesIn } from './layers.ts';
-import { namedVms } from './short-names.ts';
-
-/** `stop NAME…`: stops running VMs. */
-export const stop: CommandDef = {
-  name: 'stop',
-  operands: '<name...>',
-  completes: ['running'],
-  scope: 'everywhere',
-  help: 'stop running VMs and wait until they have stopped',
-  switches: [{ flags: '-k, --kill', help: 'kill the VM without shutting it down' }, ...PLAN_SWITCHES],
-  takesQemuArguments: false,
-  intend: async (invocation) => {
-    const vms = await namedVms(invocation, invocation.operands);
-    return performOrShow(invocation, ok(planStop(vms, invocation.switches['kill'] === true)));
-  },
-};
-
-/** `rm NAME…`: removes VMs. */
-export const rm: CommandDef = {
-  name: 'rm',
-  operands: '<name...>',
-  completes: ['stored'],
-  scope: 'everywhere',
-  help: 'remove VMs and their disks from the VM store',
-  switches: [{ flags: '-f, --force', help: 'stop running VMs first' }, ...PLAN_SWITCHES],
-  takesQemuArguments: false,
-  intend: (invocation) => {
-    const plan = planRemoveVms(named(invocation), invocation.switches['force'] === true);
-    return Promise.resolve(performOrShow(invocation, ok(plan)));
-  },
-};
-
-/** `commit VM IMAGE`: creates an image from a VM's disk. */
-export const commit: CommandDef = {
-  name: 'commit',
-  operands: '<vm> <image>',
-  completes: ['stored'],
-  scope: 'commit',
-  help: 'create an image from the first disk of a stopped VM',
-  switches: PLAN_SWITCHES,
-  takesQemuArguments: false,
-  intend: (invocation) => {
-    const [vm = '', image = ''] = invocation.operands;
-    const { backend, vmstore } = storesIn(invocation);
-    const ref = image.includes(',') ? 'must be a name, without a comma' : parseImageRef(image);
-    if (typeof ref === 'string') {
-      const message = `IMAGE ${ref}`;
-      const where = { kind: 'flag' as const, flag: 'IMAGE', value: image };
-      return Promise.resolve(failed({ reason: 'usage', message, where }));
-    }
-    const { loginKey } = vmPaths(vmstore, vm);
-    const builder = builderOf(mergeLayers([invocation.flags]).values);
-    const plan = planCommit({ name: vm, vmstore }, { image, backend }, existsSync(loginKey), builder);
-    return Promise.resolve(performOrShow(invocation, ok(plan)));
-  },
-};
+import { ok } from '../../problem.ts';
+import type { CommandDef } from '../command.ts';
+import { jsonText } from '../table.ts';
+import { storesIn } from '../typed-layers.ts';
+import { vmTable } from '../vm-table.ts';
 
 /** `ps`: lists the VMs of the store. */
 export const ps: CommandDef = {
   name: 'ps',
-  operands: '',
   scope: 'everywhere',
   help: 'list running VMs',
   switches: [
@@ -79,22 +18,15 @@ export const ps: CommandDef = {
       help: 'print a JSON array of { name, images, status, stored, started, created, pid, owner, ssh, forwards }',
     },
   ],
-  takesQemuArguments: false,
-  intend: (invocation) => {
-    const { all, json, ssh, pid } = invocation.switches;
-    const intent = {
-      kind: 'vms' as const,
-      vmstore: storesIn(invocation).vmstore,
-      all: all === true,
-      json: json === true,
-      columns: { ssh: ssh === true, pid: pid === true },
-    };
-    return Promise.resolve(ok(intent));
+  run: async (invocation, output) => {
+    const { switches, environment } = invocation;
+    const [{ vmRows }, { endedVms }] = await Promise.all([
+      import('../../vmstore/list.ts'),
+      import('../../daemon/registry.ts'),
+    ]);
+    const { vmstore } = storesIn(invocation);
+    const rows = await vmRows(environment, vmstore, endedVms(environment), switches['all'] === true);
+    const columns = { ssh: switches['ssh'] === true, pid: switches['pid'] === true };
+    return ok(output.print(switches['json'] === true ? jsonText(rows) : vmTable(rows, columns, Date.now())));
   },
 };
-
-/** VMs named by the operands, without duplicates. */
-function named(invocation: Invocation): { name: string; vmstore: string }[] {
-  const { vmstore } = storesIn(invocation);
-  return [...new Set(invocation.operands)].map((name) => ({ name, vmstore }));
-}

@@ -5,10 +5,9 @@ import type { Layer } from '../../options/layer.ts';
 import { planSession } from '../../plan/session.ts';
 import type { Result } from '../../problem.ts';
 import { ok } from '../../problem.ts';
-import { type CommandDef, type Invocation, PLAN_SWITCHES, performOrShow } from '../command.ts';
-import { RUN_FILE_SWITCHES, runFilesOf } from './run-files.ts';
-import { typedLayers } from './layers.ts';
-import { loadStoredVm } from '../../vmstore/load.ts';
+import { type CommandDef, type Invocation, PLAN_SWITCH } from '../command.ts';
+import { RUN_FILE_SWITCHES, runFileOptions } from '../run-file-switches.ts';
+import { typedLayers } from '../typed-layers.ts';
 
 /** `run IMAGE`: one VM's whole session; with a name its state stays. */
 export const run: CommandDef = {
@@ -17,16 +16,15 @@ export const run: CommandDef = {
   completes: ['images'],
   scope: 'run',
   help: 'run a VM from an image (NAME or NAME,PROTOCOL=SOURCE); without --name its state is discarded',
-  switches: [...RUN_FILE_SWITCHES, ...PLAN_SWITCHES],
+  switches: [...RUN_FILE_SWITCHES, PLAN_SWITCH],
   takesQemuArguments: true,
-  intend: async (invocation) => {
+  plan: async (invocation) => {
     const layers = await typedLayers(invocation);
     if (!layers.ok) return layers;
-    const keeping = runFilesOf(invocation, titleOf(invocation, layers.value));
-    if (!keeping.ok) return keeping;
+    const files = runFileOptions(invocation, titleOf(invocation, layers.value));
+    if (!files.ok) return files;
     const spec = await specOf(invocation, layers.value);
-    if (!spec.ok) return spec;
-    return performOrShow(invocation, ok(planSession([spec.value], keeping.value)), keeping.value);
+    return spec.ok ? ok({ plan: planSession([spec.value], files.value), files: files.value }) : spec;
   },
 };
 
@@ -43,6 +41,7 @@ async function specOf(
   const fresh = (who: { name: string } | { instance: string }): Result<VmSpec> =>
     resolveRun(image, layers, workingDirectory, environment, who);
   if (values.name === undefined) return fresh({ instance: instanceOf(image) });
+  const { loadStoredVm } = await import('../../vmstore/load.ts');
   const stored = await loadStoredVm(storesOf(values, environment).vmstore, values.name);
   if (!stored.ok) return stored;
   if (stored.value === undefined) return fresh({ name: values.name });

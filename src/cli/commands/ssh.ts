@@ -12,8 +12,8 @@ import { planSsh } from '../../plan/store-commands.ts';
 import type { Plan } from '../../plan/step.ts';
 import type { Problem, Result } from '../../problem.ts';
 import { failed, ok } from '../../problem.ts';
-import { type CommandDef, type Invocation, PLAN_SWITCHES, performOrShow } from '../command.ts';
-import { namedVms } from './short-names.ts';
+import { type CommandDef, type Invocation, PLAN_SWITCH } from '../command.ts';
+import { namedVms } from '../vm-names.ts';
 
 /** Poll interval for a VM that is not running yet, in milliseconds. */
 const INTERVAL = 200;
@@ -27,16 +27,15 @@ export const ssh: CommandDef = {
   help: 'open an ssh session in a running VM, or run a command in it',
   switches: [
     { flags: '-w, --wait', help: 'wait for the VM to start, at most --ssh-timeout seconds' },
-    ...PLAN_SWITCHES,
+    PLAN_SWITCH,
   ],
-  takesQemuArguments: false,
-  intend: async (invocation) => {
+  plan: async (invocation) => {
     const vm = await find(invocation);
-    return vm.ok ? performOrShow(invocation, planFor(vm.value, invocation.flags)) : vm;
+    return vm.ok ? planFor(vm.value, invocation.flags) : vm;
   },
 };
 
-function planFor(vm: RunningVm, flags: Layer): Result<Plan> {
+function planFor(vm: RunningVm, flags: Layer): Result<{ plan: Plan }> {
   if (vm.ssh === undefined) return failed(withoutCard(vm.name));
   const { user, program, options } = vm.ssh;
   // the settings of its owner, overridden by the command line
@@ -48,7 +47,7 @@ function planFor(vm: RunningVm, flags: Layer): Result<Plan> {
     command === undefined
       ? { kind: 'ssh-console', serial: false }
       : { kind: 'ssh-command', command, serial: false };
-  return ok(planSsh(vm, vm.ssh, connection, sshOf(merged)));
+  return ok({ plan: planSsh(vm, vm.ssh, connection, sshOf(merged)) });
 }
 
 /** Whether the flags require a different login than the shared one of `user`. */

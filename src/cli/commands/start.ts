@@ -3,10 +3,9 @@ import { noVm } from '../../config/stored-problems.ts';
 import { mergeLayers, storesOf } from '../../config/merge.ts';
 import { planSession } from '../../plan/session.ts';
 import { failed, ok } from '../../problem.ts';
-import { type CommandDef, PLAN_SWITCHES, performOrShow } from '../command.ts';
-import { RUN_FILE_SWITCHES, runFilesOf } from './run-files.ts';
-import { typedLayers } from './layers.ts';
-import { loadStoredVm } from '../../vmstore/load.ts';
+import { type CommandDef, PLAN_SWITCH } from '../command.ts';
+import { RUN_FILE_SWITCHES, runFileOptions } from '../run-file-switches.ts';
+import { typedLayers } from '../typed-layers.ts';
 
 /** `start NAME`: runs a session of a stored VM. */
 export const start: CommandDef = {
@@ -15,23 +14,23 @@ export const start: CommandDef = {
   completes: ['stored'],
   scope: 'start',
   help: 'start a VM of the VM store; flags override the stored options',
-  switches: [...RUN_FILE_SWITCHES, ...PLAN_SWITCHES],
+  switches: [...RUN_FILE_SWITCHES, PLAN_SWITCH],
   refuses: {
     '--extra-image': 'disks are added when a VM is created; use this option with "transient create"',
   },
   takesQemuArguments: true,
-  intend: async (invocation) => {
+  plan: async (invocation) => {
     const layers = await typedLayers(invocation);
     if (!layers.ok) return layers;
     const { operands, environment } = invocation;
     const [name = ''] = operands;
+    const { loadStoredVm } = await import('../../vmstore/load.ts');
     const stored = await loadStoredVm(storesOf(mergeLayers(layers.value).values, environment).vmstore, name);
     if (!stored.ok) return stored;
     if (stored.value === undefined) return failed(noVm(name));
-    const keeping = runFilesOf(invocation, name);
-    if (!keeping.ok) return keeping;
+    const files = runFileOptions(invocation, name);
+    if (!files.ok) return files;
     const spec = resolveStored({ name, stored: stored.value }, layers.value, environment);
-    if (!spec.ok) return spec;
-    return performOrShow(invocation, ok(planSession([spec.value], keeping.value)), keeping.value);
+    return spec.ok ? ok({ plan: planSession([spec.value], files.value), files: files.value }) : spec;
   },
 };

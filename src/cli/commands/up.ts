@@ -1,22 +1,15 @@
-import { findProject } from '../../host/project-registry.ts';
 import type { Result } from '../../problem.ts';
-import { failed, ok } from '../../problem.ts';
-import type { CommandDef, Intent, Invocation, Keeping } from '../command.ts';
-import { PLAN_SWITCHES } from '../command.ts';
-import { SESSION_SWITCHES } from './jobs.ts';
-import { RUN_FILE_SWITCHES, runFilesOf, refuseKeeping } from './run-files.ts';
-import { HoldingBack } from '../../plan/pending-restart.ts';
-import type { ProjectIntent } from './project.ts';
-import {
-  FILE_SWITCH,
-  intendProject,
-  isPiped,
-  orderOf,
-  pathOf,
-  placeOf,
-  replanProject,
-  wantedNow,
-} from './project.ts';
+import { ok } from '../../problem.ts';
+import type { CommandDef, Invocation, RunFileOptions } from '../command.ts';
+import { PLAN_SWITCH } from '../command.ts';
+import type { Output } from '../output.ts';
+import { printPlan } from '../plan-output.ts';
+import { FILE_SWITCH } from '../project-file.ts';
+import type { DetachedChange } from '../project.ts';
+import { planProject, requestFor } from '../project.ts';
+import { RUN_FILE_SWITCHES, refuseRunFiles, runFileOptions } from '../run-file-switches.ts';
+import { SESSION_SWITCHES } from '../session-switches.ts';
+import { watchProject } from '../watch.ts';
 
 /** `up [VM…]`: performs the plan of a project. */
 export const up: CommandDef = {
@@ -37,92 +30,46 @@ export const up: CommandDef = {
     },
     ...SESSION_SWITCHES,
     ...RUN_FILE_SWITCHES,
-    ...PLAN_SWITCHES,
+    PLAN_SWITCH,
   ],
   takesQemuArguments: true,
-  intend: async (invocation) => {
-    if (invocation.switches['watch'] === true) return watching(invocation);
-    const project = await intendProject(invocation);
-    if (!project.ok) return project;
-    if (invocation.switches['plan'] === true)
-      return ok({ kind: 'tree', plan: planOf(project.value), place: project.value.place });
-    const keeping = runFilesOf(invocation, project.value.project);
-    if (!keeping.ok) return keeping;
-    return performing(project.value, keeping.value, invocation);
+  run: async (invocation, output) => {
+    if (invocation.switches['watch'] === true) return watchProject(invocation, output);
+    const planned = await planProject(invocation);
+    if (!planned.ok) return planned;
+    if (invocation.switches['plan'] === true) return ok(await printPlan(planned.value, output));
+    const files = runFileOptions(invocation, planned.value.project);
+    if (!files.ok) return files;
+    const { project, detached } = planned.value;
+    if (detached !== undefined) return detach(project, detached, files.value, invocation, output);
+    const { perform } = await import('../perform.ts');
+    return ok(await perform({ ...planned.value, files: files.value }, output));
   },
 };
 
-async function watching(invocation: Invocation): Promise<Result<Intent>> {
-  const path = pathOf(invocation);
-  if (!path.ok) return path;
-  if (isPiped(path.value)) {
-    return failed({
-      reason: 'conflict',
-      message: '--watch reads the Transientfile whenever it changes, but a pipe can be read only once',
-      where: { kind: 'flag', flag: '--watch' },
-      hint: 'save it to a file and pass that with --file',
-    });
-  }
-  const refused = refuseKeeping(invocation, '--watch');
+/** Starts and replaces VMs of the detached project. */
+async function detach(
+  project: string,
+  detached: DetachedChange,
+  { logDirectory }: RunFileOptions,
+  invocation: Invocation,
+  output: Output,
+): Promise<Result<number>> {
+  const refused = refuseRunFiles(invocation, 'detached VMs', ['report']);
   if (!refused.ok) return refused;
-  const record = findProject(invocation.environment, path.value);
-  if (record !== undefined || invocation.switches['detach'] === true) {
-    return failed({
-      reason: 'conflict',
-      message:
-        record === undefined
-          ? '--watch runs in the foreground and cannot be combined with --detach'
-          : `the project is already running detached, as process ${record.owner.pid}`,
-      where: { kind: 'flag', flag: '--watch' },
-      hint: record === undefined ? 'leave one of them out' : 'stop it first: transient down',
-    });
-  }
-  // reports problems of the file before watching it
-  const begun = await wantedNow(invocation);
-  if (!begun.ok) return begun;
-  const holding = new HoldingBack(begun.value);
-  if (invocation.switches['plan'] === true) {
-    const first = await replanProject(invocation, [], [], holding);
-    return first.ok
-      ? ok({ kind: 'tree', plan: first.value.change.plan, place: placeOf(path.value, invocation) })
-      : first;
-  }
-  return ok({
-    kind: 'watch',
-    replan: async (existing, touched) => {
-      const again = await replanProject(invocation, existing, touched, holding);
-      if (!again.ok) return again;
-      const { change, files, news } = again.value;
-      return ok({ order: orderOf(change), files, news });
-    },
-  });
+  const { change, record, file } = detached;
+  if (change.starting.length === 0) return ok(output.note(nothingToDo(detached, logDirectory !== undefined)));
+  const { performDetached } = await import('../detached-project.ts');
+  const request = { request: requestFor(change), record, file, project };
+  return ok(
+    await performDetached(request, output, { ...(logDirectory === undefined ? {} : { logDirectory }) }),
+  );
 }
 
-/** The plan of a project intent of either kind. */
-export function planOf(project: ProjectIntent): Extract<ProjectIntent, { kind: 'session' }>['plan'] {
-  return project.kind === 'session' ? project.plan : project.change.plan;
-}
-
-function performing(project: ProjectIntent, keeping: Keeping, invocation: Invocation): Result<Intent> {
-  if (project.kind === 'session') return ok({ kind: 'perform', plan: project.plan, keeping });
-  const refused = refuseKeeping(invocation, 'detached VMs', ['report']);
-  if (!refused.ok) return refused;
-  const { change, record, file, project: name } = project;
-  const { starting, staying } = change;
-  if (starting.length === 0) {
-    const vms = staying.length === 1 ? 'the VM is running' : `${staying.length} VMs are running`;
-    const isComing = record?.vms.some(({ state }) => state === 'starting') === true;
-    const coming = isComing ? '; another command is starting some of them' : '';
-    const unlogged = keeping.logDirectory === undefined ? '' : '; nothing is logged for running VMs';
-    return ok({ kind: 'say', note: `Nothing to do: ${vms} as configured${coming}${unlogged}` });
-  }
-  return ok({
-    kind: 'order',
-    order: orderOf(change),
-    record,
-    file,
-    project: name,
-    isLast: false,
-    keeping,
-  });
+function nothingToDo({ change: { staying }, record }: DetachedChange, isLogged: boolean): string {
+  const vms = staying.length === 1 ? 'the VM is running' : `${staying.length} VMs are running`;
+  const isComing = record?.vms.some(({ state }) => state === 'starting') === true;
+  const coming = isComing ? '; another command is starting some of them' : '';
+  const unlogged = isLogged ? '; nothing is logged for running VMs' : '';
+  return `Nothing to do: ${vms} as configured${coming}${unlogged}`;
 }

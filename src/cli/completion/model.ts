@@ -62,7 +62,7 @@ function firstWord(name: string): string {
   return name.split(' ')[0] ?? name;
 }
 
-function stageOf({ name, scope, switches, operands, completes = [] }: CommandDef): Stage {
+function stageOf({ name, scope, switches = [], operands = '', completes = [] }: CommandDef): Stage {
   const names = operands.split(' ').filter(Boolean);
   return {
     path: name,

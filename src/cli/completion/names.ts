@@ -1,36 +1,33 @@
 import { readdir } from 'node:fs/promises';
-import type { Environment } from '../../config/merge.ts';
 import { readDocument } from '../../config/document.ts';
 import { findTransientfile } from '../../config/transientfile.ts';
 import { decodeName } from '../../host/store-layout.ts';
 import type { Layer } from '../../options/layer.ts';
-import { storesIn } from '../commands/layers.ts';
-import { runningByNames } from '../commands/short-names.ts';
+import { storesIn } from '../typed-layers.ts';
+import type { InvocationPlace } from '../command.ts';
+import { Output } from '../output.ts';
+import { runningByNames } from '../vm-names.ts';
 
-/** Context of the command line, whose flags typed so far are not available. */
-interface Place {
-  readonly environment: Environment;
-  readonly workingDirectory: string;
-  readonly flags: Layer;
+/** Prints names of a kind, one per line; errors are ignored, since they would disturb the command line. */
+export async function printNames(kind: string): Promise<number> {
+  const names = await namesOf(kind).catch(() => []);
+  return new Output().print(names.map((name) => `${name}\n`).join(''));
 }
 
 /** Names of a kind that fit on one line; none for an unknown kind. */
-export async function namesOf(
-  kind: string,
-  environment: Environment,
-  workingDirectory: string,
-): Promise<string[]> {
-  const nothing: Layer = {
+async function namesOf(kind: string): Promise<string[]> {
+  const workingDirectory = process.cwd();
+  // the flags typed so far are not available
+  const flags: Layer = {
     values: {},
     where: (name) => ({ kind: 'flag', flag: name }),
     base: workingDirectory,
   };
-  const place: Place = { environment, workingDirectory, flags: nothing };
-  const names = await namesIn(kind, place);
+  const names = await namesIn(kind, { environment: process.env, workingDirectory, flags });
   return [...new Set(names)].filter((name) => !/\p{Control}/u.test(name)).sort();
 }
 
-async function namesIn(kind: string, place: Place): Promise<string[]> {
+async function namesIn(kind: string, place: InvocationPlace): Promise<string[]> {
   switch (kind) {
     case 'project':
       return inTransientfile(place);
@@ -46,7 +43,7 @@ async function namesIn(kind: string, place: Place): Promise<string[]> {
 }
 
 /** VM names of the Transientfile, even if it is invalid otherwise. */
-function inTransientfile({ workingDirectory }: Place): string[] {
+function inTransientfile({ workingDirectory }: InvocationPlace): string[] {
   const path = findTransientfile(workingDirectory);
   const document = path.ok ? readDocument(path.value, path.value) : path;
   return document.ok ? Object.keys(document.value.data['vms'] ?? {}) : [];

@@ -7,13 +7,18 @@ import { TRANSIENTFILE } from '../../config/transientfile.ts';
 import { problemsOf } from '../../options/issues.ts';
 import type { Problem, Result } from '../../problem.ts';
 import { errorCode, failed, ok, systemMessage } from '../../problem.ts';
-import type { InitAnswers, InitIntent } from '../command.ts';
 import { askFor, sensibleAnswers } from './questions.ts';
+import type { InitAnswers } from './text.ts';
 import { SCHEMA_FILE, transientfileText } from './text.ts';
 
-/** Writes a Transientfile and, for editors, its schema; returns a note for the user. */
+/**
+ * Writes a Transientfile and, for editors, its schema; returns a note for the user. With `ask`, answers that are not given
+ * are asked for if stdin is a terminal.
+ */
 export async function initProject(
-  { directory, given, ask }: InitIntent,
+  directory: string,
+  given: Partial<InitAnswers>,
+  ask: boolean,
   signal: AbortSignal,
 ): Promise<Result<string>> {
   const path = join(directory, TRANSIENTFILE);

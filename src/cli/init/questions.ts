@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline/promises';
 import { projectNameFrom } from '../../config/transientfile.ts';
 import { OPTIONS } from '../../options/table.ts';
 import { TransientError } from '../../problem.ts';
-import type { InitAnswers } from '../command.ts';
+import type { InitAnswers } from './text.ts';
 
 /** Questions in the order they are asked. */
 const QUESTIONS: Readonly<Record<keyof InitAnswers, string>> = {

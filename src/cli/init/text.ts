@@ -1,5 +1,12 @@
 import { formatImageSource, parseImageRef } from '../../options/option.ts';
-import type { InitAnswers } from '../command.ts';
+
+/** Values for a new Transientfile, as typed. */
+export interface InitAnswers {
+  readonly name: string;
+  readonly image: string;
+  readonly memory: string;
+  readonly command: string;
+}
 
 /** Name of the schema file written next to a new Transientfile. */
 export const SCHEMA_FILE = 'Transientfile.schema.json';

@@ -1,9 +1,10 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { projectLockName } from '../../../../src/host/project-registry.ts';
+import { projectLockName } from '../../../../src/daemon/registry.ts';
 import { until } from '../../../rig/until.ts';
 import type { Scene } from '../scene.ts';
 import type { Topic } from '../scenario.ts';
+import { withProtocol } from '../../../rig/project-record.ts';
 import { JOB, VM, base } from './parts.ts';
 
 const UP = 'transient up --detach';
@@ -66,6 +67,13 @@ export const detached: Topic = {
       typed: [`${UP} --memory 2G`],
     },
     {
+      form: 'the project was started by another version of transient',
+      when: 'It was updated since, and what it says to that process has changed.',
+      files: { 'Transientfile.toml': VM },
+      prepare: otherVersion,
+      typed: [`${UP} --memory 2G`],
+    },
+    {
       form: 'another process has held the lock of FILE for SECONDS s without running it',
       when: 'A command that was to start the project hangs.',
       files: { 'Transientfile.toml': VM },
@@ -113,6 +121,14 @@ async function stopped(scene: Scene): Promise<void> {
     process.kill(owner, 'SIGCONT');
     delete scene.rig.environment['TRANSIENT_PATIENCE'];
   });
+}
+
+/** A project that is run by another version. */
+async function otherVersion(scene: Scene): Promise<void> {
+  upAndDown(scene);
+  await scene.run(UP);
+  const restore = withProtocol(scene.rig.runtime, 99);
+  scene.afterwards(restore);
 }
 
 /** A project whose lock another process has, which does not run it. */

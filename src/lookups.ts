@@ -1,10 +1,10 @@
-import { builderProgram } from '../builder/args.ts';
-import { findNeededPrograms } from '../builder/programs.ts';
-import type { SharesSpec } from '../config/vm-spec.ts';
-import { findProgram } from '../host/program.ts';
-import type { Step } from '../plan/step.ts';
-import { findSftpServer } from '../share/sftp-server.ts';
-import { findVirtiofsd, refuseAsRoot } from '../share/virtiofsd.ts';
+import { builderProgram } from './builder/args.ts';
+import { findNeededPrograms } from './builder/programs.ts';
+import type { SharesSpec } from './config/vm-spec.ts';
+import { findProgram } from './host/program.ts';
+import type { Step } from './plan/step.ts';
+import { findSftpServer } from './share/sftp-server.ts';
+import { findVirtiofsd, refuseAsRoot } from './share/virtiofsd.ts';
 
 /** Finds a host program or checks whether it may be run; throws otherwise. */
 export type Lookup = () => Promise<unknown>;

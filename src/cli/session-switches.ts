@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism, freemem } from 'node:os';
-import type { VmSpec } from '../../config/vm-spec.ts';
-import type { Problem, Result } from '../../problem.ts';
-import { failed, ok } from '../../problem.ts';
-import type { SessionOptions } from '../../plan/session.ts';
-import type { Invocation, CommandSwitch } from '../command.ts';
-import { logDirectoryOf } from './run-files.ts';
+import type { VmSpec } from '../config/vm-spec.ts';
+import type { Problem, Result } from '../problem.ts';
+import { failed, ok } from '../problem.ts';
+import type { SessionOptions } from '../plan/session.ts';
+import type { Invocation, CommandSwitch } from './command.ts';
+import { logDirectoryOf } from './run-file-switches.ts';
 
 /** Switches about how the VMs of a project run together. */
 export const SESSION_SWITCHES: readonly CommandSwitch[] = [

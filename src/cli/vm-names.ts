@@ -1,10 +1,10 @@
-import { instanceName, storeOfEntry, storedName } from '../../config/resolve.ts';
-import { environmentLayer } from '../../config/merge.ts';
-import { findTransientfile, loadTransientfile } from '../../config/transientfile.ts';
-import type { RunningVm } from '../../host/vm-registry.ts';
-import { runningVms } from '../../host/vm-registry.ts';
-import type { Invocation } from '../command.ts';
-import { storesIn } from './layers.ts';
+import { instanceName, storeOfEntry, storedName } from '../config/resolve.ts';
+import { environmentLayer } from '../config/merge.ts';
+import { findTransientfile, loadTransientfile } from '../config/transientfile.ts';
+import type { RunningVm } from '../host/vm-registry.ts';
+import { runningVms } from '../host/vm-registry.ts';
+import type { Invocation, InvocationPlace } from './command.ts';
+import { storesIn } from './typed-layers.ts';
 
 /** Instance name of a VM, and the store it is looked up in. */
 export interface NamedInStore {
@@ -21,7 +21,7 @@ export async function namedVms(invocation: Invocation, names: readonly string[])
 
 /** Running VMs of the store and of the project in any store, short names of the project first. */
 export async function runningByNames(
-  place: Pick<Invocation, 'workingDirectory' | 'environment' | 'flags'>,
+  place: InvocationPlace,
 ): Promise<{ readonly names: readonly string[]; readonly vm: RunningVm }[]> {
   const { vmstore } = storesIn(place);
   const short = [...(await shortNames(place))];
@@ -44,9 +44,7 @@ async function shortNames({
   workingDirectory,
   environment,
   flags,
-}: Pick<Invocation, 'workingDirectory' | 'environment' | 'flags'>): Promise<
-  ReadonlyMap<string, NamedInStore>
-> {
+}: InvocationPlace): Promise<ReadonlyMap<string, NamedInStore>> {
   const path = findTransientfile(workingDirectory);
   const file = path.ok ? await loadTransientfile(path.value, workingDirectory) : path;
   // outside of a project, or if its file is invalid, there are no short names

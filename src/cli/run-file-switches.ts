@@ -1,9 +1,9 @@
 import { resolve } from 'node:path';
-import type { Result } from '../../problem.ts';
-import { all, failed, ok } from '../../problem.ts';
-import type { ReportFile } from '../../report/report-file.ts';
-import { REPORT_FORMS } from '../../report/report-file.ts';
-import type { Invocation, Keeping, CommandSwitch } from '../command.ts';
+import type { Result } from '../problem.ts';
+import { all, failed, ok } from '../problem.ts';
+import type { ReportFile } from '../report/report-file.ts';
+import { REPORT_FORMS } from '../report/report-file.ts';
+import type { CommandSwitch, Invocation, RunFileOptions } from './command.ts';
 
 /** Switches for files about a run, on commands that perform a complete one. */
 export const RUN_FILE_SWITCHES: readonly CommandSwitch[] = [
@@ -16,7 +16,7 @@ export const RUN_FILE_SWITCHES: readonly CommandSwitch[] = [
 ];
 
 /** Files about a run requested by the switches. */
-export function runFilesOf(invocation: Invocation, title: string): Result<Keeping> {
+export function runFileOptions(invocation: Invocation, title: string): Result<RunFileOptions> {
   const values = (invocation.switches['report'] ?? []) as readonly string[];
   const reports = all(values.map((one) => reportFile(one, invocation.workingDirectory)));
   return reports.ok ? ok({ title, reports: reports.value, ...logDirectoryOf(invocation) }) : reports;
@@ -28,7 +28,7 @@ export function logDirectoryOf({ switches, workingDirectory }: Invocation): { lo
 }
 
 /** Rejects reports of a complete run where VMs outlive the command or are restarted during it. */
-export function refuseKeeping(
+export function refuseRunFiles(
   { switches }: Invocation,
   mode: string,
   names: readonly ('report' | 'log-dir')[] = ['report', 'log-dir'],

@@ -1,10 +1,10 @@
-import { loadOptionsFile } from '../../config/options-file.ts';
-import type { Stores } from '../../config/merge.ts';
-import { environmentLayer, mergeLayers, storesOf } from '../../config/merge.ts';
-import type { Layer } from '../../options/layer.ts';
-import type { Result } from '../../problem.ts';
-import { ok } from '../../problem.ts';
-import type { Invocation } from '../command.ts';
+import { loadOptionsFile } from '../config/options-file.ts';
+import type { Stores } from '../config/merge.ts';
+import { environmentLayer, mergeLayers, storesOf } from '../config/merge.ts';
+import type { Layer } from '../options/layer.ts';
+import type { Result } from '../problem.ts';
+import { ok } from '../problem.ts';
+import type { Invocation, InvocationPlace } from './command.ts';
 
 /** Layers of a command line for one VM, lowest first: the file given with `--config`, the environment, the flags. */
 export async function typedLayers({
@@ -20,11 +20,7 @@ export async function typedLayers({
 }
 
 /** The stores selected by a command line. */
-export function storesIn({
-  flags,
-  environment,
-  workingDirectory,
-}: Pick<Invocation, 'flags' | 'environment' | 'workingDirectory'>): Stores {
+export function storesIn({ flags, environment, workingDirectory }: InvocationPlace): Stores {
   const layers = [environmentLayer(environment, workingDirectory), flags];
   return storesOf(mergeLayers(layers).values, environment);
 }

@@ -1,0 +1,31 @@
+import { existsSync } from 'node:fs';
+import { mergeLayers } from '../../config/merge.ts';
+import { builderOf } from '../../config/resolve-vm.ts';
+import { vmPaths } from '../../host/store-layout.ts';
+import { parseImageRef } from '../../options/option.ts';
+import { planCommit } from '../../plan/store-commands.ts';
+import { failed, ok } from '../../problem.ts';
+import { type CommandDef, PLAN_SWITCH } from '../command.ts';
+import { storesIn } from '../typed-layers.ts';
+
+/** `commit VM IMAGE`: creates an image from a VM's disk. */
+export const commit: CommandDef = {
+  name: 'commit',
+  operands: '<vm> <image>',
+  completes: ['stored'],
+  scope: 'commit',
+  help: 'create an image from the first disk of a stopped VM',
+  switches: [PLAN_SWITCH],
+  plan: (invocation) => {
+    const [vm = '', image = ''] = invocation.operands;
+    const { backend, vmstore } = storesIn(invocation);
+    const ref = image.includes(',') ? 'must be a name, without a comma' : parseImageRef(image);
+    if (typeof ref === 'string') {
+      const where = { kind: 'flag' as const, flag: 'IMAGE', value: image };
+      return failed({ reason: 'usage', message: `IMAGE ${ref}`, where });
+    }
+    const { loginKey } = vmPaths(vmstore, vm);
+    const builder = builderOf(mergeLayers([invocation.flags]).values);
+    return ok({ plan: planCommit({ name: vm, vmstore }, { image, backend }, existsSync(loginKey), builder) });
+  },
+};
