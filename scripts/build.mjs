@@ -10,19 +10,19 @@ const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
 
 /** Modules loaded by every command but `--version`: one file is read in half the time of thirty. */
 const CORE = [
-  /\/src\/(problem|control-characters|lazily|(options|host)\/.*)\.ts$/,
-  /\/src\/cli\/(main|output|program|command|table|vm-table|vm-names|typed-layers|plan-output|(project|run|session)-[^/]*|project|watch|commands\/.*)\.ts$/,
+  /\/src\/(problem|control-characters|lazily|(options|host(?!\/standard-streams))\/.*)\.ts$/,
+  /\/src\/cli\/(main|output|program|command|table|vm-table|vm-names|typed-layers|plan-output|preflight|(project|run|session)-[^/]*|project|watch|commands\/.*)\.ts$/,
   /\/src\/run\/(pro[^/]*|signals)\.ts$/,
   /\/src\/(vmstore|image)\/(list|store|qemu-img)\.ts$/,
   /\/node_modules\/commander\//,
-  /\/src\/(report\/report-file|config\/merge|daemon\/(argument|start|registry|protocol))\.ts$/,
+  /\/src\/(report\/report-file|config\/merge|daemon\/(start|registry|protocol))\.ts$/,
   /rolldown.runtime/,
 ];
 
 /** Modules that read a Transientfile and plan. */
 const PROJECT = [
   /\/src\/(config|plan)\/.*\.ts$/,
-  /\/src\/cli\/plan-view\.ts$/,
+  /\/src\/(cli\/(plan-view|project-place)|vmstore\/load)\.ts$/,
   /\/node_modules\/smol-toml\//,
 ];
 

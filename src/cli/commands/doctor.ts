@@ -1,6 +1,5 @@
 import { ok } from '../../problem.ts';
 import type { CommandDef } from '../command.ts';
-import { findingsText } from '../doctor-text.ts';
 import { terminalFeatures } from '../output.ts';
 import { jsonText } from '../table.ts';
 import { storesIn } from '../typed-layers.ts';
@@ -17,7 +16,10 @@ export const doctor: CommandDef = {
     },
   ],
   run: async (invocation, output) => {
-    const { runChecks, canRun } = await import('../../doctor/checks.ts');
+    const [{ runChecks, canRun }, { findingsText }] = await Promise.all([
+      import('../../doctor/checks.ts'),
+      import('../doctor-text.ts'),
+    ]);
     const { environment, switches } = invocation;
     const findings = await runChecks({ environment, ...storesIn(invocation) });
     const able = canRun(findings);
