@@ -3,8 +3,8 @@ import { beforeAll, expect, test } from 'vitest';
 import { pageOf } from './messages/page.ts';
 import { inParallel } from './messages/parallel.ts';
 import type { Provoked, Scenario } from './messages/scenario.ts';
-import { messageOf } from './messages/told.ts';
-import { Scene } from './messages/scene.ts';
+import { messageOf } from './messages/problem-text.ts';
+import { Fixture } from './messages/fixture.ts';
 import { matches, messagesOfProblems, patternOf, requirementsOf } from './messages/source.ts';
 import { TOPICS } from './messages/topics.ts';
 import { UNPROVOKED } from './messages/unprovoked.ts';
@@ -63,8 +63,8 @@ async function playAll(scenarios: readonly Scenario[]): Promise<Provoked[]> {
 async function play(scenario: Scenario): Promise<Provoked | string> {
   let log = '';
   try {
-    await using scene = new Scene(scenario);
-    return await Promise.race([scene.play(), tooLong()]).finally(() => (log = scene.log()));
+    await using fixture = new Fixture(scenario);
+    return await Promise.race([fixture.play(), tooLong()]).finally(() => (log = fixture.log()));
   } catch (error) {
     return `${scenario.form}: ${String(error)}\n${log}`;
   }

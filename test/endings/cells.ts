@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import type { Program } from '../rig/program.ts';
 import { Rig } from '../rig/rig.ts';
 import { until } from '../rig/until.ts';
-import type { Scene } from './table.ts';
+import type { Scenario } from './table.ts';
 import { TABLE } from './table.ts';
 
 const SIGNALS = [
@@ -18,42 +18,42 @@ const HASTE = { TRANSIENT_PATIENCE: '0.1' };
 
 /** Tests what may keep these kinds of steps waiting; those whose names begin so. */
 export function testEndings(...beginnings: readonly string[]): void {
-  const scenes = Object.entries(TABLE).flatMap(([kind, row]) =>
+  const scenarios = Object.entries(TABLE).flatMap(([kind, row]) =>
     typeof row === 'string' || !beginnings.some((beginning) => kind.startsWith(beginning))
       ? []
-      : row.map((scene) => ({ kind, ...scene })),
+      : row.map((scenario) => ({ kind, ...scenario })),
   );
-  describe.each(scenes)('$kind: $fault', testScene);
+  describe.each(scenarios)('$kind: $fault', testScenario);
 }
 
 /** The rig looks by itself that nothing is left behind. */
-function testScene(scene: Scene): void {
-  test.runIf(scene.deadline)('ends by its deadline', { timeout: 40_000 }, async () => {
-    const { deadline, code = 1 } = scene;
-    await using rig = rigFor(scene);
-    const args = await scene.command(rig);
-    const env = { ...scene.env?.(rig), ...deadline?.env };
+function testScenario(scenario: Scenario): void {
+  test.runIf(scenario.deadline)('ends by its deadline', { timeout: 40_000 }, async () => {
+    const { deadline, code = 1 } = scenario;
+    await using rig = rigFor(scenario);
+    const args = await scenario.command(rig);
+    const env = { ...scenario.env?.(rig), ...deadline?.env };
     const { exitCode, stderr } = await rig.run([...args, ...(deadline?.flags ?? [])], { env });
     expect(stderr.text).toMatch(deadline?.message ?? /never/);
     expect(exitCode).toBe(code);
   });
 
   test.each(SIGNALS)('%s ends it', { timeout: 40_000 }, async (signal, code) => {
-    await using rig = rigFor(scene);
-    const program = await waiting(scene, rig);
+    await using rig = rigFor(scenario);
+    const program = await waiting(scenario, rig);
     program.signal(signal);
     expect((await program.ended).exitCode).toBe(code);
   });
 
   test('a closed terminal ends it', { timeout: 40_000 }, async () => {
-    await using rig = rigFor(scene);
+    await using rig = rigFor(scenario);
     const code = join(rig.root, 'code');
-    const line = [...rig.commandLine(await scene.command(rig))].map(quoted).join(' ');
+    const line = [...rig.commandLine(await scenario.command(rig))].map(quoted).join(' ');
     // the shell passes the hangup on, as an interactive one does, and outlives it to tell how the program ended
     const shell = `exec 3<&0; ${line} <&3 & p=$!; trap 'kill -HUP $p' HUP; wait $p; wait $p; echo $? >${code}`;
-    const env = { ...HASTE, ...scene.env?.(rig), SHELL: '/bin/sh', TERM: 'dumb' };
+    const env = { ...HASTE, ...scenario.env?.(rig), SHELL: '/bin/sh', TERM: 'dumb' };
     const terminal = rig.startCommand(['script', '-qec', shell, '/dev/null'], { env });
-    await until('the step', () => scene.waits(rig, () => terminal.stdout.text));
+    await until('the step', () => scenario.waits(rig, () => terminal.stdout.text));
     terminal.signal('SIGKILL');
     await until('the end of the program', () => existsSync(code) && readFileSync(code, 'utf8') !== '');
     expect(Number(readFileSync(code, 'utf8'))).toBe(129);
@@ -62,15 +62,15 @@ function testScene(scene: Scene): void {
   });
 }
 
-function rigFor({ faults = {} }: Scene): Rig {
+function rigFor({ faults = {} }: Scenario): Rig {
   return new Rig({ faults, resumable: true });
 }
 
 /** Starts the program and returns once its step waits. */
-async function waiting(scene: Scene, rig: Rig): Promise<Program> {
-  const args = await scene.command(rig);
-  const program = rig.start(args, { env: { ...HASTE, ...scene.env?.(rig) } });
-  await until('the step', () => scene.waits(rig, () => program.stdout.text + program.stderr.text));
+async function waiting(scenario: Scenario, rig: Rig): Promise<Program> {
+  const args = await scenario.command(rig);
+  const program = rig.start(args, { env: { ...HASTE, ...scenario.env?.(rig) } });
+  await until('the step', () => scenario.waits(rig, () => program.stdout.text + program.stderr.text));
   return program;
 }
 

@@ -10,7 +10,7 @@ import type { Rig } from '../rig/rig.ts';
 import { TCG, runDirectories, succeeded } from '../rig/vms.ts';
 
 /** Wait of a step that never ends by itself. */
-export interface Scene {
+export interface Scenario {
   /** Cause, as a column of the table. */
   readonly fault: string;
   readonly faults?: Faults;
@@ -29,8 +29,8 @@ export interface Scene {
   readonly code?: number;
 }
 
-/** Either the scenes of a kind of step, or why it waits for nobody. */
-export type Row = readonly Scene[] | string;
+/** Either the scenarios of a kind of step, or why it waits for nobody. */
+export type Row = readonly Scenario[] | string;
 
 const run = (rig: Rig, ...args: readonly string[]): string[] => ['run', rig.stored(), ...TCG, ...args];
 const commandOf = (rig: Rig, pattern: RegExp): boolean =>
@@ -49,11 +49,11 @@ const withStubs = (rig: Rig): NodeJS.ProcessEnv => ({
 /** A script in the guest that never answers, and a machine that stands still when it begins. */
 function inGuest(
   pattern: string,
-  command: Scene['command'],
-  deadline: NonNullable<Scene['deadline']>,
-  env?: Scene['env'],
-): Scene[] {
-  const waits: Scene['waits'] = (rig) => commandOf(rig, new RegExp(pattern));
+  command: Scenario['command'],
+  deadline: NonNullable<Scenario['deadline']>,
+  env?: Scenario['env'],
+): Scenario[] {
+  const waits: Scenario['waits'] = (rig) => commandOf(rig, new RegExp(pattern));
   const more = env === undefined ? {} : { env };
   return [
     { fault: 'a program that is silent', faults: { hangs: pattern }, command, waits, deadline, ...more },
@@ -400,7 +400,7 @@ export const TABLE: Readonly<Record<StepKind, Row>> = {
   ),
   'guest.leave': 'it kills the connections',
   'guest.run': [
-    ...['', '--report junit=out.xml'].map((more): Scene => ({
+    ...['', '--report junit=out.xml'].map((more): Scenario => ({
       fault: `a frozen guest ${more}`.trim(),
       faults: { freezes: 'work' },
       command: (rig) => run(rig, ...more.split(' ').filter(Boolean), '--cmd', 'work'),

@@ -23,47 +23,47 @@ interface Victim {
 type Aftermath = (rig: Rig, victim: Victim) => Promise<string>;
 
 /** Gets a VM to where the victim's life begins. */
-type Scene = (rig: Rig) => Promise<Victim>;
+type Scenario = (rig: Rig) => Promise<Victim>;
 
-const create: Scene = (rig) => {
+const create: Scenario = (rig) => {
   rig.stored();
   return Promise.resolve(itself(rig.start(['create', 'test', '--name', 'vm'])));
 };
 
-const start: Scene = async (rig) => {
+const start: Scenario = async (rig) => {
   await makeVm(rig);
   return itself(rig.start(['start', 'vm', '--cmd', 'true']));
 };
 
-const stop: Scene = async (rig) => {
+const stop: Scenario = async (rig) => {
   const session = await makeSession(rig);
   return { ...itself(rig.start(['stop', 'vm'])), session };
 };
 
-const commit: Scene = async (rig) => {
+const commit: Scenario = async (rig) => {
   await makeVm(rig);
   changeDisk(rig);
   return itself(rig.start(['commit', 'vm', 'copy']));
 };
 
-const rm: Scene = async (rig) => {
+const rm: Scenario = async (rig) => {
   await makeVm(rig);
   return itself(rig.start(['rm', 'vm']));
 };
 
-const stoppedSession: Scene = async (rig) => {
+const stoppedSession: Scenario = async (rig) => {
   const session = await makeSession(rig);
   session.signal('SIGTERM');
   return itself(session);
 };
 
-const bootedQemu: Scene = async (rig) => {
+const bootedQemu: Scenario = async (rig) => {
   const { programs } = await start(rig);
   const qemu = await until('a QEMU', () => livingQemus(rig.vmstore)[0]);
   return { pid: qemu.pid, programs };
 };
 
-const stoppedQemu: Scene = async (rig) => {
+const stoppedQemu: Scenario = async (rig) => {
   const session = await makeSession(rig);
   const { pid } = await rig.happened('start');
   return { pid, programs: [rig.start(['stop', 'vm']), session] };
@@ -77,8 +77,8 @@ describe(`killed at ${POINTS} points of its life`, { timeout: 60_000 + 6000 * PO
     ['a session that is being stopped', stoppedSession],
     ['the QEMU of a start', bootedQemu],
     ['the QEMU of a session that is being stopped', stoppedQemu],
-  ] as const)('%s leaves a VM that is fine, or none', async ([what, scene]) => {
-    await killAll(what, scene, expectSound);
+  ] as const)('%s leaves a VM that is fine, or none', async ([what, scenario]) => {
+    await killAll(what, scenario, expectSound);
   });
 
   test('a stop leaves a session that can be stopped', async () => {
@@ -101,14 +101,14 @@ describe(`killed at ${POINTS} points of its life`, { timeout: 60_000 + 6000 * PO
 });
 
 /** Kills a victim at each point of its life in turn. */
-async function killAll(what: string, scene: Scene, after: Aftermath): Promise<void> {
-  const lives = await Promise.all(Array.from({ length: LANES }, () => lengthOf(scene)));
+async function killAll(what: string, scenario: Scenario, after: Aftermath): Promise<void> {
+  const lives = await Promise.all(Array.from({ length: LANES }, () => lengthOf(scenario)));
   const life = Math.max(...lives);
   const points = Array.from({ length: POINTS }, (_point, index) => (life * (index + Math.random())) / POINTS);
   const outcomes = new Map<string, number>();
   const work = async (): Promise<void> => {
     for (let point = points.pop(); point !== undefined; point = points.pop()) {
-      const outcome = await killOne(scene, point, after);
+      const outcome = await killOne(scenario, point, after);
       outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
     }
   };
@@ -117,9 +117,9 @@ async function killAll(what: string, scene: Scene, after: Aftermath): Promise<vo
   console.log(`${what} of ${Math.round(life)} ms: ${counts.join('; ')}`);
 }
 
-async function killOne(scene: Scene, point: number, after: Aftermath): Promise<string> {
+async function killOne(scenario: Scenario, point: number, after: Aftermath): Promise<string> {
   await using rig = new Rig();
-  const victim = await scene(rig);
+  const victim = await scenario(rig);
   const { pid, programs } = victim;
   const ends = Promise.all(programs.map((program) => program.ended));
   const ended = await Promise.race([ends, delay(point)]);
@@ -131,9 +131,9 @@ async function killOne(scene: Scene, point: number, after: Aftermath): Promise<s
 }
 
 /** How long a victim lives that nobody kills, in milliseconds. */
-async function lengthOf(scene: Scene): Promise<number> {
+async function lengthOf(scenario: Scenario): Promise<number> {
   await using rig = new Rig();
-  const { programs, session } = await scene(rig);
+  const { programs, session } = await scenario(rig);
   const begin = performance.now();
   await Promise.all(programs.map((program) => program.ended));
   const length = performance.now() - begin;

@@ -1,5 +1,5 @@
 import type { Faults } from '../../fakes/qemu/faults.ts';
-import type { Scene } from './scene.ts';
+import type { Fixture } from './fixture.ts';
 
 /** How one message is provoked, and what is to be said of it. */
 export interface Scenario {
@@ -16,7 +16,7 @@ export interface Scenario {
   /** Faults of the VM. */
   readonly faults?: Faults;
   /** Makes everything else as it has to be. */
-  readonly prepare?: (scene: Scene) => void | Promise<void>;
+  readonly prepare?: (fixture: Fixture) => void | Promise<void>;
   /** It is typed at a terminal, where it is told that nothing follows (^D). */
   readonly onTerminal?: boolean;
   /** Several problems are told in the order in which they are met, which is open. */

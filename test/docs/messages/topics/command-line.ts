@@ -113,7 +113,7 @@ export const commandLine: Topic = {
     {
       form: 'several files can only be copied into a directory, but PATH is a symbolic link',
       when: 'An earlier copy may have left the link, and it leads where the guest wanted.',
-      prepare: (scene) => symlinkSync('../elsewhere', scene.place('out')),
+      prepare: (fixture) => symlinkSync('../elsewhere', fixture.place('out')),
       typed: ['transient cp web:/etc/hosts web:/etc/hostname ./out'],
     },
     {
@@ -131,7 +131,7 @@ export const commandLine: Topic = {
     {
       form: 'cannot write PATH: REASON',
       when: '`init` in a directory that you may not write to.',
-      prepare: (scene) => scene.readOnly('.'),
+      prepare: (fixture) => fixture.readOnly('.'),
       typed: ['transient init --yes'],
     },
     {

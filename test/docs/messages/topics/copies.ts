@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { builderProgram } from '../../../../src/builder/args.ts';
-import type { Scene } from '../scene.ts';
+import type { Fixture } from '../fixture.ts';
 import type { Topic } from '../scenario.ts';
 import { CREATED, base } from './parts.ts';
 
@@ -22,17 +22,17 @@ export const copies: Topic = {
     },
     {
       form: 'copying in HOST:GUEST: cannot read HOST: REASON',
-      prepare: (scene) => {
-        builder(scene, answering({}));
-        scene.closed('app.conf');
+      prepare: (fixture) => {
+        builder(fixture, answering({}));
+        fixture.closed('app.conf');
       },
       typed: [CREATED, BUILDER],
     },
     {
       form: 'copying in HOST:GUEST: cannot write to GUEST in the guest: REASON',
-      prepare: (scene) => {
-        withFile(scene);
-        scene.write('/srv/shop', '');
+      prepare: (fixture) => {
+        withFile(fixture);
+        fixture.write('/srv/shop', '');
       },
       typed: [`${DIRECT} --copy-in-before ./app.conf:/srv/shop/etc/`],
       advice:
@@ -40,9 +40,9 @@ export const copies: Topic = {
     },
     {
       form: 'copying in HOST:GUEST: cannot write GUEST in the guest: REASON',
-      prepare: (scene) => {
-        withFile(scene);
-        scene.guest(
+      prepare: (fixture) => {
+        withFile(fixture);
+        fixture.guest(
           tar('cat >/dev/null; echo "tar: app.conf: Cannot open: Read-only file system" >&2; exit 2'),
         );
       },
@@ -50,9 +50,9 @@ export const copies: Topic = {
     },
     {
       form: 'copying in HOST:GUEST: cannot write GUEST in the guest: no space left on its disk',
-      prepare: (scene) => {
-        withFile(scene);
-        scene.guest(
+      prepare: (fixture) => {
+        withFile(fixture);
+        fixture.guest(
           tar('cat >/dev/null; echo "tar: app.conf: Cannot write: No space left on device" >&2; exit 2'),
         );
       },
@@ -60,9 +60,9 @@ export const copies: Topic = {
     },
     {
       form: 'copying in HOST:GUEST took longer than SECONDS s',
-      prepare: (scene) => {
-        withFile(scene);
-        scene.guest(tar('exec sleep 10'));
+      prepare: (fixture) => {
+        withFile(fixture);
+        fixture.guest(tar('exec sleep 10'));
       },
       typed: [`${DIRECT} --copy-timeout 1 --copy-in-before ./app.conf:/srv/`],
     },
@@ -75,17 +75,17 @@ export const copies: Topic = {
     },
     {
       form: 'copying out GUEST:HOST: cannot copy GUEST from the guest: it is not a file, directory or symbolic link',
-      prepare: (scene) => {
-        base(scene);
-        execFileSync('mkfifo', [scene.place('/srv/events')]);
+      prepare: (fixture) => {
+        base(fixture);
+        execFileSync('mkfifo', [fixture.place('/srv/events')]);
       },
       typed: [`${DIRECT} --copy-out-after /srv/events:./out/`],
     },
     {
       form: 'copying out GUEST:HOST: cannot read GUEST in the guest: REASON',
-      prepare: (scene) => {
-        withLog(scene);
-        scene.guest(
+      prepare: (fixture) => {
+        withLog(fixture);
+        fixture.guest(
           tar('head -c 10240 /dev/zero; echo "tar: ./log: Cannot open: Permission denied" >&2; exit 2'),
         );
       },
@@ -93,36 +93,36 @@ export const copies: Topic = {
     },
     {
       form: 'copying out GUEST:HOST: the guest did not send NAME',
-      prepare: (scene) => {
-        withLog(scene);
-        scene.guest(tar('head -c 10240 /dev/zero'));
+      prepare: (fixture) => {
+        withLog(fixture);
+        fixture.guest(tar('head -c 10240 /dev/zero'));
       },
       typed: [`${DIRECT} --copy-out-after /srv/log:./out/`],
     },
     {
       form: 'copying out GUEST:HOST: cannot unpack the files from the guest: REASON',
       when: 'Something else than the files came: what a shell of the guest prints when somebody logs in, for instance.',
-      prepare: (scene) => {
-        withLog(scene);
-        scene.guest(tar('echo "Last login: Mon Mar  2 09:41"'));
+      prepare: (fixture) => {
+        withLog(fixture);
+        fixture.guest(tar('echo "Last login: Mon Mar  2 09:41"'));
       },
       typed: [`${DIRECT} --copy-out-after /srv/log:./out/`],
       advice: 'A command that does nothing must print nothing: `transient ssh web --cmd true`.',
     },
     {
       form: 'copying out GUEST:HOST: cannot write to HOST on the host: REASON',
-      prepare: (scene) => {
-        withLog(scene);
-        scene.directory('out');
-        scene.readOnly('out');
+      prepare: (fixture) => {
+        withLog(fixture);
+        fixture.directory('out');
+        fixture.readOnly('out');
       },
       typed: [`${DIRECT} --copy-out-after /srv/log:./out/`],
     },
     {
       form: 'copying out GUEST:HOST: no space left in DIRECTORY on the host',
-      prepare: (scene) => {
-        withLog(scene);
-        scene.program('tar', tarOfFullDisk());
+      prepare: (fixture) => {
+        withLog(fixture);
+        fixture.program('tar', tarOfFullDisk());
       },
       typed: [`${DIRECT} --copy-out-after /srv/log:./out/`],
       advice:
@@ -130,30 +130,30 @@ export const copies: Topic = {
     },
     {
       form: 'copying out GUEST:HOST: PATH is a directory on the host and cannot be replaced by a file',
-      prepare: (scene) => {
-        withLog(scene);
-        scene.directory('out/log');
+      prepare: (fixture) => {
+        withLog(fixture);
+        fixture.directory('out/log');
       },
       typed: [`${DIRECT} --copy-out-after /srv/log:./out/`],
     },
     {
       form: 'copying in HOST:GUEST: rsync is not installed in the guest or the builder VM',
-      prepare: (scene) => {
-        withFile(scene);
-        scene.program('rsync', 'exit 1');
-        scene.guest({ rsync: undefined });
+      prepare: (fixture) => {
+        withFile(fixture);
+        fixture.program('rsync', 'exit 1');
+        fixture.guest({ rsync: undefined });
       },
       typed: [`${DIRECT} --rsync --copy-in-before ./app.conf:/srv/`],
     },
     {
       form: 'copying in HOST:GUEST: rsync failed: REASON',
-      prepare: (scene) => {
-        withFile(scene);
-        scene.program(
+      prepare: (fixture) => {
+        withFile(fixture);
+        fixture.program(
           'rsync',
           'echo "rsync: [receiver] write failed on \\"/srv/app.conf\\": No space left on device (28)" >&2; exit 11',
         );
-        scene.guest({ rsync: '' });
+        fixture.guest({ rsync: '' });
       },
       typed: [`${DIRECT} --rsync --copy-in-before ./app.conf:/srv/`],
     },
@@ -174,21 +174,22 @@ export const copies: Topic = {
     },
     {
       form: 'the builder VM ended with exit code NUMBER',
-      prepare: (scene) => {
-        builder(scene, "echo 'qemu-system-x86_64: could not load kernel ./vmlinuz' >&2; exit 1");
+      prepare: (fixture) => {
+        builder(fixture, "echo 'qemu-system-x86_64: could not load kernel ./vmlinuz' >&2; exit 1");
       },
       typed: [CREATED, BUILDER],
     },
     {
       form: 'the builder VM ended by SIGNAL',
       when: 'Somebody killed it: most often the kernel, for want of memory. It takes 768 MiB.',
-      prepare: (scene) => builder(scene, 'kill -KILL $$'),
+      prepare: (fixture) => builder(fixture, 'kill -KILL $$'),
       typed: [CREATED, BUILDER],
     },
     {
       form: 'the disk of the VM cannot be mounted: REASON',
       when: 'The builder finds no system on the disk that it could copy into.',
-      prepare: (scene) => builder(scene, answering({ mount: 'the disk is encrypted: vda2 (crypto_LUKS)' })),
+      prepare: (fixture) =>
+        builder(fixture, answering({ mount: 'the disk is encrypted: vda2 (crypto_LUKS)' })),
       typed: [CREATED, BUILDER],
     },
     {
@@ -200,39 +201,39 @@ export const copies: Topic = {
     },
     {
       form: 'the builder VM did not come up within SECONDS s',
-      prepare: (scene) => {
-        customBuilder(scene);
-        scene.rig.environment['TRANSIENT_PATIENCE'] = '0.01';
+      prepare: (fixture) => {
+        customBuilder(fixture);
+        fixture.rig.environment['TRANSIENT_PATIENCE'] = '0.01';
       },
       faults: { builder: 'silent' },
       typed: [OWN_BUILDER],
     },
     {
       form: 'the disk could not be unmounted: REASON',
-      prepare: (scene) => {
-        customBuilder(scene);
-        scene.rig.environment['TRANSIENT_PATIENCE'] = '0.01';
+      prepare: (fixture) => {
+        customBuilder(fixture);
+        fixture.rig.environment['TRANSIENT_PATIENCE'] = '0.01';
       },
       faults: { builder: 'hangs-at-off' },
       typed: [OWN_BUILDER],
     },
     {
       form: 'the disk could not be unmounted: REASON',
-      prepare: (scene) =>
-        builder(scene, answering({ off: "umount: can't unmount /mnt: Device or resource busy" })),
+      prepare: (fixture) =>
+        builder(fixture, answering({ off: "umount: can't unmount /mnt: Device or resource busy" })),
       typed: [CREATED, BUILDER],
     },
   ],
 };
 
-function withFile(scene: Scene): void {
-  base(scene);
-  scene.write('app.conf', 'port = 80\n');
+function withFile(fixture: Fixture): void {
+  base(fixture);
+  fixture.write('app.conf', 'port = 80\n');
 }
 
-function withLog(scene: Scene): void {
-  base(scene);
-  scene.write('/srv/log', 'a line\n');
+function withLog(fixture: Fixture): void {
+  base(fixture);
+  fixture.write('/srv/log', 'a line\n');
 }
 
 /** A tar of the host that finds no room for what it unpacks. */
@@ -247,11 +248,11 @@ function tar(script: string): Record<string, string> {
 }
 
 /** A VM that copies can go to, and a program in place of the builder's QEMU. */
-function builder(scene: Scene, script: string): void {
-  withFile(scene);
-  scene.write('vmlinuz', '');
-  scene.write('initrd', '');
-  scene.program(builderProgram(), script);
+function builder(fixture: Fixture, script: string): void {
+  withFile(fixture);
+  fixture.write('vmlinuz', '');
+  fixture.write('initrd', '');
+  fixture.program(builderProgram(), script);
 }
 
 /** A script that speaks on the builder's ports as its init does, and has these requests fail with these words. */
@@ -274,7 +275,7 @@ function done(code: number, stdout: string, stderr: string): string {
 }
 
 /** A builder of the user's own, which is only played. */
-function customBuilder(scene: Scene): void {
-  base(scene);
-  for (const name of ['vmlinuz', 'initrd', 'file']) scene.write(name, '');
+function customBuilder(fixture: Fixture): void {
+  base(fixture);
+  for (const name of ['vmlinuz', 'initrd', 'file']) fixture.write(name, '');
 }

@@ -2,7 +2,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { projectLockName } from '../../../../src/daemon/registry.ts';
 import { until } from '../../../rig/until.ts';
-import type { Scene } from '../scene.ts';
+import type { Fixture } from '../fixture.ts';
 import type { Topic } from '../scenario.ts';
 import { withProtocol } from '../../../rig/project-record.ts';
 import { JOB, VM, base } from './parts.ts';
@@ -91,82 +91,84 @@ export const detached: Topic = {
   ],
 };
 
-function upAndDown(scene: Scene): void {
-  base(scene);
-  scene.afterwards(async () => {
-    await scene.run('transient down');
+function upAndDown(fixture: Fixture): void {
+  base(fixture);
+  fixture.afterwards(async () => {
+    await fixture.run('transient down');
   });
 }
 
 /** A project that is killed while it comes up. */
-function killedMeanwhile(scene: Scene): void {
-  base(scene);
-  const killed = scene.rig.happened('start').then(async () => process.kill(await ownerOf(scene), 'SIGKILL'));
-  scene.afterwards(async () => {
+function killedMeanwhile(fixture: Fixture): void {
+  base(fixture);
+  const killed = fixture.rig
+    .happened('start')
+    .then(async () => process.kill(await ownerOf(fixture), 'SIGKILL'));
+  fixture.afterwards(async () => {
     await killed;
-    await ended(scene);
+    await ended(fixture);
     // what the next command would remove
-    rmSync(join(scene.rig.runtime, 'transient'), { recursive: true });
+    rmSync(join(fixture.rig.runtime, 'transient'), { recursive: true });
   });
 }
 
 /** A project whose process was stopped. */
-async function stopped(scene: Scene): Promise<void> {
-  upAndDown(scene);
-  await scene.run(UP);
-  const owner = await ownerOf(scene);
+async function stopped(fixture: Fixture): Promise<void> {
+  upAndDown(fixture);
+  await fixture.run(UP);
+  const owner = await ownerOf(fixture);
   process.kill(owner, 'SIGSTOP');
-  scene.rig.environment['TRANSIENT_PATIENCE'] = '0.05';
-  scene.afterwards(() => {
+  fixture.rig.environment['TRANSIENT_PATIENCE'] = '0.05';
+  fixture.afterwards(() => {
     process.kill(owner, 'SIGCONT');
-    delete scene.rig.environment['TRANSIENT_PATIENCE'];
+    delete fixture.rig.environment['TRANSIENT_PATIENCE'];
   });
 }
 
 /** A project that is run by another version. */
-async function otherVersion(scene: Scene): Promise<void> {
-  upAndDown(scene);
-  await scene.run(UP);
-  const restore = withProtocol(scene.rig.runtime, 99);
-  scene.afterwards(restore);
+async function otherVersion(fixture: Fixture): Promise<void> {
+  upAndDown(fixture);
+  await fixture.run(UP);
+  const restore = withProtocol(fixture.rig.runtime, 99);
+  fixture.afterwards(restore);
 }
 
 /** A project whose lock another process has, which does not run it. */
-async function locked(scene: Scene): Promise<void> {
-  base(scene);
-  const directory = join(scene.rig.runtime, 'transient');
-  const lock = join(directory, projectLockName(scene.place('Transientfile.toml')));
+async function locked(fixture: Fixture): Promise<void> {
+  base(fixture);
+  const directory = join(fixture.rig.runtime, 'transient');
+  const lock = join(directory, projectLockName(fixture.place('Transientfile.toml')));
   mkdirSync(directory, { mode: 0o700 });
-  scene.rig.environment['TRANSIENT_PATIENCE'] = '0.05';
-  const other = scene.start(`exec flock -F ${lock} sh -c 'echo locked; exec sleep 60'`);
+  fixture.rig.environment['TRANSIENT_PATIENCE'] = '0.05';
+  const other = fixture.start(`exec flock -F ${lock} sh -c 'echo locked; exec sleep 60'`);
   await other.waitFor(/locked/, 'stdout');
-  scene.afterwards(async () => {
+  fixture.afterwards(async () => {
     await other.kill();
     rmSync(lock, { force: true });
   });
 }
 
 /** A project that somebody has told to end, whose guest takes its time for that. */
-async function ending(scene: Scene): Promise<void> {
-  base(scene);
-  await scene.run(UP);
-  const owner = await ownerOf(scene);
+async function ending(fixture: Fixture): Promise<void> {
+  base(fixture);
+  await fixture.run(UP);
+  const owner = await ownerOf(fixture);
   process.kill(owner, 'SIGTERM');
-  await scene.rig.happened('powerdown');
-  scene.afterwards(async () => {
+  await fixture.rig.happened('powerdown');
+  fixture.afterwards(async () => {
     process.kill(owner, 'SIGTERM');
-    await ended(scene);
+    await ended(fixture);
   });
 }
 
-async function ended(scene: Scene): Promise<void> {
-  await until('the end of the project', () => scene.rig.processes.length === 0);
+async function ended(fixture: Fixture): Promise<void> {
+  await until('the end of the project', () => fixture.rig.processes.length === 0);
 }
 
 /** The process that runs the project. */
-async function ownerOf(scene: Scene): Promise<number> {
+async function ownerOf(fixture: Fixture): Promise<number> {
   for (;;) {
-    const { stdout } = await scene.run('transient ps --json');
+    const { stdout } = await fixture.run('transient ps --json');
     const [{ owner } = {}] = JSON.parse(stdout.text) as { owner?: number }[];
     if (owner !== undefined) return owner;
   }

@@ -7,10 +7,10 @@ export const guest: Topic = {
     {
       form: 'the serial log of VM NAME has exceeded NUMBER MB: its beginning is dropped',
       when: 'A warning: a guest that prints without end would fill the disk.',
-      prepare: (scene) => {
-        base(scene);
-        const log = scene.place('logs/vm.serial.log');
-        scene.guest({ stress: `head -c 33000000 /dev/zero >>${log}; sleep 2` });
+      prepare: (fixture) => {
+        base(fixture);
+        const log = fixture.place('logs/vm.serial.log');
+        fixture.guest({ stress: `head -c 33000000 /dev/zero >>${log}; sleep 2` });
       },
       typed: ['transient run base --log-dir ./logs --cmd stress'],
       advice:
@@ -75,10 +75,10 @@ export const guest: Topic = {
     {
       form: 'the guest did not respond within SECONDS s',
       when: 'It let ssh in, and then did not even tell who the user is.',
-      prepare: (scene) => {
-        base(scene);
-        scene.rig.environment['TRANSIENT_PATIENCE'] = '0.03';
-        scene.write('file', '');
+      prepare: (fixture) => {
+        base(fixture);
+        fixture.rig.environment['TRANSIENT_PATIENCE'] = '0.03';
+        fixture.write('file', '');
       },
       faults: { hangs: 'id -u' },
       typed: ['transient run base --direct-copy -b ./file:/etc/ --cmd true'],
@@ -87,10 +87,10 @@ export const guest: Topic = {
     {
       form: 'the guest does not run scripts as expected: it returned TEXT instead of its user id',
       when: 'What the login shell of the user prints on its own is no obstacle; one that runs something else instead is.',
-      prepare: (scene) => {
-        base(scene);
-        scene.guest({ id: 'echo This account is not available' });
-        scene.write('file', '');
+      prepare: (fixture) => {
+        base(fixture);
+        fixture.guest({ id: 'echo This account is not available' });
+        fixture.write('file', '');
       },
       typed: ['transient run base --direct-copy -b ./file:/etc/ --cmd true'],
     },
@@ -103,10 +103,10 @@ export const guest: Topic = {
     {
       form: '"STEP" did not end within SECONDS s of the signal and is ended at once',
       when: 'A warning, after the first signal.',
-      prepare: (scene) => {
-        base(scene);
-        scene.rig.environment['TRANSIENT_PATIENCE'] = '0.05';
-        scene.signal('command', 'SIGTERM');
+      prepare: (fixture) => {
+        base(fixture);
+        fixture.rig.environment['TRANSIENT_PATIENCE'] = '0.05';
+        fixture.signal('command', 'SIGTERM');
       },
       faults: { hangs: 'tar|hostname' },
       typed: ["transient run base --direct-copy -a /etc/hostname:./out/ --cmd 'echo up; sleep 60'"],

@@ -12,26 +12,26 @@ export const host: Topic = {
   scenarios: [
     {
       form: "Required program 'PROGRAM' is not installed",
-      prepare: (scene) => {
-        scene.write('base.qcow2', disk('qcow2'));
-        scene.without('qemu-img');
+      prepare: (fixture) => {
+        fixture.write('base.qcow2', disk('qcow2'));
+        fixture.without('qemu-img');
       },
       typed: ['transient image pull base,file=./base.qcow2'],
     },
     {
       form: "Required program 'PROGRAM' is not installed",
-      prepare: (scene) => {
-        base(scene);
-        scene.without('setpriv');
+      prepare: (fixture) => {
+        base(fixture);
+        fixture.without('setpriv');
       },
       typed: [RUN],
     },
     {
       form: 'PROGRAM failed (exit code NUMBER)',
       when: 'A program of the host did not do what it was asked for; what it said itself follows.',
-      prepare: (scene) => {
-        base(scene);
-        creatingBy(scene, "echo 'qemu-img: web-0-base: Could not write: Input/output error' >&2; exit 1");
+      prepare: (fixture) => {
+        base(fixture);
+        creatingBy(fixture, "echo 'qemu-img: web-0-base: Could not write: Input/output error' >&2; exit 1");
       },
       typed: [CREATED],
       advice: '`-v` prints its whole command line.',
@@ -39,10 +39,10 @@ export const host: Topic = {
     {
       form: 'No space left on the disk of DIRECTORY',
       when: 'A disk of the host is full. `df -h DIRECTORY` shows how full, and which one it is.',
-      prepare: (scene) => {
-        base(scene);
+      prepare: (fixture) => {
+        base(fixture);
         creatingBy(
-          scene,
+          fixture,
           "echo 'qemu-img: web-0-base: Could not write: No space left on device' >&2; exit 1",
         );
       },
@@ -50,9 +50,9 @@ export const host: Topic = {
     },
     {
       form: 'PROGRAM failed (killed by SIGNAL)',
-      prepare: (scene) => {
-        base(scene);
-        creatingBy(scene, 'kill -KILL $$');
+      prepare: (fixture) => {
+        base(fixture);
+        creatingBy(fixture, 'kill -KILL $$');
       },
       typed: [CREATED],
     },
@@ -63,63 +63,63 @@ export const host: Topic = {
     },
     {
       form: 'cannot use the runtime directory DIRECTORY: XDG_RUNTIME_DIR is not a directory',
-      prepare: (scene) => {
-        base(scene);
-        scene.write('/home/ada/run', '');
+      prepare: (fixture) => {
+        base(fixture);
+        fixture.write('/home/ada/run', '');
       },
       typed: [`XDG_RUNTIME_DIR=/home/ada/run ${RUN}`],
     },
     {
       form: 'cannot use the runtime directory DIRECTORY: XDG_RUNTIME_DIR belongs to user NUMBER, and we are user NUMBER',
       when: 'As after `sudo` or `su`, which keep the variable of the other user.',
-      prepare: (scene) => {
-        base(scene);
-        foreign(scene.place('/home/ada/run'));
+      prepare: (fixture) => {
+        base(fixture);
+        foreign(fixture.place('/home/ada/run'));
       },
       typed: [`XDG_RUNTIME_DIR=/home/ada/run ${RUN}`],
     },
     {
       form: 'cannot use the runtime directory DIRECTORY: the runtime directory is not a directory',
       when: 'Somebody else was there first.',
-      prepare: (scene) => {
-        base(scene);
-        mkdirSync(scene.place('/home/ada/run'));
-        symlinkSync('/tmp', scene.place('/home/ada/run/transient'));
+      prepare: (fixture) => {
+        base(fixture);
+        mkdirSync(fixture.place('/home/ada/run'));
+        symlinkSync('/tmp', fixture.place('/home/ada/run/transient'));
       },
       typed: [`XDG_RUNTIME_DIR=/home/ada/run ${RUN}`],
     },
     {
       form: 'cannot write logs to DIRECTORY: REASON',
-      prepare: (scene) => {
-        base(scene);
-        scene.write('logs', '');
+      prepare: (fixture) => {
+        base(fixture);
+        fixture.write('logs', '');
       },
       typed: [`${RUN} --log-dir ./logs`],
     },
     {
       form: 'cannot write the report PATH: REASON',
-      prepare: (scene) => {
-        base(scene);
-        scene.directory('out.xml');
+      prepare: (fixture) => {
+        base(fixture);
+        fixture.directory('out.xml');
       },
       typed: [`${RUN} --report junit=./out.xml`],
     },
     {
       form: 'cannot write the report PATH: it is a symbolic link',
       when: 'A report is written where it is named and nowhere else: who can write in that directory, a guest that shares it among them, could lead it elsewhere by a link.',
-      prepare: (scene) => {
-        base(scene);
-        scene.write('elsewhere', '');
-        symlinkSync('elsewhere', scene.place('out.xml'));
+      prepare: (fixture) => {
+        base(fixture);
+        fixture.write('elsewhere', '');
+        symlinkSync('elsewhere', fixture.place('out.xml'));
       },
       typed: [`${RUN} --report junit=./out.xml`],
     },
     {
       form: 'cannot open PATH: Permission denied',
       when: 'Something of a store is not yours: made as root, for instance.',
-      prepare: async (scene) => {
-        await created(scene);
-        scene.closed(`${STORE}/web/config`);
+      prepare: async (fixture) => {
+        await created(fixture);
+        fixture.closed(`${STORE}/web/config`);
       },
       typed: ['transient rm web'],
     },

@@ -6,8 +6,8 @@ import { HttpServer } from '../../../rig/http-server.ts';
 import { boxPath, catalogPath, libvirt, libvirtBox, publish } from '../../../rig/registry.ts';
 import { tar } from '../../../rig/tar.ts';
 import { makeCertificate } from '../../../rig/tls.ts';
-import type { Scene } from '../scene.ts';
-import { SERVER } from '../scene.ts';
+import type { Fixture } from '../fixture.ts';
+import { SERVER } from '../fixture.ts';
 import type { Topic } from '../scenario.ts';
 import type { Makers } from './broken-images.ts';
 import { BROKEN_BOXES, FOREIGN, UNUSABLE_DISKS } from './broken-images.ts';
@@ -49,7 +49,7 @@ export const images: Topic = {
     },
     {
       form: "An image with the name 'NAME' already exists",
-      prepare: (scene) => scene.stored('base', 'base-with-web'),
+      prepare: (fixture) => fixture.stored('base', 'base-with-web'),
       typed: [CREATED, 'transient commit web base-with-web'],
     },
     {
@@ -80,13 +80,13 @@ export const images: Topic = {
     {
       form: 'cannot read the image file PATH: REASON',
       when: 'What can be read only once, or has no end, is no source of an image.',
-      prepare: (scene) => void execFileSync('mkfifo', [scene.place('pipe')]),
+      prepare: (fixture) => void execFileSync('mkfifo', [fixture.place('pipe')]),
       typed: ['transient image pull base,file=./pipe'],
     },
     {
       form: 'PATH is not a usable disk image: REASON',
       when: 'The file is no disk, or one that does not hold all of its data: files of the host that an image names would be open to the guest.',
-      prepare: (scene) => writeAll(scene, UNUSABLE_DISKS),
+      prepare: (fixture) => writeAll(fixture, UNUSABLE_DISKS),
       typed: [`transient image pull ${specsOf(UNUSABLE_DISKS)}`],
       inAnyOrder: true,
       advice: 'A web page is often what a server sends in place of a file to somebody who is not logged in.',
@@ -94,46 +94,46 @@ export const images: Topic = {
     {
       form: 'PATH is not a usable disk image: REASON',
       when: 'It is something that is known, and that no VM runs from as it is.',
-      prepare: (scene) => writeAll(scene, FOREIGN),
+      prepare: (fixture) => writeAll(fixture, FOREIGN),
       typed: [`transient image pull ${specsOf(FOREIGN)}`],
       inAnyOrder: true,
     },
     {
       form: 'SOURCE: the box cannot be used: REASON',
       when: 'A Vagrant box is an archive with a disk in it.',
-      prepare: (scene) => writeAll(scene, BROKEN_BOXES),
+      prepare: (fixture) => writeAll(fixture, BROKEN_BOXES),
       typed: [`transient image pull ${specsOf(BROKEN_BOXES)}`],
       inAnyOrder: true,
     },
     {
       form: 'the box contains NUMBER disks; "NAME" becomes the image, and NAMES ignored',
       when: 'A warning.',
-      prepare: (scene) => scene.write('two.box', boxOfTwo()),
+      prepare: (fixture) => fixture.write('two.box', boxOfTwo()),
       typed: ['transient image pull base,file=./two.box'],
     },
     {
       form: "SOURCE: the image's gzip data is corrupt: REASON",
-      prepare: (scene) => scene.write('base.img.gz', compressed(disk('raw'), 'gzip').subarray(0, 50_000)),
+      prepare: (fixture) => fixture.write('base.img.gz', compressed(disk('raw'), 'gzip').subarray(0, 50_000)),
       typed: ['transient image pull base,file=./base.img.gz'],
     },
     {
       form: "SOURCE: decompressing the image's zstd data needs more than a quarter of this host's memory, or more than 2 GB",
       when: 'A file says itself how much of what is decompressed has to be kept in memory.',
-      prepare: (scene) => scene.write('base.img.zst', Buffer.from('28b52ffd00f8010000', 'hex')),
+      prepare: (fixture) => fixture.write('base.img.zst', Buffer.from('28b52ffd00f8010000', 'hex')),
       typed: ['transient image pull base,file=./base.img.zst'],
     },
     {
       form: 'SOURCE: the image is larger than the NUMBER GB (NUMBER bytes) that may be filled in DIRECTORY',
-      prepare: (scene) => scene.serve('/base.qcow2', { content: disk('qcow2'), claims: 10 ** 15 }),
+      prepare: (fixture) => fixture.serve('/base.qcow2', { content: disk('qcow2'), claims: 10 ** 15 }),
       typed: [`transient image pull base,http=${SERVER}/base.qcow2`],
     },
     {
       form: 'cannot download URL: REASON',
       when: 'The server answers with another status than 200, or not at all. What passes by itself is tried five times.',
-      prepare: async (scene) => {
-        await scene.serve('/private.qcow2', { statuses: [403] });
-        await scene.serve('/ill.qcow2', { statuses: new Array<number>(9).fill(503) });
-        await scene.serve('/moved.qcow2', { redirect: '/moved.qcow2' });
+      prepare: async (fixture) => {
+        await fixture.serve('/private.qcow2', { statuses: [403] });
+        await fixture.serve('/ill.qcow2', { statuses: new Array<number>(9).fill(503) });
+        await fixture.serve('/moved.qcow2', { redirect: '/moved.qcow2' });
       },
       typed: [
         `transient image pull gone,http=${SERVER}/gone.qcow2 private,http=${SERVER}/private.qcow2 ill,http=${SERVER}/ill.qcow2 moved,http=${SERVER}/moved.qcow2 nobody,http=http://127.0.0.1:1/base.qcow2`,
@@ -144,7 +144,7 @@ export const images: Topic = {
     {
       form: 'cannot download URL: REASON',
       when: 'A server cannot prove who it is.',
-      prepare: async (scene) => scene.shows('https://127.0.0.1:8443', await secureServer(scene)),
+      prepare: async (fixture) => fixture.shows('https://127.0.0.1:8443', await secureServer(fixture)),
       typed: ['transient image pull base,http=https://127.0.0.1:8443/base.qcow2'],
     },
     {
@@ -169,8 +169,8 @@ export const images: Topic = {
     },
     {
       form: 'cannot download URL: the connection was lost NUMBER times, and the server cannot resume a download',
-      prepare: (scene) =>
-        scene.serve('/base.qcow2', { content: disk('qcow2'), ranges: false, cut: { after: 1000 } }),
+      prepare: (fixture) =>
+        fixture.serve('/base.qcow2', { content: disk('qcow2'), ranges: false, cut: { after: 1000 } }),
       typed: [`transient image pull base,http=${SERVER}/base.qcow2`],
     },
     {
@@ -189,8 +189,8 @@ export const images: Topic = {
     },
     {
       form: "there is no vagrant box 'BOX' at URL",
-      prepare: async (scene) => {
-        await scene.server();
+      prepare: async (fixture) => {
+        await fixture.server();
       },
       typed: [`${BOXES} transient image pull debian/bookwrm64:12.0`],
     },
@@ -211,18 +211,18 @@ export const images: Topic = {
     },
     {
       form: 'the metadata at URL leads to URL, which is not an http or https URL',
-      prepare: async (scene) => {
+      prepare: async (fixture) => {
         const catalog = {
           versions: [{ version: '12.0', providers: [{ name: 'libvirt', url: 'file:///etc/passwd' }] }],
         };
-        (await scene.server()).serveJson(catalogPath('debian/bookworm64'), catalog);
+        (await fixture.server()).serveJson(catalogPath('debian/bookworm64'), catalog);
       },
       typed: [`${BOXES} transient image pull debian/bookworm64:12.0`],
     },
     {
       form: 'SOURCE is not the metadata of a vagrant box',
-      prepare: async (scene) => {
-        (await scene.server()).serveJson(catalogPath('debian/bookworm64'), { boxes: [] });
+      prepare: async (fixture) => {
+        (await fixture.server()).serveJson(catalogPath('debian/bookworm64'), { boxes: [] });
       },
       typed: [`${BOXES} transient image pull debian/bookworm64:12.0`],
     },
@@ -232,46 +232,46 @@ export const images: Topic = {
     },
     {
       form: 'URL is larger than the NUMBER bytes that are allowed for box metadata',
-      prepare: (scene) => scene.serve('/base.qcow2', Buffer.alloc((16 << 20) + 1)),
+      prepare: (fixture) => fixture.serve('/base.qcow2', Buffer.alloc((16 << 20) + 1)),
       typed: [`transient image pull base,vagrant=${SERVER}/base.qcow2:12.0`],
     },
     {
       form: 'cannot read the image backend DIRECTORY: REASON',
-      prepare: (scene) => scene.write('images', ''),
+      prepare: (fixture) => fixture.write('images', ''),
       typed: ['transient image ls --image-backend ./images'],
     },
     {
       form: 'cannot write to the image backend DIRECTORY: REASON',
-      prepare: (scene) => {
-        twoDisks(scene);
-        scene.directory('images');
-        scene.readOnly('images');
+      prepare: (fixture) => {
+        twoDisks(fixture);
+        fixture.directory('images');
+        fixture.readOnly('images');
       },
       typed: ['transient image pull base,file=./one.qcow2 --image-backend ./images'],
     },
     {
       form: "image 'NAME' of the backend cannot be used: REASON (PATH)",
       when: 'Its file was cut off or replaced.',
-      prepare: (scene) => {
-        base(scene);
-        scene.spoil('/home/ada/.local/share/transient/backend/base');
+      prepare: (fixture) => {
+        base(fixture);
+        fixture.spoil('/home/ada/.local/share/transient/backend/base');
       },
       typed: ['transient run base --cmd true'],
     },
     {
       form: 'Command produced garbage: unexpected output of qemu-img for PATH',
       when: 'The first `qemu-img` on `PATH` is another program, or prints something of its own.',
-      prepare: (scene) => {
-        base(scene);
-        scene.program('qemu-img', "echo 'qemu-img: see https://wiki.example.org/images'");
+      prepare: (fixture) => {
+        base(fixture);
+        fixture.program('qemu-img', "echo 'qemu-img: see https://wiki.example.org/images'");
       },
       typed: ['transient image ls'],
     },
     {
       form: 'Command produced garbage: qemu-img exited with 0 but did not create PATH',
-      prepare: (scene) => {
-        base(scene);
-        creatingBy(scene, 'exit 0');
+      prepare: (fixture) => {
+        base(fixture);
+        creatingBy(fixture, 'exit 0');
       },
       typed: [CREATED],
     },
@@ -289,8 +289,8 @@ ssh-command = "make test"
 `;
 }
 
-function writeAll(scene: Scene, files: Makers): void {
-  for (const [name, make] of Object.entries(files)) scene.write(name, make());
+function writeAll(fixture: Fixture, files: Makers): void {
+  for (const [name, make] of Object.entries(files)) fixture.write(name, make());
 }
 
 /** An image spec for each file, by the first part of its name. */
@@ -301,28 +301,28 @@ function specsOf(files: Makers): string {
 }
 
 /** A server with a certificate that it has signed itself; its address. */
-async function secureServer(scene: Scene): Promise<string> {
-  const server = await HttpServer.start(makeCertificate(scene.place('.')));
-  scene.afterwards(() => server[Symbol.asyncDispose]());
+async function secureServer(fixture: Fixture): Promise<string> {
+  const server = await HttpServer.start(makeCertificate(fixture.place('.')));
+  fixture.afterwards(() => server[Symbol.asyncDispose]());
   return server.url('');
 }
 
-function twoDisks(scene: Scene): void {
-  scene.write('one.qcow2', disk('qcow2', 1));
-  scene.write('two.qcow2', disk('qcow2', 2));
+function twoDisks(fixture: Fixture): void {
+  fixture.write('one.qcow2', disk('qcow2', 1));
+  fixture.write('two.qcow2', disk('qcow2', 2));
 }
 
 /** An image that another program has locked, and a short patience with it. */
-async function lockedByOther(scene: Scene): Promise<void> {
+async function lockedByOther(fixture: Fixture): Promise<void> {
   const working = '/home/ada/.local/share/transient/backend/.working';
-  twoDisks(scene);
-  scene.directory(working);
-  scene.rig.environment['TRANSIENT_PATIENCE'] = '0.0005';
-  const other = scene.start(`exec flock -F ${working}/base%lock sh -c 'echo locked; exec sleep 60'`);
+  twoDisks(fixture);
+  fixture.directory(working);
+  fixture.rig.environment['TRANSIENT_PATIENCE'] = '0.0005';
+  const other = fixture.start(`exec flock -F ${working}/base%lock sh -c 'echo locked; exec sleep 60'`);
   await other.waitFor(/locked/, 'stdout');
-  scene.afterwards(async () => {
+  fixture.afterwards(async () => {
     await other.kill();
-    rmSync(scene.place(working), { recursive: true });
+    rmSync(fixture.place(working), { recursive: true });
   });
 }
 
@@ -335,8 +335,8 @@ function boxOfTwo(): Buffer {
 }
 
 /** A registry with a box, in a version for QEMU, one for another hypervisor, and one with a sum of no known kind. */
-async function publishBoxes(scene: Scene): Promise<void> {
-  const server = await scene.server();
+async function publishBoxes(fixture: Fixture): Promise<void> {
+  const server = await fixture.server();
   publish(server, 'debian/bookworm64', {
     '12.0': [libvirt()],
     '11.0': [{ provider: 'virtualbox', content: libvirtBox() }],

@@ -1,4 +1,4 @@
-import type { Scene } from '../scene.ts';
+import type { Fixture } from '../fixture.ts';
 import type { Topic } from '../scenario.ts';
 import { DB, VM, base } from './parts.ts';
 
@@ -112,9 +112,9 @@ ${VM}networks = [{ name = "lan", address = "10.77.0.5" }]
     },
     {
       form: 'the guest did not join "NAME" within SECONDS s',
-      prepare: (scene) => {
-        base(scene);
-        scene.rig.environment['TRANSIENT_PATIENCE'] = '0.02';
+      prepare: (fixture) => {
+        base(fixture);
+        fixture.rig.environment['TRANSIENT_PATIENCE'] = '0.02';
       },
       files: { 'Transientfile.toml': JOINED },
       faults: { hangs: 'transient: begin' },
@@ -126,26 +126,26 @@ ${VM}networks = [{ name = "lan", address = "10.77.0.5" }]
       files: {
         'Transientfile.toml': JOINED.replace('depends-on = ["db"]\n', '').replace('make test', 'sleep 0.5'),
       },
-      prepare: (scene) => {
-        base(scene);
-        scene.guest({ id: 'echo 1000', sudo: 'exit 0' });
+      prepare: (fixture) => {
+        base(fixture);
+        fixture.guest({ id: 'echo 1000', sudo: 'exit 0' });
       },
       faults: { byName: { 'shop-db': { noFrames: true } } },
       typed: ['transient up'],
     },
     {
       form: 'cannot use port NUMBER of ADDRESS for ssh: it is already in use',
-      prepare: async (scene) => {
-        base(scene);
-        await scene.occupied(2222);
+      prepare: async (fixture) => {
+        base(fixture);
+        await fixture.occupied(2222);
       },
       typed: ['transient run base --ssh-port 2222 --cmd true'],
     },
     {
       form: "cannot use port NUMBER of ADDRESS for the guest's NUMBER/tcp: it is already in use",
-      prepare: async (scene) => {
-        base(scene);
-        await scene.occupied(8888);
+      prepare: async (fixture) => {
+        base(fixture);
+        await fixture.occupied(8888);
       },
       typed: ['transient run base --forward 8888:80 --cmd true'],
       advice: '`ss -ltnp` lists who listens where.',
@@ -178,10 +178,10 @@ ${VM}networks = [{ name = "lan", address = "10.77.0.5" }]
 };
 
 /** A guest in which the script that joins it to its networks ends so. */
-function joining(code: number, words = ''): (scene: Scene) => void {
+function joining(code: number, words = ''): (fixture: Fixture) => void {
   const failing = `echo '${words}' >&2; exit ${code}`;
-  return (scene) => {
-    base(scene);
-    scene.guest({ id: 'echo 1000', sudo: `[ "$*" = '-n true' ] && exit; ${failing}` });
+  return (fixture) => {
+    base(fixture);
+    fixture.guest({ id: 'echo 1000', sudo: `[ "$*" = '-n true' ] && exit; ${failing}` });
   };
 }

@@ -1,4 +1,4 @@
-import type { Scene } from '../scene.ts';
+import type { Fixture } from '../fixture.ts';
 
 /** A VM of a Transientfile, which may go on. */
 export const VM = '[vms.web]\nimage = "base"\n';
@@ -17,31 +17,31 @@ export const STORE = '/home/ada/.local/share/transient/vmstore';
 export const CREATED = 'transient create base --name web';
 
 /** Puts the image into the backend that most VMs are made from. */
-export function base(scene: Scene): void {
-  scene.stored('base');
+export function base(fixture: Fixture): void {
+  fixture.stored('base');
 }
 
 /** The same, and a VM over it. */
-export async function created(scene: Scene): Promise<void> {
-  base(scene);
-  await scene.run(CREATED);
+export async function created(fixture: Fixture): Promise<void> {
+  base(fixture);
+  await fixture.run(CREATED);
 }
 
 /** Has a script do what qemu-img does when a disk is made; everything else is done by the real one. */
-export function creatingBy(scene: Scene, script: string): void {
-  scene.program('qemu-img', `[ "$1" = create ] || PATH=\${PATH#*:} exec qemu-img "$@"; ${script}`);
+export function creatingBy(fixture: Fixture, script: string): void {
+  fixture.program('qemu-img', `[ "$1" = create ] || PATH=\${PATH#*:} exec qemu-img "$@"; ${script}`);
 }
 
 /** Starts a command line that goes on, and returns once it has said something. */
 export async function goesOn(
-  scene: Scene,
+  fixture: Fixture,
   line: string,
   pattern: RegExp,
   on: 'stdout' | 'stderr' = 'stdout',
 ): Promise<void> {
-  const program = scene.start(`exec ${line}`);
+  const program = fixture.start(`exec ${line}`);
   await program.waitFor(pattern, on);
-  scene.afterwards(async () => {
+  fixture.afterwards(async () => {
     program.signal('SIGTERM');
     await program.ended;
   });

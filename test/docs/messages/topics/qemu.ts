@@ -7,9 +7,9 @@ export const qemu: Topic = {
     {
       form: 'no KVM, the VM runs in software emulation and will be slow: REASON',
       when: 'A warning, where the host cannot run the guest by its own processor. Other reasons are that there is no `/dev/kvm`, that you may not open it, or that the processor shows neither `vmx` nor `svm` (a VM or a container without nested virtualization).',
-      prepare: (scene) => {
-        base(scene);
-        scene.qemu('qemu-system-riscv64');
+      prepare: (fixture) => {
+        base(fixture);
+        fixture.qemu('qemu-system-riscv64');
       },
       typed: ['transient run base --qemu-bin-name qemu-system-riscv64 --cmd true'],
       advice:
@@ -38,9 +38,9 @@ export const qemu: Topic = {
     },
     {
       form: 'PROGRAM ended by SIGNAL',
-      prepare: (scene) => {
-        base(scene);
-        scene.program('qemu-system-x86_64', 'kill -KILL $$');
+      prepare: (fixture) => {
+        base(fixture);
+        fixture.program('qemu-system-x86_64', 'kill -KILL $$');
       },
       typed: ['transient run base --memory 64G --cmd true'],
       advice: 'Give the VM less with `--memory`, or boot fewer at a time with `--jobs`.',
@@ -73,9 +73,9 @@ export const qemu: Topic = {
     {
       form: 'the VM was ended: DIRECTORY, which holds its disk writes, is full',
       when: 'A VM without a name, whose writes go to memory where nothing else is said.',
-      prepare: (scene) => {
-        base(scene);
-        scene.directory('/home/ada/scratch');
+      prepare: (fixture) => {
+        base(fixture);
+        fixture.directory('/home/ada/scratch');
       },
       faults: { ioError: { nospace: true } },
       typed: [`TRANSIENT_SNAPSHOT_DIR=/home/ada/scratch transient run base --cmd 'make test'`],

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Scene } from '../scene.ts';
+import type { Fixture } from '../fixture.ts';
 import type { Topic } from '../scenario.ts';
 import { JOB, VM, base } from './parts.ts';
 
@@ -19,9 +19,9 @@ export const shares: Topic = {
     },
     {
       form: 'shared folder HOST:GUEST: HOST is not a directory',
-      prepare: (scene) => {
-        base(scene);
-        scene.write('src', '');
+      prepare: (fixture) => {
+        base(fixture);
+        fixture.write('src', '');
       },
       typed: [SHARED],
     },
@@ -32,17 +32,17 @@ export const shares: Topic = {
     },
     {
       form: 'shared folder HOST:GUEST: user USER may not use sudo in the guest, which mounting requires',
-      prepare: (scene) => {
-        folder(scene);
-        scene.guest({ id: 'echo 1000', sudo: 'exit 1' });
+      prepare: (fixture) => {
+        folder(fixture);
+        fixture.guest({ id: 'echo 1000', sudo: 'exit 1' });
       },
       typed: [SHARED],
     },
     {
       form: 'shared folder HOST:GUEST: sshfs is not installed in the guest',
-      prepare: (scene) => {
-        folder(scene);
-        scene.guest({ id: 'echo 0', sshfs: undefined });
+      prepare: (fixture) => {
+        folder(fixture);
+        fixture.guest({ id: 'echo 0', sshfs: undefined });
       },
       typed: [SHARED],
       advice:
@@ -50,9 +50,9 @@ export const shares: Topic = {
     },
     {
       form: 'shared folder HOST:GUEST: sshfs failed in the guest: REASON',
-      prepare: (scene) => {
-        folder(scene);
-        scene.guest({
+      prepare: (fixture) => {
+        folder(fixture);
+        fixture.guest({
           id: 'echo 0',
           sshfs: `[ "$1" = --help ] || { echo "fuse: device not found, try 'modprobe fuse' first" >&2; exit 1; }`,
         });
@@ -61,51 +61,51 @@ export const shares: Topic = {
     },
     {
       form: 'shared folder HOST:GUEST: cannot create the directory in the guest: REASON',
-      prepare: (scene) => {
-        folder(scene);
-        scene.write('/srv/src', '');
-        scene.guest({ id: 'echo 0', sshfs: 'exit 1' });
+      prepare: (fixture) => {
+        folder(fixture);
+        fixture.write('/srv/src', '');
+        fixture.guest({ id: 'echo 0', sshfs: 'exit 1' });
       },
       typed: [SHARED],
     },
     {
       form: 'shared folder HOST:GUEST: the SFTP server on the host ended before the folder was mounted (exit code NUMBER)',
-      prepare: (scene) => {
-        folder(scene);
-        scene.guest({ id: 'echo 0', sshfs: '[ "$1" = --help ] || exec sleep 10' });
-        scene.program('my-sftp-server', "echo 'unknown option -- e' >&2; exit 1");
+      prepare: (fixture) => {
+        folder(fixture);
+        fixture.guest({ id: 'echo 0', sshfs: '[ "$1" = --help ] || exec sleep 10' });
+        fixture.program('my-sftp-server', "echo 'unknown option -- e' >&2; exit 1");
       },
       typed: [`${SHARED} --sftp-bin-name my-sftp-server`],
     },
     {
       form: 'shared folder HOST:GUEST is gone: its connection to the guest ended (exit code NUMBER)',
       when: 'A warning, while the VM runs.',
-      prepare: (scene) => {
-        folder(scene);
-        scene.guest(mounting(scene, 'sleep 1; exit 1'));
+      prepare: (fixture) => {
+        folder(fixture);
+        fixture.guest(mounting(fixture, 'sleep 1; exit 1'));
       },
       typed: [SHARED.replace('true', "'sleep 4'")],
     },
     {
       form: 'shared folder HOST:GUEST is gone: the SFTP server on the host ended (exit code NUMBER)',
       when: 'A warning, while the VM runs.',
-      prepare: (scene) => {
-        folder(scene);
-        scene.guest(mounting(scene, 'exec sleep 10'));
-        scene.program(
+      prepare: (fixture) => {
+        folder(fixture);
+        fixture.guest(mounting(fixture, 'exec sleep 10'));
+        fixture.program(
           'my-sftp-server',
-          `until [ -e ${markOf(scene)} ]; do sleep 0.1; done; sleep 1; exit 255`,
+          `until [ -e ${markOf(fixture)} ]; do sleep 0.1; done; sleep 1; exit 255`,
         );
       },
       typed: [`${SHARED.replace('true', "'sleep 4'")} --sftp-bin-name my-sftp-server`],
     },
     {
       form: 'the shared folders were not mounted within SECONDS s',
-      prepare: (scene) => {
-        folder(scene);
+      prepare: (fixture) => {
+        folder(fixture);
         // whoever runs the tests, the guest's user may mount
-        scene.guest({ id: 'echo 0' });
-        scene.rig.environment['TRANSIENT_PATIENCE'] = '0.02';
+        fixture.guest({ id: 'echo 0' });
+        fixture.rig.environment['TRANSIENT_PATIENCE'] = '0.02';
       },
       faults: { hangs: 'sshfs' },
       typed: [SHARED],
@@ -113,10 +113,10 @@ export const shares: Topic = {
     {
       form: 'the shared folder at GUEST was still in use in the guest when the session ended',
       when: 'A warning: a program of the guest has its working directory or an open file there.',
-      prepare: (scene) => {
-        folder(scene);
-        scene.guest({
-          ...mounting(scene, 'exec /bin/sleep 10'),
+      prepare: (fixture) => {
+        folder(fixture);
+        fixture.guest({
+          ...mounting(fixture, 'exec /bin/sleep 10'),
           umount: `[ "$1" = -l ] || { echo "umount: /srv/src: target is busy." >&2; exit 32; }`,
           sleep: 'exec /bin/sleep 0.05',
         });
@@ -127,18 +127,18 @@ export const shares: Topic = {
     {
       form: "shared folder HOST:GUEST: the guest's kernel does not support 9p",
       files: { 'Transientfile.toml': DEVICE('9p') },
-      prepare: (scene) => {
-        folder(scene);
-        scene.guest({ id: 'echo 0', grep: 'exit 1', modprobe: 'exit 1' });
+      prepare: (fixture) => {
+        folder(fixture);
+        fixture.guest({ id: 'echo 0', grep: 'exit 1', modprobe: 'exit 1' });
       },
       typed: ['transient up'],
     },
     {
       form: 'shared folder HOST:GUEST: cannot mount it in the guest: REASON',
       files: { 'Transientfile.toml': DEVICE('9p') },
-      prepare: (scene) => {
-        folder(scene);
-        scene.guest({
+      prepare: (fixture) => {
+        folder(fixture);
+        fixture.guest({
           id: 'echo 0',
           grep: 'exit 0',
           modprobe: 'exit 0',
@@ -150,10 +150,10 @@ export const shares: Topic = {
     {
       form: 'shared folder HOST:GUEST: cannot create the directory in the guest: REASON',
       files: { 'Transientfile.toml': DEVICE('9p') },
-      prepare: (scene) => {
-        folder(scene);
-        scene.write('/srv/src', '');
-        scene.guest({ id: 'echo 0' });
+      prepare: (fixture) => {
+        folder(fixture);
+        fixture.write('/srv/src', '');
+        fixture.guest({ id: 'echo 0' });
       },
       typed: ['transient up'],
     },
@@ -161,10 +161,10 @@ export const shares: Topic = {
       form: 'shared folder HOST:GUEST: virtiofsd did not start',
       when: 'What it said itself follows. It runs without rights of its own, in a user namespace, which a host can forbid.',
       files: { 'Transientfile.toml': DEVICE('virtiofs').replace('" }', '", readonly = true }') },
-      prepare: (scene) => {
-        folder(scene);
-        scene.program('virtiofsd', 'exit 1');
-        scene.program('unshare', "echo 'unshare: unshare failed: Operation not permitted' >&2; exit 1");
+      prepare: (fixture) => {
+        folder(fixture);
+        fixture.program('virtiofsd', 'exit 1');
+        fixture.program('unshare', "echo 'unshare: unshare failed: Operation not permitted' >&2; exit 1");
       },
       typed: ['transient up'],
     },
@@ -189,14 +189,14 @@ export const shares: Topic = {
   ],
 };
 
-function folder(scene: Scene): void {
-  base(scene);
-  scene.directory('src');
+function folder(fixture: Fixture): void {
+  base(fixture);
+  fixture.directory('src');
 }
 
 /** A guest in which a folder is seen to be mounted, and an sshfs that does something from then on. */
-function mounting(scene: Scene, then: string): Record<string, string> {
-  const mark = markOf(scene);
+function mounting(fixture: Fixture, then: string): Record<string, string> {
+  const mark = markOf(fixture);
   return {
     id: 'echo 0',
     stat: `[ -e ${mark} ] && echo 2 || echo 1`,
@@ -206,6 +206,6 @@ function mounting(scene: Scene, then: string): Record<string, string> {
 }
 
 /** A file that is there once the folder is mounted. */
-function markOf(scene: Scene): string {
-  return join(scene.rig.root, 'mounted');
+function markOf(fixture: Fixture): string {
+  return join(fixture.rig.root, 'mounted');
 }

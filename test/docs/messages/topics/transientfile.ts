@@ -21,8 +21,8 @@ export const transientfile: Topic = {
     },
     {
       form: 'the file is not UTF-8 text',
-      prepare: (scene) =>
-        scene.write('Transientfile.toml', Buffer.from('[vms.web]\nimage = "base"\n# caf\xe9\n', 'latin1')),
+      prepare: (fixture) =>
+        fixture.write('Transientfile.toml', Buffer.from('[vms.web]\nimage = "base"\n# caf\xe9\n', 'latin1')),
       typed: ['transient up'],
     },
     {

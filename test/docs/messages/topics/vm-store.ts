@@ -30,32 +30,32 @@ export const vmStore: Topic = {
     {
       form: "VM 'NAME' is in use by process NUMBER, since TIME UTC",
       when: 'It runs already.',
-      prepare: async (scene) => {
-        await created(scene);
-        await goesOn(scene, "transient start web --cmd 'echo up; sleep 1000'", /^up$/m);
+      prepare: async (fixture) => {
+        await created(fixture);
+        await goesOn(fixture, "transient start web --cmd 'echo up; sleep 1000'", /^up$/m);
       },
       typed: ['transient start web --ssh'],
     },
     {
       form: "VM 'NAME' is in use by process NUMBER, since TIME UTC",
       when: 'An image is made of it.',
-      prepare: async (scene) => {
-        await created(scene);
-        scene.program(
+      prepare: async (fixture) => {
+        await created(fixture);
+        fixture.program(
           'qemu-img',
           '[ "$1" != convert ] || exec sleep 1000; PATH=${PATH#*:} exec qemu-img "$@"',
         );
-        await goesOn(scene, 'transient commit web base-with-web -v', /qemu-img convert/, 'stderr');
+        await goesOn(fixture, 'transient commit web base-with-web -v', /qemu-img convert/, 'stderr');
       },
       typed: ['transient start web'],
     },
     {
       form: "VM 'NAME' is in use by another process",
       when: 'One that does not tell of itself: a Python `transient`, another user, or one of another container.',
-      prepare: async (scene) => {
-        await created(scene);
+      prepare: async (fixture) => {
+        await created(fixture);
         const other = `sh -c 'flock 9; echo locked; exec sleep 1000' 9<${STORE}/web/config`;
-        await goesOn(scene, other, /locked/);
+        await goesOn(fixture, other, /locked/);
       },
       typed: ['transient start web'],
     },
@@ -78,29 +78,29 @@ export const vmStore: Topic = {
     {
       form: "VM 'NAME' runs without an ssh network card",
       when: 'It is connected to by the console of QEMU.',
-      prepare: async (scene) => {
-        await created(scene);
-        await goesOn(scene, 'transient start web', /fake guest/);
+      prepare: async (fixture) => {
+        await created(fixture);
+        await goesOn(fixture, 'transient start web', /fake guest/);
       },
       typed: ['transient ssh web'],
     },
     {
       form: "VM 'NAME' has no configuration; its creation was interrupted",
       when: 'A directory of the VM store without a file `config`.',
-      prepare: (scene) => scene.write(`${STORE}/web/web-0-base`, ''),
+      prepare: (fixture) => fixture.write(`${STORE}/web/web-0-base`, ''),
       typed: ['transient start web'],
     },
     {
       form: 'the VM configuration has no primary_image',
-      prepare: (scene) => scene.write(`${STORE}/web/config`, 'name = "web"\n'),
+      prepare: (fixture) => fixture.write(`${STORE}/web/config`, 'name = "web"\n'),
       typed: ['transient start web'],
       advice: '`transient rm web` removes it.',
     },
     {
       form: 'unknown key "KEY" in the file',
       when: 'A configuration that was changed by hand.',
-      prepare: (scene) =>
-        scene.write(
+      prepare: (fixture) =>
+        fixture.write(
           `${STORE}/web/config`,
           'primary_image = "base"\nssh_usr = "root"\nssh_timeout = "long"\n',
         ),
@@ -109,46 +109,46 @@ export const vmStore: Topic = {
     {
       form: 'cannot read PATH: REASON',
       when: 'The configuration of a VM that is not yours.',
-      prepare: (scene) => {
-        scene.write(`${STORE}/web/config`, 'primary_image = "base"\n');
-        scene.closed(`${STORE}/web/config`);
+      prepare: (fixture) => {
+        fixture.write(`${STORE}/web/config`, 'primary_image = "base"\n');
+        fixture.closed(`${STORE}/web/config`);
       },
       typed: ['transient start web'],
     },
     {
       form: "VM 'NAME' has no first disk",
-      prepare: async (scene) => {
-        await created(scene);
-        rmSync(scene.place(`${STORE}/web/web-0-base`));
+      prepare: async (fixture) => {
+        await created(fixture);
+        rmSync(fixture.place(`${STORE}/web/web-0-base`));
       },
       typed: ['transient start web'],
     },
     {
       form: "VM 'NAME' needs image 'IMAGE', which is missing: PATH",
-      prepare: async (scene) => {
-        await created(scene);
-        rmSync(scene.place(`${BACKEND}/base`));
+      prepare: async (fixture) => {
+        await created(fixture);
+        rmSync(fixture.place(`${BACKEND}/base`));
       },
       typed: ['transient start web'],
       advice: 'It must be the very same image: what the VM wrote lies on the disk as differences from it.',
     },
     {
       form: "the names of VM 'NAME' and image 'IMAGE' are too long together for a file name",
-      prepare: (scene) => scene.stored(LONG),
+      prepare: (fixture) => fixture.stored(LONG),
       typed: [`transient create ${LONG} --name ${LONG}`],
     },
     {
       form: 'cannot write to the VM store DIRECTORY: REASON',
-      prepare: (scene) => {
-        base(scene);
-        scene.directory('vms');
-        scene.readOnly('vms');
+      prepare: (fixture) => {
+        base(fixture);
+        fixture.directory('vms');
+        fixture.readOnly('vms');
       },
       typed: ['transient create base --name web --vmstore ./vms'],
     },
     {
       form: 'cannot read the VM store DIRECTORY: REASON',
-      prepare: (scene) => scene.write('vms', ''),
+      prepare: (fixture) => fixture.write('vms', ''),
       typed: ['transient ps -a --vmstore ./vms'],
     },
   ],

@@ -13,19 +13,19 @@ import { Program } from '../../rig/program.ts';
 import { commandLineOf } from '../../rig/processes.ts';
 import { Rig } from '../../rig/rig.ts';
 import type { Provoked, Scenario } from './scenario.ts';
-import { Stand } from './stand.ts';
-import { problemsIn } from './told.ts';
+import { Placeholders } from './placeholders.ts';
+import { problemsIn } from './problem-text.ts';
 
-/** Address that stands for that of the scene's own server. */
+/** Address that stands for that of the fixture's own server. */
 export const SERVER = 'http://images.example.org';
 
 const QEMU = 'qemu-system-x86_64';
 
-/** A project with a host around it, in which one message is provoked: `await using scene = new Scene(scenario)`. */
-export class Scene implements AsyncDisposable {
+/** A project with a host around it, in which one message is provoked: `await using fixture = new Fixture(scenario)`. */
+export class Fixture implements AsyncDisposable {
   readonly rig: Rig;
   readonly #scenario: Scenario;
-  readonly #stand = new Stand();
+  readonly #placeholders = new Placeholders();
   readonly #project: string;
   /** Where files of the guest lie that are shown below /srv. */
   readonly #srv: string;
@@ -42,12 +42,12 @@ export class Scene implements AsyncDisposable {
     this.#srv = join(root, 'srv');
     this.#path = [join(home, 'bin'), environment['PATH']].join(delimiter);
     for (const directory of [this.#project, this.#srv]) mkdirSync(directory);
-    this.#stand.add('/home/ada/shop', this.#project);
-    this.#stand.add('/home/ada/.local/share/transient/backend', backend);
-    this.#stand.add('/home/ada/.local/share/transient/vmstore', vmstore);
-    this.#stand.add('/run/user/1000', runtime);
-    this.#stand.add('/home/ada', home);
-    this.#stand.add('/srv', this.#srv);
+    this.#placeholders.add('/home/ada/shop', this.#project);
+    this.#placeholders.add('/home/ada/.local/share/transient/backend', backend);
+    this.#placeholders.add('/home/ada/.local/share/transient/vmstore', vmstore);
+    this.#placeholders.add('/run/user/1000', runtime);
+    this.#placeholders.add('/home/ada', home);
+    this.#placeholders.add('/srv', this.#srv);
     this.#find(this.#path);
   }
 
@@ -60,7 +60,7 @@ export class Scene implements AsyncDisposable {
       await prepare?.(this);
       for (const line of earlier.reverse()) await this.run(line);
       const { stderr, exitCode } = await this.run(onTerminal ? atTerminal(last) : last);
-      const problems = problemsIn(this.#stand.shown(stderr.text));
+      const problems = problemsIn(this.#placeholders.shown(stderr.text));
       if (problems.length === 0) throw new Error('no problem was told of');
       return { scenario: this.#scenario, exitCode, problems: inAnyOrder ? problems.sort() : problems };
     } finally {
@@ -90,7 +90,7 @@ export class Scene implements AsyncDisposable {
 
   /** Starts a command line that goes on. */
   start(line: string): Program {
-    const program = new Program(['sh', '-c', this.#stand.real(line)], {
+    const program = new Program(['sh', '-c', this.#placeholders.real(line)], {
       env: { ...this.rig.environment, PATH: this.#path },
       cwd: this.#project,
     });
@@ -100,13 +100,13 @@ export class Scene implements AsyncDisposable {
 
   /** Where something really is: below the project, or, by an absolute path, where that stands for. */
   place(name: string): string {
-    return name.startsWith('/') ? this.#stand.real(name) : join(this.#project, name);
+    return name.startsWith('/') ? this.#placeholders.real(name) : join(this.#project, name);
   }
 
   write(name: string, content: string | Buffer): void {
     const path = this.place(name);
     mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, typeof content === 'string' ? this.#stand.real(content) : content);
+    writeFileSync(path, typeof content === 'string' ? this.#placeholders.real(content) : content);
   }
 
   directory(name: string): void {
@@ -180,7 +180,7 @@ export class Scene implements AsyncDisposable {
     const server = await HttpServer.start();
     this.#server = server;
     this.afterwards(() => server[Symbol.asyncDispose]());
-    this.#stand.add(SERVER, server.url(''));
+    this.#placeholders.add(SERVER, server.url(''));
     return server;
   }
 
@@ -191,14 +191,14 @@ export class Scene implements AsyncDisposable {
 
   /** Shows something real as something else. */
   shows(shown: string, real: string): void {
-    this.#stand.add(shown, real);
+    this.#placeholders.add(shown, real);
   }
 
   /** Has somebody listen on a port of loopback, which is shown as another one. */
   async occupied(shown: number): Promise<void> {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
-    this.#stand.add(String(shown), String((server.address() as AddressInfo).port));
+    this.#placeholders.add(String(shown), String((server.address() as AddressInfo).port));
     this.afterwards(async () => {
       await once(server.close(), 'close');
     });

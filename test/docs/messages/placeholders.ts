@@ -1,5 +1,5 @@
 /** Things that are shown as others, since they differ from run to run. */
-export class Stand {
+export class Placeholders {
   readonly #pairs: [shown: string, real: string][] = [];
 
   add(shown: string, real: string): void {
