@@ -34,7 +34,7 @@ test('a request is a line, and its answer is decoded', async () => {
   expect(await answer).toEqual({ code: 3, stdout: 'two\nlines', stderr: 'and an error' });
 });
 
-test('what was not said is empty', async () => {
+test('what was not sent is empty', async () => {
   const { link, builder } = linked();
   const answer = link.request(['off'], PATIENT);
   builder.says('done 0 - -\n');

@@ -58,7 +58,7 @@ test('a writer of whose end nothing is known has ended, for others to tell', asy
   expect(await read.whole).toBe('half');
 });
 
-test('an end of which nothing is known before anybody reads is nobody else’s fault', async () => {
+test('an end of which nothing is known before anybody reads is no one’s fault', async () => {
   const [near] = duplexPair();
   const bytes = bytesOf(near, Promise.reject(new Error('the builder VM ended')));
   // Node ends a process for a rejection that nobody has heard of by now

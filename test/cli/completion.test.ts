@@ -58,7 +58,7 @@ describe('names', () => {
 });
 
 describe('the model', () => {
-  test('knows what each operand is but where nobody can', () => {
+  test('knows what each operand is but where no one can', () => {
     const unknown = stagesOf(COMMANDS).flatMap(({ path, operands }) =>
       operands.filter(({ of }) => of === undefined).map(({ name }) => `${path} ${name}`),
     );

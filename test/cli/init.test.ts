@@ -38,7 +38,7 @@ test.for([
   ['user/box:1.0', 'user/box:1.0', undefined],
   ['b,http=https://example.org/b.qcow2.xz', 'b', 'http=https://example.org/b.qcow2.xz'],
   ['my "image"\\,file=./a b.qcow2', 'my "image"\\', 'file=./a b.qcow2'],
-] as const)('the image %s is said as a file says it', async ([spec, image, source]) => {
+] as const)('the image %s is given as a file gives it', async ([spec, image, source]) => {
   await using rig = new Rig();
   const command = `printf '%s\\n' "it's"`;
   await succeeded(rig, ['init', '--image', spec, '--memory', '512M', '--command', command, '--name', 'shop']);
@@ -92,7 +92,7 @@ describe('nothing is written', () => {
 });
 
 describe('on a terminal', () => {
-  test('what was not said is asked for, with an answer that Enter takes', async () => {
+  test('what was not given is asked for, with an answer that Enter takes', async () => {
     await using rig = new Rig();
     await using terminal = new Terminal('init', rig.environment, rig.work);
     terminal.line(`${process.execPath} ${inject('binary')} init --memory 2G; echo "code $?"`);

@@ -69,7 +69,7 @@ describe('[defaults] takes what a VM table takes', () => {
     ]);
   });
 
-  test('what is wrong there is told once, however many VMs there are', () => {
+  test('what is wrong there is reported once, however many VMs there are', () => {
     const problems = problemsOf(`
       [defaults]
       image = "bsae"
@@ -89,7 +89,7 @@ describe('[defaults] takes what a VM table takes', () => {
     ]);
   });
 
-  test('a VM without an image is one where nobody has given one', () => {
+  test('a VM without an image is one where no one has given one', () => {
     expect(problemsOf('[vms.a]\n[vms."b.c"]').map(({ message }) => message)).toEqual([
       '[vms.a] needs a key "image"',
       '[vms."b.c"] needs a key "image"',

@@ -5,7 +5,7 @@ import type { NetworkCard } from '../../src/config/vm-spec.ts';
 import { formatIpv4, parseIpv4 } from '../../src/options/ipv4.ts';
 
 describe('addresses', () => {
-  test('are given in the order of the file, around those that are said, from the second on', () => {
+  test('are given in the order of the file, around those that are set, from the second on', () => {
     const cards = cardsOf(`
       [networks.lan]
       [vms.a]
@@ -19,7 +19,7 @@ describe('addresses', () => {
     expect(addressesOf(cards)).toEqual({ a: ['10.77.0.2/24'], b: ['10.77.0.4/24'], c: ['10.77.0.3/24'] });
   });
 
-  test('the first of a network is for whoever says it', () => {
+  test('the first address of a network is for the VM that asks for it', () => {
     const cards = cardsOf(`
       [networks.lan]
       [vms.a]

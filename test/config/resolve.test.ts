@@ -32,7 +32,7 @@ describe('layers', () => {
     });
   });
 
-  test('what was said is known, and where it was said last', () => {
+  test('what was set is recorded, and where it was set last', () => {
     const merged = mergeLayers([
       layer({ memory: '1G' }, '/a', 'first'),
       layer({ memory: '2G' }, '/b', 'second'),
@@ -43,7 +43,7 @@ describe('layers', () => {
     expect(merged.where('cpus')).toBeUndefined();
   });
 
-  test('a path is relative to where it was said', () => {
+  test('a path is relative to where it was set', () => {
     const { values } = mergeLayers([
       layer({ 'image-backend': './images', 'extra-image': ['data,file=../data.qcow2'] }, '/project'),
       layer({ 'extra-image': ['other,file=/abs.img', 'stored'] }, '/elsewhere'),
@@ -65,13 +65,13 @@ describe('the environment', () => {
     expect(values).toEqual({ 'image-backend': '/images', vmstore: '/vms' });
   });
 
-  test('an empty one says nothing', () => {
+  test('an empty one sets nothing', () => {
     expect(environmentLayer({ TRANSIENT_BACKEND: '' }, '/work').values).toEqual({});
   });
 });
 
 describe('one image', () => {
-  test('with nothing said it is a console with the defaults', () => {
+  test('with nothing set it is a console with the defaults', () => {
     expect(run('test')).toEqual({
       name: 'vm',
       instance: 'test',
@@ -102,7 +102,7 @@ describe('one image', () => {
     ]);
   });
 
-  test('one that cannot be is told as the operand that it is', () => {
+  test('one that cannot be is reported as the operand that it is', () => {
     const result = resolveRun(',file=x', [], '/work', HOME, { instance: 'x' });
     expect(result).toMatchObject({ ok: false, problems: [{ where: { kind: 'flag', flag: 'IMAGE' } }] });
   });
@@ -226,14 +226,14 @@ describe('a project', () => {
     );
   });
 
-  test('VMs that share a port are told', () => {
+  test('VMs that share a port are reported', () => {
     const text = '[vms.a]\nimage = "test"\nssh-port = 2222\n[vms.b]\nimage = "test"\nssh-port = 2222\n';
     expect(problems(project(text)).map(({ message }) => message)).toEqual([
       'VMs "a" and "b" have the same ssh-port 2222',
     ]);
   });
 
-  test('VMs that both need the terminal are told, unless only one is selected', () => {
+  test('VMs that both need the terminal are reported, unless only one is selected', () => {
     const text = '[vms.a]\nimage = "test"\nssh-console = true\n[vms.b]\nimage = "test"\nssh-console = true\n';
     expect(problems(project(text)).map(({ message }) => message)).toEqual([
       'VMs "a" and "b" both need the terminal',
@@ -275,7 +275,7 @@ ssh-option = ["ProxyCommand=/bin/sh -c '/etc/passwd'", "RekeyLimit=1G/1h", "User
     ]);
   });
 
-  test('are told to those that share a folder to be written', () => {
+  test('are passed to those that share a writable folder', () => {
     const text = `
 [defaults]
 image = "test"

@@ -104,13 +104,13 @@ describe('what is written', () => {
     expect(Object.keys(parse(ours))).toHaveLength(9);
   });
 
-  test('where nothing was said the first has the name and the image, the second nothing', () => {
+  test('where nothing was set the first has the name and the image, the second nothing', () => {
     const { config, ours } = storedTexts('my-vm', 'test,file=/a b.qcow2', {});
     expect(config).toBe('name = "my-vm"\nprimary_image = "test,file=/a b.qcow2"\n');
     expect(ours).toMatch(/^of = "\w+"\n$/);
   });
 
-  test('a default of the Python that was said is in the second, since it says nothing in the first', () => {
+  test('a default of the Python that was set is in the second, since it sets nothing in the first', () => {
     const values = Object.fromEntries(
       STORED.flatMap((name) => {
         const { default: standard } = OPTION_TABLE[name];
@@ -130,7 +130,7 @@ describe('what was written is read again', () => {
     expect(layer.values).toEqual(only(UNUSUAL, STORED));
   });
 
-  test('also its default, where that was said', async () => {
+  test('also its default, where that was set', async () => {
     const values = { 'ssh-console': false, 'ssh-timeout': 90, 'ssh-user': 'vagrant', memory: '1G' } as const;
     expect((await reread('x', 'test', values)).layer.values).toEqual(values);
   });
@@ -159,7 +159,7 @@ describe('what was written is read again', () => {
     );
   });
 
-  test('what was typed at the creation by "up" is told from the rest', async () => {
+  test('what was typed at the creation by "up" is distinguished from the rest', async () => {
     const values = { memory: '2G', 'ssh-user': 'root', 'ssh-option': ['A=1', 'B=2'] } as const;
     const typed = { memory: '2G', 'ssh-option': ['B=2'], vmstore: '/never/stored' } as const;
     const { layer, typed: found } = await reread('x', 'test', values, typed);
@@ -174,7 +174,7 @@ describe('what was written is read again', () => {
 });
 
 describe('what the Python wrote', () => {
-  test('a default of its own was not said', async () => {
+  test('a default of its own was not set', async () => {
     const { layer } = value(await read(PYTHONS_DEFAULTS));
     expect(layer.values).toEqual({});
   });
@@ -210,7 +210,7 @@ describe('what the Python wrote', () => {
 });
 
 describe('a text that was spoilt', () => {
-  test('all that is wrong is told at once, each with its line', async () => {
+  test('all that is wrong is reported at once, each with its line', async () => {
     const text = 'primary_image = ",x"\nmemry = "1G"\nssh_port = 0\nshared_folder = ["a"]\n';
     const lines = problems(await read(text)).map(
       ({ where }) => where?.kind === 'file' && where.position?.line,
@@ -218,13 +218,13 @@ describe('a text that was spoilt', () => {
     expect(lines.toSorted()).toEqual([1, 2, 3, 4]);
   });
 
-  test('one that is no TOML is told with its line', async () => {
+  test('one that is no TOML is reported with its line', async () => {
     expect(problems(await read('primary_image = "test"\nssh_port = \n'))).toMatchObject([
       { reason: 'syntax', where: { file: 'config', position: { line: 2 } } },
     ]);
   });
 
-  test('one without its image is told', async () => {
+  test('one without its image is reported', async () => {
     const [problem] = problems(await read('name = "x"\n'));
     expect(problem).toMatchObject({ message: expect.stringContaining('primary_image') as string });
   });

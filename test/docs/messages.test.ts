@@ -20,7 +20,7 @@ beforeAll(async () => {
   all = await playAll(TOPICS.flatMap(({ scenarios }) => scenarios));
 }, 4 * MINUTE);
 
-test('docs/messages.md has each message as it is said', async () => {
+test('docs/messages.md has each message as it is printed', async () => {
   const topics = TOPICS.map((topic) => ({
     topic,
     provoked: all.filter(({ scenario }) => topic.scenarios.includes(scenario)),
@@ -38,7 +38,7 @@ test('no message is of a fault of ours', () => {
   expect(problems.filter((problem) => problem.includes('internal error'))).toEqual([]);
 });
 
-test('every message of the source is provoked, or it is said why not', () => {
+test('every message of the source is provoked, or listed with the reason why not', () => {
   const messages = all.flatMap(({ problems }) => problems.map(messageOf));
   const sourceMessages = [
     ...messagesOfProblems('src'),

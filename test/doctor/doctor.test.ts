@@ -46,7 +46,7 @@ describe('what is missing', () => {
     expect(findings[0]?.found).toContain('no libfoo.so');
   });
 
-  test('a backend that is a file is told, and what the others are is told beside it', async () => {
+  test('a backend that is a file is reported, with what the others are', async () => {
     await using rig = new Rig();
     writeFileSync(join(rig.work, 'file'), '');
     const { exitCode, findings } = await examined(rig, undefined, '--image-backend', 'file');
@@ -96,7 +96,7 @@ describe('what is there', () => {
     );
   });
 
-  test('is told to people in aligned columns without colours, on stdout', async () => {
+  test('is shown to people in aligned columns without colours, on stdout', async () => {
     await using rig = new Rig();
     const { stdout, stderr } = await rig.run(['doctor']);
     expect(stderr.text).toBe('');
@@ -108,7 +108,7 @@ describe('what is there', () => {
     expect(stdout.text).not.toContain('\x1b');
   });
 
-  test('what helps is said where something is missing', async () => {
+  test('what helps is printed where something is missing', async () => {
     await using rig = new Rig();
     const path = pathWithout(join(rig.root, 'bin'), rig.environment['PATH'] ?? '', 'ssh');
     const { stdout } = await withPath(rig, path, ['doctor']);

@@ -23,7 +23,7 @@ test('with a kernel and an initramfs of the user’s own nothing is assembled', 
   );
 });
 
-test('a kernel that is not there is told by its path, and one that is none in the words of QEMU', async () => {
+test('a kernel that is not there is reported by its path, and one that is none in the words of QEMU', async () => {
   await using rig = await withVm();
   const initrd = ['--builder-initrd', 'file'];
   expect(await copyIn(rig, '--builder-kernel', 'nowhere', ...initrd)).toMatch(

@@ -128,7 +128,7 @@ describe('filesystems', () => {
 });
 
 describe('what cannot be copied', () => {
-  test('is told with its pair, and nothing else is done', async () => {
+  test('is reported with its pair, and nothing else is done', async () => {
     await using rig = realRig();
     rig.write({ file: 'x', blocker: 'a file' });
     await succeeded(rig, ['create', tiny, '--name', 'vm']);
@@ -180,7 +180,7 @@ describe('what cannot be copied', () => {
     expect(stderr.text).toMatch(/copying in \S*\/big:\/srv\/ took longer than 0\.5 s/);
   });
 
-  test('an encrypted disk is told as that', async () => {
+  test('an encrypted disk is reported as that', async () => {
     await using rig = realRig();
     const disk = join(rig.work, 'luks.raw');
     const head = Buffer.alloc(8 << 20);

@@ -57,7 +57,7 @@ test('logical volumes are where /etc/fstab mounts them', async () => {
   expect(contentsOf(rig, 'out/log/old', 'out/log/new')).toEqual(['old', 'new']);
 });
 
-test('a filesystem that /etc/fstab wants and that is not there is told by its name', async () => {
+test('a filesystem that /etc/fstab wants and that is not there is reported by its name', async () => {
   await using rig = realRig();
   const fstab = `UUID=${ABSENT} /var ext4 defaults 0 2\n`;
   const { path } = gptDisk(rig, { system: { files: { 'etc/fstab': fstab, 'var/hidden': 'x' } } });

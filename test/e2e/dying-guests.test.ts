@@ -20,19 +20,22 @@ test.for([
   ['reboots', 'sudo reboot -f', 'rebooted', 'reboot: Restarting system'],
   ['panics', 'echo c | sudo tee /proc/sysrq-trigger', 'panicked', 'Kernel panic - not syncing'],
   ['is powered off', 'sudo poweroff; sleep 1000', 'powered off', 'reboot: Power down'],
-] as const)('a guest that %s during a command is told, with its console', async ([, command, fate, line]) => {
-  await using rig = realRig();
-  const run = await inGuest(rig, command);
-  const { exitCode, stderr } = await soon(run);
-  expect(stderr.text).toContain(`the guest ${fate} while ${JSON.stringify(command)} ran`);
-  expect(stderr.text).toMatch(/the last lines of its serial console/);
-  expect(stderr.text).toContain(line);
-  expect(stderr.text.match(/error:/g)).toHaveLength(1);
-  expect(exitCode).toBe(1);
-  expect(rig.leftovers()).toEqual([]);
-});
+] as const)(
+  'a guest that %s during a command is reported, with its console',
+  async ([, command, fate, line]) => {
+    await using rig = realRig();
+    const run = await inGuest(rig, command);
+    const { exitCode, stderr } = await soon(run);
+    expect(stderr.text).toContain(`the guest ${fate} while ${JSON.stringify(command)} ran`);
+    expect(stderr.text).toMatch(/the last lines of its serial console/);
+    expect(stderr.text).toContain(line);
+    expect(stderr.text.match(/error:/g)).toHaveLength(1);
+    expect(exitCode).toBe(1);
+    expect(rig.leftovers()).toEqual([]);
+  },
+);
 
-test('a guest that stands still is told once its ssh does not answer', async () => {
+test('a guest that stands still is reported once its ssh does not answer', async () => {
   await using rig = realRig();
   const run = await inGuest(rig, 'echo up; sleep 1000', ...ASKING);
   await run.waitFor(/^up$/m, 'stdout');
@@ -97,7 +100,7 @@ test('two shared folders are read in turns without an end', async () => {
   expect(exitCode).toBe(0);
 });
 
-test('down ends a detached VM whose QEMU does not answer, and says so', async () => {
+test('down ends a detached VM whose QEMU does not answer, with a message', async () => {
   await using rig = realRig();
   rig.write({
     'Transientfile.toml': tinyProject(`[vms.a]

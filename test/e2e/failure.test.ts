@@ -4,7 +4,7 @@ import { guest, PATIENTLY, realRig } from './guests.ts';
 
 const tiny = guest('tiny');
 
-test('a disk that does not boot is told with the time that was waited', async () => {
+test('a disk that does not boot is reported with the time that was waited', async () => {
   await using rig = realRig();
   const args = ['run', `blank,file=${rig.image('blank.raw', 'raw')}`, '--accel', 'tcg', '--cmd', 'true'];
   const { exitCode, stderr } = await rig.run([...args, '--ssh-timeout', '3']);
@@ -12,7 +12,7 @@ test('a disk that does not boot is told with the time that was waited', async ()
   expect(stderr.text).toContain('the guest did not offer ssh within 3 s');
 });
 
-test("an argument that QEMU does not know is told in QEMU's words", async () => {
+test("an argument that QEMU does not know is reported in QEMU's words", async () => {
   await using rig = realRig();
   const { exitCode, stderr } = await rig.run([
     'run',

@@ -243,7 +243,7 @@ test.runIf(isRoot)(
   },
 );
 
-test.runIf(!isRoot)('a virtiofsd that cannot run as this user is told, and what to do', async () => {
+test.runIf(!isRoot)('a virtiofsd that cannot run as this user is reported, and what to do', async () => {
   await using rig = realRig();
   rig.write({
     'a/b': 'c',
@@ -269,7 +269,7 @@ test.for([
     'the SFTP server on the host ended (killed by SIGKILL)',
   ],
   ['sshfs in the guest', undefined, 'its connection to the guest ended'],
-] as const)('when %s dies, it is told at once, and the command goes on', async ([, onHost, words]) => {
+] as const)('when %s dies, it is reported at once, and the command goes on', async ([, onHost, words]) => {
   await using rig = realRig();
   rig.write({ 'a/b': 'c' });
   const inGuest = onHost ? 'until [ -e go ]; do sleep 0.2; done' : 'sudo kill -9 $(pidof sshfs); sleep 4';

@@ -102,7 +102,7 @@ describe.each([
     expect(readFileSync(authorized, 'utf8')).toBe(`${RSA}\n`);
   });
 
-  test('what cannot be replaced is told, and the guest goes on', async () => {
+  test('what cannot be replaced is reported, and the guest goes on', async () => {
     writeFileSync(authorized, `${RSA}\n`);
     mkdirSync(`${authorized}.new`);
     const [problem] = await treat('replace');
@@ -118,7 +118,7 @@ describe.each([
   });
 });
 
-test('the public halves are those of the keys that everybody has', async () => {
+test('the public halves are those of the keys that everyone has', async () => {
   expect(await publicKeyOf(VAGRANT_PRIVATE_KEY)).toBe(RSA);
 });
 

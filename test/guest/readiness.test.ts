@@ -46,7 +46,7 @@ async function detailsFor(tail: SerialTail): Promise<readonly string[]> {
   return failure.problem.details ?? [];
 }
 
-test('a guest that says nothing for long is told from one that is slow', async () => {
+test('a guest that prints nothing for long is distinguished from one that is slow', async () => {
   expect(await detailsFor({ lines: ['clocksource: hpet'], silence: 3 })).toEqual([
     'the last lines of its serial console:',
     '  clocksource: hpet',
@@ -57,13 +57,13 @@ test('a guest that says nothing for long is told from one that is slow', async (
   ]);
 });
 
-test('the end-to-end tests know a guest that hangs by what is said of it, and no other', async () => {
+test('the end-to-end tests know a guest that hangs by what is reported of it, and no other', async () => {
   const details = async (silence: number): Promise<string> =>
     (await detailsFor({ lines: ['clocksource: hpet'], silence })).join('\n');
   expect(await details(161)).toMatch(HUNG);
   expect(await details(20)).not.toMatch(HUNG);
 });
 
-test('a guest without a console is told', async () => {
+test('a guest without a console is reported', async () => {
   expect(await detailsFor({ lines: [], silence: 0 })).toEqual(['there was no output on its serial console']);
 });

@@ -76,7 +76,7 @@ describe('feeding a script', () => {
     },
   );
 
-  test('a source that is not to be had is told, and the script does not wait for it', async () => {
+  test('a source that is not to be had is reported, and the script does not wait for it', async () => {
     const shell = await hostAsGuest();
     const fault = new Error('there is no tar');
     const script = `printf '\\0'; cat >/dev/null`;

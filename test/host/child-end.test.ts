@@ -10,7 +10,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 /** A program whose pipes stay open in a process of another group, as an ssh master keeps those of its sessions. */
 const HOLDS_PIPES = 'setsid sleep 20 & echo $!; exec sleep 1000';
 
-describe('a child whose pipes somebody else holds', () => {
+describe('a child whose pipes another process holds', () => {
   test('has ended, after an abort, with its process', async () => {
     const abort = new AbortController();
     const child = await startChild('sh', ['-c', HOLDS_PIPES], { ownGroup: true, signal: abort.signal });

@@ -38,7 +38,7 @@ test('what is linked to a signal that is aborted already is aborted', () => {
   expect(within(AbortSignal.abort(), 10).expired).toBe(false);
 });
 
-test('work that is late is told of, and other failures stay what they are', async () => {
+test('work that is late is reported, and other failures stay what they are', async () => {
   const never = new AbortController().signal;
   const late = { reason: 'guest', message: 'too late' } as const;
   const ends = async (signal: AbortSignal): Promise<void> => delay(10_000, undefined, { signal });

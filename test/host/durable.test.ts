@@ -41,7 +41,7 @@ test('a file is on the disk before it has its name, and its name before anybody 
   expect([synced, readdirSync(work)]).toEqual([DURABLE, ['final']]);
 });
 
-test('so is a text, which nobody finds half written', async () => {
+test('so is a text, which no one finds half written', async () => {
   await writeDurably(join(work, 'final'), 'text');
   expect([synced, readdirSync(work)]).toEqual([DURABLE, ['final']]);
   await Promise.all(Array.from({ length: 20 }, () => writeDurably(join(work, 'final'), 'other')));

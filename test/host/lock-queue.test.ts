@@ -21,7 +21,7 @@ afterEach(() => {
   rmSync(directory, { recursive: true });
 });
 
-test('whoever waits hears of the process that holds the lock, and what it does', async () => {
+test('a waiting process learns of the process that holds the lock, and what it does', async () => {
   const first = await lockFile(path, { task: "retrieving image 'base'" });
   const { request, notes } = waiting();
   const second = lockInTurn(path, request);

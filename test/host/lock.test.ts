@@ -40,7 +40,7 @@ describe('a lock', () => {
     await next?.release();
   });
 
-  test('is taken on a file that somebody left', async () => {
+  test('is taken on a file that someone left', async () => {
     const path = fresh();
     writeFileSync(path, '');
     const lock = await lockFile(path, { wait: false });

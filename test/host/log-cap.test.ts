@@ -46,7 +46,7 @@ test('a log is cut at its limit, again and again, and its older part is kept', a
   expect(cuts).toEqual(['cut']);
 });
 
-test('whoever reads it misses nothing', async () => {
+test('a reader misses nothing', async () => {
   // long enough for its readers, who look each 50 and 100 ms
   const end = capLog(placeOf(path), { limit: 10 * LIMIT, interval: 5 });
   const followed: Buffer[] = [];

@@ -47,7 +47,7 @@ describe('names as file names', () => {
     );
   });
 
-  test('what is no name of ours is told apart', () => {
+  test('what is no name of ours is recognized as such', () => {
     expect(decodeName('%zz')).toBeUndefined();
     expect(decodeName('%C3')).toBeUndefined();
   });

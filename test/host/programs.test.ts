@@ -38,7 +38,7 @@ describe('a program that runs to its end', () => {
     );
   });
 
-  test('tells its output as it comes', async () => {
+  test('shows its output as it comes', async () => {
     const heard: string[] = [];
     await run('sh', ['-c', 'printf one'], { onOutput: (text) => heard.push(text) });
     expect(heard.join('')).toBe('one');
@@ -52,7 +52,7 @@ describe('a program that runs to its end', () => {
 });
 
 describe('a program that is not there', () => {
-  test('is told by its name, with a hint', async () => {
+  test('is reported by its name, with a hint', async () => {
     await expect(findProgram('no-such-program', 'it is in the package x')).rejects.toMatchObject({
       problem: {
         reason: 'missing-program',
@@ -62,7 +62,7 @@ describe('a program that is not there', () => {
     });
   });
 
-  test('a file that is no program is told apart', async () => {
+  test('a file that is no program is reported as such', async () => {
     await expect(findProgram('/etc/passwd')).rejects.toThrow(
       "Could not run required program '/etc/passwd': Permission denied",
     );
@@ -79,7 +79,7 @@ describe('a long-lived child', () => {
     expect(Buffer.concat(chunks).toString()).toBe('got hello\n');
   });
 
-  test('its end by a signal is told, and never rejects', async () => {
+  test('its end by a signal is reported, and never rejects', async () => {
     const child = await startChild('sleep', ['1000'], {});
     child.kill('SIGKILL');
     expect(await child.exited).toEqual({ code: undefined, signal: 'SIGKILL' });

@@ -11,17 +11,20 @@ import { join } from 'node:path';
 const IMAGE = disk('qcow2');
 const GZIP = { 'Content-Encoding': 'gzip' };
 
-test.for([[false], [true]])('an answer without a body is told as that (chunked: %s)', async ([chunked]) => {
-  await using rig = new Rig();
-  await using server = await HttpServer.start();
-  const url = server.serve('/disk', { content: Buffer.alloc(0), chunked: chunked === true });
-  const { exitCode, stderr } = await rig.pull(`disk,http=${url}`);
-  expect(exitCode).toBe(1);
-  expect(errorsIn(stderr.text)).toEqual([
-    expect.stringContaining(`${url} is not a usable disk image: it is empty`),
-  ]);
-  expect(rig.unfinished).toEqual([]);
-});
+test.for([[false], [true]])(
+  'an answer without a body is reported as that (chunked: %s)',
+  async ([chunked]) => {
+    await using rig = new Rig();
+    await using server = await HttpServer.start();
+    const url = server.serve('/disk', { content: Buffer.alloc(0), chunked: chunked === true });
+    const { exitCode, stderr } = await rig.pull(`disk,http=${url}`);
+    expect(exitCode).toBe(1);
+    expect(errorsIn(stderr.text)).toEqual([
+      expect.stringContaining(`${url} is not a usable disk image: it is empty`),
+    ]);
+    expect(rig.unfinished).toEqual([]);
+  },
+);
 
 describe('what a server compresses for the way', () => {
   test.for<[string, Buffer]>([
@@ -48,7 +51,7 @@ describe('what a server compresses for the way', () => {
     expect(it.rig.images).toEqual([]);
   });
 
-  test('a server that says so of what it sends as it is', async () => {
+  test('a server that declares the encoding of what it sends as it is', async () => {
     await using it = await upWith(IMAGE, IMAGE);
     expect(it.exitCode).toBe(0);
   });

@@ -10,7 +10,7 @@ import { Rig } from '../rig/rig.ts';
 const MIB = 1024 * 1024;
 
 describe('image ls', () => {
-  test('tells name and sizes', async () => {
+  test('shows name and sizes', async () => {
     await using rig = new Rig();
     rig.stored('generic/alpine38:v3.0.2');
     rig.stored('other');
@@ -23,7 +23,7 @@ describe('image ls', () => {
     expect(stderr.text).toBe('');
   });
 
-  test('--json tells bytes and times', async () => {
+  test('--json shows bytes and times', async () => {
     await using rig = new Rig();
     rig.stored('generic/alpine38:v3.0.2');
     const { stdout } = await rig.run(['image', 'ls', '--json']);
@@ -48,7 +48,7 @@ describe('image ls', () => {
     }
   });
 
-  test('tells nothing of images that are not finished, or of what is none', async () => {
+  test('does not list unfinished images, or what is none', async () => {
     await using rig = new Rig();
     await rig.pull(`disk,file=${rig.image('disk.qcow2')}`);
     rig.stored('test');
@@ -106,7 +106,7 @@ describe('image pull', () => {
     expect((await rig.pull()).exitCode).toBe(2);
   });
 
-  test('tells how far it is, in lines, where there is no terminal', async () => {
+  test('shows how far it is, in lines, where there is no terminal', async () => {
     await using rig = new Rig();
     await using server = await HttpServer.start();
     const url = server.serve('/disk', disk('qcow2'));

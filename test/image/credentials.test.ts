@@ -115,7 +115,7 @@ describe('.netrc', () => {
 });
 
 describe('a redirect from https to http', () => {
-  test('is refused, unless a sum tells what has to come', async () => {
+  test('is refused, unless a checksum is given', async () => {
     await using rig = new Rig({ resumable: true });
     const certificate = makeCertificate(rig.work);
     await using secure = await HttpServer.start(certificate);

@@ -6,7 +6,7 @@ import { disk } from '../rig/disks.ts';
 import { errorsIn } from '../rig/errors.ts';
 import { Rig } from '../rig/rig.ts';
 
-test('a qemu-img that prints something else than JSON is told by what it printed', async () => {
+test('a qemu-img that prints something else than JSON is reported by what it printed', async () => {
   await using rig = rigWith('echo "what a day"');
   const { exitCode, stderr } = await rig.run(['image', 'ls']);
   expect(exitCode).toBe(1);

@@ -22,7 +22,7 @@ describe('a file that was stored without its holes', () => {
     expect(whole.equals(Buffer.concat([zeros(512), data, zeros(1024), data, zeros(1536)]))).toBe(true);
   });
 
-  test('is read to its end, also when there is more than its map tells of', async () => {
+  test('is read to its end, also when there is more than its map lists', async () => {
     const whole = await expanded('1\n0\n512\n', Buffer.alloc(4 << 20, 'x'), 512);
     expect(whole.length).toBe(512);
   });

@@ -53,7 +53,7 @@ describe('an image from a web server', () => {
     expect(rig.unfinished).toEqual([]);
   });
 
-  test('a server that tells no length', async () => {
+  test('a server that declares no length', async () => {
     await using it = await pulled({ content: IMAGE, chunked: true });
     const { rig, exitCode } = it;
     expect(exitCode).toBe(0);
@@ -221,7 +221,7 @@ describe('a body that breaks off', () => {
     expect(isWhole(rig)).toBe(true);
   });
 
-  test('a server that answers and sends nothing is given up, and each try is told of', async () => {
+  test('a server that answers and sends nothing is given up, and each try is reported', async () => {
     await using it = await pulled(
       { content: IMAGE, stall: { after: 0 } },
       { env: QUICK_TO_STALL, resumable: true },
@@ -341,7 +341,7 @@ describe('a status', () => {
     expect(server.requests.map(({ status }) => status)).toEqual([...statuses, 200]);
   });
 
-  test('that may pass and does not is told after five tries', async () => {
+  test('that may be temporary and is not is reported after five tries', async () => {
     await using rig = new Rig();
     await using server = await HttpServer.start();
     const statuses = [408, 429, 500, 502, 503, 504];
@@ -353,7 +353,7 @@ describe('a status', () => {
   });
 });
 
-describe('nobody there', () => {
+describe('no server at the address', () => {
   test.for<[string, string]>([
     ['the connection was closed before a response arrived', ''],
     ['the server does not speak HTTP', 'SSH-2.0-OpenSSH_9.2p1\r\n'],
@@ -367,7 +367,7 @@ describe('nobody there', () => {
     expect(triesIn(stderr.text)).toHaveLength(4);
   });
 
-  test('the URL and the reason are told', async () => {
+  test('the URL and the reason are reported', async () => {
     await using rig = new Rig({ resumable: true });
     const gone = await HttpServer.start();
     const url = gone.url('/disk');

@@ -173,7 +173,7 @@ describe('sha256 in a Transientfile', () => {
     expect((await rig.run(['up'])).exitCode).toBe(0);
   });
 
-  test('that is none is told before anything is done', async () => {
+  test('that is none is reported before anything is done', async () => {
     await using rig = new Rig();
     await using server = await HttpServer.start();
     writeProject(rig, server.serve('/disk', IMAGE), 'abc');

@@ -122,7 +122,7 @@ describe('https', () => {
     expect((await rig.run(['image', 'pull', `disk,http=${url}`], { env })).exitCode).toBe(0);
   });
 
-  test('SSL_CERT_FILE that is not there is told, and is nothing to plain http', async () => {
+  test('SSL_CERT_FILE that is not there is reported, and is nothing to plain http', async () => {
     await using rig = new Rig({ env: { SSL_CERT_FILE: '/no/such/file' } });
     await using server = await HttpServer.start(makeCertificate(rig.work));
     await using plain = await HttpServer.start();

@@ -233,7 +233,7 @@ describe('more than the disk holds', () => {
     expect(errorsIn(stderr.text)).toEqual([expect.stringMatching(/\d+(\.\d+)? ?[KMG]i?B/)]);
   });
 
-  test.skipIf(skip)('a download that tells no length is ended', async () => {
+  test.skipIf(skip)('a download without a declared length is ended', async () => {
     await using rig = new Rig();
     await using server = await HttpServer.start();
     const url = server.serve('/disk', { content: Buffer.alloc(64 << 20, 'bomb'), chunked: true });

@@ -120,7 +120,7 @@ describe('a box of a registry', () => {
 });
 
 describe('what a registry has not', () => {
-  test('no version is said', async () => {
+  test('no version is given', async () => {
     await using server = await HttpServer.start();
     await using rig = rigWith(server);
     publish(server, 'user/box', { '1.0.0': [libvirt()] });
@@ -141,7 +141,7 @@ describe('what a registry has not', () => {
     expect(server.requests.map(({ path }) => path)).toEqual([catalogPath('user/none')]);
   });
 
-  test('the version is unknown: those there are, are told', async () => {
+  test('the version is unknown: the existing ones are listed', async () => {
     await using server = await HttpServer.start();
     await using rig = rigWith(server);
     publish(server, 'user/box', { '1.0.0': [libvirt()], '1.1.0': [libvirt()], '2.0.0': [libvirt()] });
@@ -180,7 +180,7 @@ describe('what a registry has not', () => {
   });
 });
 
-describe("somebody's own catalogue", () => {
+describe("someone's own catalogue", () => {
   test('by its URL', async () => {
     await using server = await HttpServer.start();
     await using rig = new Rig();
@@ -263,7 +263,7 @@ describe('in a box', () => {
     expect(holds(join(rig.backend, 'it'))).toBe(true);
   });
 
-  test('many holes, more than a header tells of', async () => {
+  test('many holes, more than a header lists', async () => {
     await using rig = new Rig();
     const disk = join(rig.work, 'box.img');
     writeFileSync(disk, '');

@@ -18,7 +18,7 @@ describe('a card that is known', () => {
     expect(answer.options.get(1)).toEqual(ip('255.255.255.0'));
   });
 
-  test('is told of no router and no name server', () => {
+  test('is offered no router and no name server', () => {
     const { options } = read(serve(question({ type: 1 })));
     expect([...options.keys()].sort((a, b) => a - b)).toEqual([1, 28, 51, 53, 54]);
   });

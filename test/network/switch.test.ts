@@ -24,13 +24,13 @@ describe('frames', () => {
     expect(new FrameReader().take(framed(Buffer.alloc(LONGEST_FRAME + 1)))).toBeUndefined();
   });
 
-  test('nonsense is told by its length alone, before there is anything to keep', () => {
+  test('nonsense is recognized by its length alone, before there is anything to keep', () => {
     expect(new FrameReader().take(Buffer.alloc(4, 0xff))).toBeUndefined();
   });
 });
 
 describe('a switch', () => {
-  test('sends to all others what is for all, and what is for somebody it has not seen', async () => {
+  test('sends to all others what is for all, and what is for someone it has not seen', async () => {
     const net = new Network();
     await net.send('a', frame(BROADCAST, A, 'who?'));
     await net.send('a', frame(C, A, 'hello'));
@@ -81,7 +81,7 @@ describe('a switch', () => {
     expect(waiting).toBeLessThan(400_000);
   });
 
-  test('cuts the link of a VM that sends nonsense, and tells of it once', async () => {
+  test('cuts the link of a VM that sends nonsense, and reports it once', async () => {
     const net = new Network();
     await net.write('b', Buffer.alloc(64, 0xff));
     await net.write('b', onWire(BROADCAST, B, 'never arrives'));
@@ -119,7 +119,7 @@ describe('a switch', () => {
     expect(net.got('b').at(-1)).toBe('for b');
   });
 
-  test('gives an answer of its own to the one that asked, and to nobody else', async () => {
+  test('gives an answer of its own to the one that asked, and to no one else', async () => {
     const net = new Network((asked) =>
       String(asked.subarray(14)) === 'ping' ? frame(A, B, 'pong') : undefined,
     );

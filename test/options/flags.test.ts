@@ -52,7 +52,7 @@ describe('flags as a layer', () => {
     });
   });
 
-  test('it knows where each was said', () => {
+  test('it knows where each was set', () => {
     const layer = layerOf('run', ['--ssh-port', '1'], ['-m']);
     if (!layer.ok) throw new Error('the flags are right');
     expect(layer.value.where('ssh-port')).toEqual({ kind: 'flag', flag: '--ssh-port' });
@@ -74,7 +74,7 @@ describe('flags that are wrong', () => {
     expect(problemsOf('run', ...argv)).toEqual([message]);
   });
 
-  test('all of them are told at once', () => {
+  test('all of them are reported at once', () => {
     expect(problemsOf('run', '--ssh-port', '0', '--cpus', '0')).toHaveLength(2);
   });
 });

@@ -46,12 +46,12 @@ describe('the option table', () => {
     for (const alias of aliases) expect(alias).toMatch(/^(-[a-z]|--[a-z-]{2,})$/);
   });
 
-  test('a list has no default: it would stand before what is said', () => {
+  test('a list has no default: it would precede what is set', () => {
     const lists = OPTION_NAMES.filter((name) => OPTION_TABLE[name].merge === 'append');
     expect(lists.filter((name) => OPTION_TABLE[name].default !== undefined)).toEqual([]);
   });
 
-  test('what can be said everywhere can be said in every scope', () => {
+  test('what can be set everywhere can be set in every scope', () => {
     const everywhere = OPTION_NAMES.filter((name) => OPTION_TABLE[name].scopes.includes('everywhere'));
     for (const scope of COMMAND_SCOPES) expect(optionsIn(scope)).toEqual(expect.arrayContaining(everywhere));
   });

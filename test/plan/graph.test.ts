@@ -17,7 +17,7 @@ describe('order', () => {
     expect(ordered(steps).map(({ id }) => id)).toEqual(['a', 'b', 'd', 'c']);
   });
 
-  test('a circle is told with the steps in it', () => {
+  test('a circle is reported with the steps in it', () => {
     const steps = [step('a', { needs: ['b'] }), step('b', { after: ['c'] }), step('c', { needs: ['a'] })];
     expect(() => ordered(steps)).toThrow('steps wait for each other: a → b → c → a');
   });
@@ -26,13 +26,13 @@ describe('order', () => {
     expect(() => ordered([step('a', { needs: ['a'] })])).toThrow('a → a');
   });
 
-  test('an edge to nowhere is told', () => {
+  test('an edge to nowhere is reported', () => {
     expect(() => ordered([step('a', { needs: ['b'] })])).toThrow(
       'step a waits for b, which is not in the plan',
     );
   });
 
-  test('two steps of one name are told', () => {
+  test('two steps of one name are reported', () => {
     expect(() => ordered([step('a'), step('a')])).toThrow('same id');
   });
 

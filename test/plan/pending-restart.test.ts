@@ -146,7 +146,7 @@ describe('what is taken up', () => {
   });
 });
 
-test('each is told once, until it is otherwise', () => {
+test('each is reported once, until it is otherwise', () => {
   const changed = wantedOf({ ...plain, ...OWN_QEMU });
   const holding = new HoldingBack([wantedOf(plain)]);
   const news = (wanted: Wanted): readonly string[] => holding.settle([wanted], []).news;

@@ -38,7 +38,7 @@ test.each([
   expect(heard(line)).toEqual([]);
 });
 
-test('the first report of a fault is told, and no further one', () => {
+test('the first report of a fault is reported, and no further one', () => {
   expect(heard('[    9.1] BUG: kernel NULL pointer dereference\r\n[    9.2] BUG: another\r\n')).toEqual([
     'BUG: kernel NULL pointer dereference',
   ]);

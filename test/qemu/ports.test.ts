@@ -18,7 +18,7 @@ Hub -1 (ssh):\r
 const SSH: ForwardSpec = { address: '127.0.0.1', host: 0, guest: 22, protocol: 'tcp' };
 
 describe('what QEMU says of forwards', () => {
-  test('tells the ports that were picked, also between two that lead to one place', () => {
+  test('finds the ports that were picked, also between two that lead to one place', () => {
     const wanted: ForwardSpec[] = [
       SSH,
       { ...SSH, host: 2222 },

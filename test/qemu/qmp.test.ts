@@ -15,19 +15,19 @@ describe('the beginning', () => {
     await opened;
   });
 
-  test('a QEMU that says nothing is given up', async () => {
+  test('a QEMU that sends nothing is given up', async () => {
     await expect(opening(0.01).opened).rejects.toThrow(
       'did not respond on its control connection within 0.01 s',
     );
   });
 
-  test('a QEMU that hangs up is told so', async () => {
+  test('a QEMU that hangs up is reported', async () => {
     const { qemu, opened } = opening();
     qemu.hangUp();
     await expect(opened).rejects.toThrow('QEMU closed its control connection');
   });
 
-  test('a connection that breaks is told so', async () => {
+  test('a connection that breaks is reported', async () => {
     const { qemu, opened } = opening();
     qemu.socket.destroy(new Error('read ECONNRESET'));
     await expect(opened).rejects.toThrow('QEMU closed its control connection');
@@ -53,14 +53,14 @@ describe('commands', () => {
     await expect(refused).rejects.toThrow('QEMU rejected a command: The command nonsense has not been found');
   });
 
-  test('what waits when the connection is lost is told so', async () => {
+  test('what waits when the connection is lost fails with that', async () => {
     const { qemu, qmp } = await open();
     const waiting = qmp.execute('query-status');
     qemu.hangUp();
     await expect(waiting).rejects.toThrow('QEMU closed its control connection');
   });
 
-  test('what is asked of a lost connection is told so, too', async () => {
+  test('a command on a lost connection fails with that, too', async () => {
     const { qemu, qmp } = await open();
     qemu.socket.destroy();
     await once(qemu.socket, 'close');
@@ -79,8 +79,8 @@ describe('commands', () => {
   });
 });
 
-describe('what is said in between', () => {
-  test('events, answers to nobody and what is no JSON disturb nothing', async () => {
+describe('messages in between', () => {
+  test('events, unexpected answers and what is no JSON disturb nothing', async () => {
     const { qemu, qmp } = await open();
     const answer = qmp.execute('query-status');
     qemu.say('{"timestamp": {"seconds": 1, "microseconds": 2}, "event": "POWERDOWN"}');

@@ -16,6 +16,6 @@ test('the end of a console is its last lines, without control sequences, and how
   expect(silence).toBeGreaterThanOrEqual(60);
 });
 
-test('a console that is not there has said nothing', async () => {
+test('a console that is not there has printed nothing', async () => {
   expect(await serialTail(join(directory, 'none'))).toEqual({ lines: [], silence: 0 });
 });

@@ -126,7 +126,7 @@ describe('whatever happens to twenty VMs', () => {
     expect(exitCode).toBe(signals.length > 0 ? 130 : (wrong[0] ?? 0));
   });
 
-  check('what fails is told, once each, and nothing else', ({ outcomes, problems }) => {
+  check('what fails is reported, once each, and nothing else', ({ outcomes, problems }) => {
     expect(problems).toHaveLength([...outcomes.values()].filter(({ kind }) => kind === 'failed').length);
   });
 

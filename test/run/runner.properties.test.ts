@@ -77,7 +77,7 @@ describe('whatever the plan and whatever happens', () => {
     if (over >= 0) expect(log.slice(over + 2).filter((line) => ordinary.has(line))).toEqual([]);
   });
 
-  check('each failure is told once, and nothing else is', ({ outcomes, problems }) => {
+  check('each failure is reported once, and nothing else is', ({ outcomes, problems }) => {
     const failures = [...outcomes.values()].filter(({ kind }) => kind === 'failed');
     expect(problems).toHaveLength(failures.length);
   });

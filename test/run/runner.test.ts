@@ -39,7 +39,7 @@ describe('rule 1: when a step starts', () => {
 });
 
 describe('rule 2: a need that is not done', () => {
-  test('skips the step and all that need it, and only the cause is told', async () => {
+  test('skips the step and all that need it, and only the cause is reported', async () => {
     const plan = planOf([step('a'), step('b', { needs: ['a'] }), step('c', { needs: ['b'] })]);
     const result = await play(plan, { a: fails('no disk') });
     expect(kinds(result)).toEqual({ a: 'failed', b: 'skipped', c: 'skipped' });
@@ -47,7 +47,7 @@ describe('rule 2: a need that is not done', () => {
     expect(result.exitCode).toBe(1);
   });
 
-  test('a failure tells of which VM it is', async () => {
+  test('a failure reports which VM it is', async () => {
     const { problems } = await play(planOf([step('a')]), { a: fails('no disk') });
     expect(problems[0]?.where).toEqual({ kind: 'vm', vm: 'vm' });
   });
@@ -103,7 +103,7 @@ describe('rule 3: a step that undoes another', () => {
     expect(kinds(result)).toEqual({ boot: 'done', run: 'interrupted', stop: 'done' });
   });
 
-  test('tells its own failure', async () => {
+  test('fails by itself', async () => {
     const result = await play(planOf([step('boot'), stop()]), { stop: fails('cannot remove') });
     expect(result.problems.map(({ message }) => message)).toEqual(['cannot remove']);
     expect(result.exitCode).toBe(1);
@@ -138,7 +138,7 @@ describe('rule 4: the first failure or signal', () => {
     expect(result.problems).toEqual([]);
   });
 
-  test('a step that ends well although it was told to end is done', async () => {
+  test('a step that ends well although it was asked to end is done', async () => {
     const result = await play(planOf([step('a')]), { a: interrupts() });
     expect(kinds(result)).toEqual({ a: 'done' });
     expect(result.exitCode).toBe(130);

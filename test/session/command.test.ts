@@ -70,7 +70,7 @@ describe('ssh with serial output', () => {
     expect(stderr.text).not.toContain('fake guest');
   });
 
-  test('without it nobody sees it', async () => {
+  test('without it no one sees it', async () => {
     await using rig = new Rig();
     const { stderr } = await rig.run(['run', rig.stored(), '--cmd', 'true']);
     expect(stderr.text).not.toContain('fake guest');

@@ -109,7 +109,7 @@ describe('commit', () => {
     await end(owner);
   });
 
-  test('a VM that is not there is told', async () => {
+  test('a VM that is not there is reported', async () => {
     await using rig = new Rig();
     const { exitCode, stderr } = await rig.run(['commit', 'nope', 'made']);
     expect(exitCode).toBe(1);
@@ -207,7 +207,7 @@ describe('image rm of an image in use', () => {
     await succeeded(rig, ['image', 'rm', 'test']);
   });
 
-  test('with --force it goes, with a warning; the VM is told to be without it', async () => {
+  test('with --force it goes, with a warning; the VM is reported without it', async () => {
     await using rig = new Rig();
     await created(rig, 'x');
     const { exitCode, stderr } = await rig.run(['image', 'rm', '--force', 'test']);

@@ -221,7 +221,7 @@ describe('a name', () => {
     },
   );
 
-  test('with many hyphens it is told that it is too long, should it be', async () => {
+  test('with many hyphens it is reported if it is too long', async () => {
     await using rig = new Rig();
     const { exitCode, stderr } = await rig.run(['create', rig.stored(), '--name', `a${'-'.repeat(100)}`]);
     expect(exitCode).not.toBe(0);

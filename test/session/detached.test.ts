@@ -51,7 +51,7 @@ test('a VM that is replaced takes those with it that depend on it, also where it
   await succeeded(rig, ['down']);
 });
 
-test('what a command has done is done, whoever depends on it is replaced', async () => {
+test('a finished command is not repeated when a dependent is replaced', async () => {
   const job = 'ssh-command = "true"';
   const after = 'depends-on = [{ vm = "job", until = "done" }]';
   await using rig = project({ job, web: after });
@@ -136,7 +136,7 @@ test('commands run, and their output is in the log of the project', async () => 
   expect((await log.ended).exitCode).toBe(0);
 });
 
-test('one that fails is told, and the others stay', async () => {
+test('one that fails is reported, and the others stay', async () => {
   const bad = { exitAtOnce: { code: 1, stderr: 'qemu: bad option' } };
   await using rig = project({ db: '', web: '' }, { byName: { 'work-web': bad } });
   const { exitCode, stderr } = await rig.run(['up', '-d']);

@@ -20,7 +20,7 @@ const FATES = [
 ] as const;
 
 describe.each(FATES)('a guest that does this in the middle: %s', (fate, words) => {
-  test('of a command is told, with its console, as an error of the report', async () => {
+  test('of a command is reported, with its console, as an error of the report', async () => {
     await using rig = new Rig({ faults: { fate } });
     const args = ['run', rig.stored(), ...TCG, '--report', 'junit=out.xml', '--cmd', 'meet fate'];
     const { exitCode, stderr } = await rig.run(args);
@@ -32,7 +32,7 @@ describe.each(FATES)('a guest that does this in the middle: %s', (fate, words) =
     expect(report).not.toContain('<failure');
   });
 
-  test('of what makes it ready is told as that', async () => {
+  test('of what makes it ready is reported as that', async () => {
     await using rig = project({ a: 'ready-command = "meet fate"\nssh-command = "true"' }, { fate });
     const { exitCode, stderr } = await rig.run(['up']);
     expect(stderr.text).toContain(`a: error: the guest ${words} during "Wait for meet fate"`);
@@ -55,7 +55,7 @@ test('a command that has ended with 0 has ended well, whatever its guest does th
 });
 
 describe('a detached project', () => {
-  test('tells of a VM that has ended by itself: in ps, in its log, and at down', async () => {
+  test('reports a VM that has ended by itself: in ps, in its log, and at down', async () => {
     await using rig = project({ a: '', b: '' });
     await succeeded(rig, ['up', '-d']);
     const [first] = rig.entries('start').filter(({ name }) => name === 'work-a');
@@ -69,7 +69,7 @@ describe('a detached project', () => {
     expect(await succeeded(rig, ['ps'])).not.toContain('work-');
   });
 
-  test('tells of it also when that was its last VM', async () => {
+  test('reports it also when that was its last VM', async () => {
     await using rig = project({ a: '' }, { panicsAfter: 1500 });
     await succeeded(rig, ['up', '-d']);
     await until('the end of the project', () => rig.processes.length === 0);
@@ -80,7 +80,7 @@ describe('a detached project', () => {
     expect((await rig.run(['down'])).stderr.text).toBe('No VM of this project is running detached\n');
   });
 
-  test('ends with a guest that stands still, and says so', async () => {
+  test('ends with a guest that stands still, with a message', async () => {
     await using rig = project({ a: 'persistent = true\nqmp-timeout = 1\nshutdown-timeout = 60' });
     await succeeded(rig, ['up', '-d']);
     freeze(rig);

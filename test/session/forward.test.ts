@@ -7,7 +7,7 @@ import { Rig } from '../rig/rig.ts';
 import { end, running, succeeded, TCG, valuesOf } from '../rig/vms.ts';
 
 describe('a forward', () => {
-  test('is told once the VM runs, and shown by ps, with the port that was picked', async () => {
+  test('is reported once the VM runs, and shown by ps, with the port that was picked', async () => {
     await using rig = new Rig();
     const owner = await running(rig, ['run', rig.stored(), '-p', '0:80', '--forward', '5353:53/udp']);
     expect(owner.log()).toContain('VM vm: 127.0.0.1:40001 → 80/tcp');
@@ -53,7 +53,7 @@ describe('a forward', () => {
 });
 
 describe('a port that is taken', () => {
-  test('is told before anything boots', async () => {
+  test('is reported before anything boots', async () => {
     await using rig = new Rig();
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -93,7 +93,7 @@ describe('a port that is taken', () => {
   });
 });
 
-test('an address that the host does not have is told as that', async () => {
+test('an address that the host does not have is reported as that', async () => {
   await using rig = new Rig();
   const { stderr } = await rig.run(['run', rig.stored(), '--cmd', 'true', '-p', '192.0.2.1:8080:80', ...TCG]);
   expect(stderr.text).toContain(

@@ -35,7 +35,7 @@ describe('an image from a file', () => {
     expect(stderr.text).not.toContain('internal error');
   });
 
-  test('without a source and not in the backend it is told so', async () => {
+  test('without a source and not in the backend it is reported', async () => {
     await using rig = new Rig();
     const { exitCode, stderr } = await rig.run(['run', 'disk', '--cmd', 'true']);
     expect(exitCode).toBe(1);

@@ -143,7 +143,7 @@ describe('the keys of the user', () => {
     await end(service);
   });
 
-  test('are told of when none of them helps', async () => {
+  test('are reported when none of them helps', async () => {
     await using rig = new Rig();
     createKey(rig);
     const stranger = createKey(rig, 'stranger');

@@ -33,7 +33,7 @@ test('a guest that never greets is given up, with the end of its serial console'
   expect(stderr.text).toContain('Give root password for maintenance');
 });
 
-test('a guest that lets nobody in is given up, with its refusal', async () => {
+test('a guest that lets no one in is given up, with its refusal', async () => {
   await using rig = new Rig({ faults: { refuseLogin: true } });
   const args = ['run', rig.stored(), '--cmd', 'true', '--ssh-timeout', '1', '--ssh-user', 'root'];
   const { exitCode, stderr } = await rig.run(args);
@@ -42,7 +42,7 @@ test('a guest that lets nobody in is given up, with its refusal', async () => {
   expect(stderr.text).toContain('--ssh-user');
 });
 
-test('an ssh program that is not there is told by its name', async () => {
+test('an ssh program that is not there is reported by its name', async () => {
   await using rig = new Rig();
   const { exitCode, stderr } = await rig.run([
     'run',

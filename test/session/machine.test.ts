@@ -14,7 +14,7 @@ describe('a QEMU that does not start', () => {
     expect(stderr.text.match(/error:/g)).toHaveLength(1);
   });
 
-  test('a program that is not there is told by its name', async () => {
+  test('a program that is not there is reported by its name', async () => {
     await using rig = new Rig();
     const args = ['run', rig.stored(), '--cmd', 'true', '--qemu-bin-name', 'qemu-system-none'];
     const { exitCode, stderr } = await rig.run(args);
@@ -22,7 +22,7 @@ describe('a QEMU that does not start', () => {
     expect(stderr.text).toContain("Required program 'qemu-system-none' is not installed");
   });
 
-  test('one whose control connection says nothing is given up', async () => {
+  test('one whose control connection sends nothing is given up', async () => {
     await using rig = new Rig({ faults: { noQmp: true } });
     const { exitCode, stderr } = await rig.run([
       'run',

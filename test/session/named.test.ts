@@ -25,7 +25,7 @@ describe('run with a name', () => {
     ]);
   });
 
-  test('what is said of it the first time is stored', async () => {
+  test('options of its first run are stored', async () => {
     await using rig = new Rig();
     await succeeded(rig, ['run', rig.stored(), '--name', 'x', '--cmd', 'echo first', '-m', '300M']);
     expect(await succeeded(rig, ['run', 'test', '--name', 'x', '--cmd', 'echo second'])).toBe('second\n');
@@ -93,7 +93,7 @@ describe('run with a name', () => {
     expect(storeFiles(rig.vmstore)).toEqual(files);
   });
 
-  test('the disk that it has may be said again', async () => {
+  test('the disk that it has may be given again', async () => {
     await using rig = new Rig();
     rig.stored('data');
     await created(rig, 'x', '--extra-image', 'data');
@@ -115,7 +115,7 @@ describe('run with a name', () => {
     expect(storeFiles(rig.vmstore)).toEqual({});
   });
 
-  test('a store that cannot be written is told', async () => {
+  test('a store that cannot be written is reported', async () => {
     await using rig = new Rig();
     const args = ['run', rig.stored(), '--name', 'x', '--vmstore', '/proc/self/vms'];
     const { exitCode, stderr } = await rig.run(args);

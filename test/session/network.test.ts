@@ -20,7 +20,7 @@ test('a guest whose user may not use sudo cannot join, and what depends on it do
   expect(rig.entries('start').map(({ name }) => name)).toEqual(['work-db']);
 });
 
-test('a VM alone on the console of QEMU has its card, and nobody looks into it', async () => {
+test('a VM alone on the console of QEMU has its card, and no one looks into it', async () => {
   await using rig = project();
   const program = rig.start(['up', 'db', ...TCG]);
   await program.waitFor(/Welcome to the fake guest!/, 'stdout');

@@ -142,7 +142,7 @@ describe('a command that fails', () => {
   });
 });
 
-test('a VM that does not boot is told once, and why others are not started; others go on with --keep-going', async () => {
+test('a VM that does not boot is reported once, and why others are not started; others go on with --keep-going', async () => {
   const faults = { byName: { 'work-db': { exitAtOnce: { code: 1, stderr: 'qemu: bad option' } } } };
   await using rig = project(
     {
@@ -168,7 +168,7 @@ describe('how many boot at a time', () => {
   };
   const TOLD = /boots? at a time \(--jobs\)/g;
 
-  test('one: the next one boots when the one before it is ready, and that is said once', async () => {
+  test('one: the next one boots when the one before it is ready, and that is printed once', async () => {
     await using rig = project(THREE, { bannerDelay: 50 });
     const { exitCode, stderr } = await rig.run(['up', '--jobs', '1']);
     expect(exitCode).toBe(0);
@@ -198,7 +198,7 @@ describe('how many boot at a time', () => {
     expect(indexesOf(rig, 'c command true')).toHaveLength(2);
   });
 
-  test('as many as there are: nothing is said of it', async () => {
+  test('as many as there are: nothing is printed', async () => {
     await using rig = project(THREE);
     const { exitCode, stderr } = await rig.run(['up', '--jobs', '3']);
     expect(exitCode).toBe(0);
@@ -258,7 +258,7 @@ describe('a ready-command', () => {
     expect(rig.entries('powerdown').map(nameOf)).toEqual(['db']);
   });
 
-  test('that does not end is told as such', async () => {
+  test('that does not end is reported as such', async () => {
     await using rig = project({
       db: 'ready-command = "sleep 1000"\nready-timeout = 1',
       web: 'depends-on = ["db"]\nssh-command = "echo never"',
@@ -302,7 +302,7 @@ describe('a VM that ends while its ready-command is tried', () => {
     );
   });
 
-  test('by a fault: that is told at once', async () => {
+  test('by a fault: that is reported at once', async () => {
     await using rig = project(VMS);
     const program = rig.start(['up']);
     await until('the first try', () => existsSync(join(rig.work, 'trying')));

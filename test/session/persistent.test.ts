@@ -126,7 +126,7 @@ describe('what the file says of a VM that exists', () => {
     );
   });
 
-  test('does not count for one that "create" made: what was said then is over it', async () => {
+  test('does not count for one that "create" made: its stored options come first', async () => {
     await using rig = project({ a: 'name = "x"\nmemory = "300M"\ncpus = 3\nssh-command = "echo file"' });
     await created(rig, 'x', '-m', '500M', '--cmd', 'echo created');
     expect(await succeeded(rig, ['up'])).toBe('created\n');
@@ -180,7 +180,7 @@ describe('"start" of a VM that "up" created', () => {
 });
 
 describe('names in the store', () => {
-  test('one that two VMs of the file have is told with its line', async () => {
+  test('one that two VMs of the file have is reported with its line', async () => {
     await using rig = project({ a: 'name = "x"', b: 'name = "x"' });
     const { exitCode, stderr } = await rig.run(['up']);
     expect(exitCode).toBe(1);
@@ -206,7 +206,7 @@ describe('names in the store', () => {
     expect([vmsIn(join(rig.work, 'one')), vmsIn(join(rig.work, 'two'))]).toEqual([['x'], ['x']]);
   });
 
-  test('one that begins with a dot is told with its line', async () => {
+  test('one that begins with a dot is reported with its line', async () => {
     await using rig = project({ a: 'name = ".x"' });
     const { exitCode, stderr } = await rig.run(['up']);
     expect(exitCode).toBe(1);

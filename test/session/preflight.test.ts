@@ -80,7 +80,7 @@ ssh-command = "cat ${rig.root}/brought"
 });
 
 describe('programs that cannot be run', () => {
-  test('a file that may not be executed is told as that, and all others with it', async () => {
+  test('a file that may not be executed is reported as that, and all others with it', async () => {
     await using rig = new Rig();
     rig.write({ 'bin/qemu-img': '#!/bin/sh\n', disk: '' });
     const path = join(rig.work, 'bin');

@@ -172,7 +172,7 @@ describe('with -a', () => {
     await owner.ended;
   });
 
-  test('what is not started tells when it was created, and nothing of a process', async () => {
+  test('what is not started shows when it was created, and nothing of a process', async () => {
     await using rig = new Rig();
     await created(rig, 'x');
     expect(await rowsOf(rig, '-a')).toEqual([
@@ -187,7 +187,7 @@ describe('with -a', () => {
     ]);
   });
 
-  test('a directory that is no whole VM is told to be broken', async () => {
+  test('a directory that is no whole VM is reported to be broken', async () => {
     await using rig = new Rig();
     for (const name of ['no-config', 'no-disk', 'whole']) await created(rig, name);
     rmSync(vmFile(rig, 'no-config', 'config'));
@@ -213,7 +213,7 @@ describe('with -a', () => {
     expect((await rowsOf(rig, '-a')).map(({ name }) => name)).toEqual(['x']);
   });
 
-  test('a VM that somebody has locked is in use', async () => {
+  test('a VM that someone has locked is in use', async () => {
     await using rig = new Rig();
     await created(rig, 'x');
     const command = ['flock', '-x', vmFile(rig, 'x', 'config'), '-c', 'echo locked; cat'];
@@ -246,7 +246,7 @@ describe('with -a', () => {
     await owner.ended;
   });
 
-  test('a store that cannot be read is told', async () => {
+  test('a store that cannot be read is reported', async () => {
     await using rig = new Rig();
     writeFileSync(rig.vmstore, 'not a directory');
     const { exitCode, stdout, stderr } = await rig.run(['ps', '-a']);

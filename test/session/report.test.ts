@@ -117,7 +117,7 @@ describe('a case for each VM with a command', () => {
     expect(junit(rig)[1]).toMatch(/<error message="Run .*: interrupted" type="interrupted"/);
   });
 
-  test('a run that was killed has left a report that says so, and nothing of an earlier one', async () => {
+  test('a run that was killed has left a report of that, and nothing of an earlier one', async () => {
     await using rig = project({ a: 'ssh-command = "echo began; sleep 1000"' });
     rig.write({ 'out/junit.xml': 'of an earlier run' });
     const program = rig.start(['up', ...REPORTS]);
@@ -172,7 +172,7 @@ describe('what a command writes', () => {
     expect(stdout.text.trim()).toBe('3000000');
   });
 
-  test('goes nowhere else when nobody reads it', async () => {
+  test('goes nowhere else when no one reads it', async () => {
     await using rig = new Rig();
     const cmd = 'yes | head -c 1000000';
     const line = `"$0" "$1" run ${rig.stored()} --accel tcg --cmd '${cmd}' --report json=out.json | head -c 4`;
@@ -182,7 +182,7 @@ describe('what a command writes', () => {
 });
 
 describe('where reports go', () => {
-  test('a file that cannot be written is told before anything boots', async () => {
+  test('a file that cannot be written is reported before anything boots', async () => {
     await using rig = project({ a: 'ssh-command = "true"' });
     mkdirSync(join(rig.work, 'taken'));
     const { exitCode, stderr } = await rig.run(['up', '--report', 'junit=taken']);
@@ -272,7 +272,7 @@ describe('--log-dir', () => {
     expect(readFileSync(join(rig.work, 'logs/a.serial.log'), 'utf8')).toContain('fake guest');
   });
 
-  test('a guest that says more than is kept is told of once, and its end is there', async () => {
+  test('a guest that prints more than is kept is reported once, and its end is there', async () => {
     const flood = `head -c 33000000 /dev/zero >>$log; sleep 2; echo the end >>$log`;
     await using rig = project({
       a: `ssh-command = "log=${HERE}/logs/a.serial.log; ${flood}; ${flood}"`,
@@ -306,7 +306,7 @@ describe('--log-dir', () => {
     expect(existsSync(join(rig.work, 'logs/a.serial.log'))).toBe(true);
   });
 
-  test('that cannot be made is told before anything boots', async () => {
+  test('that cannot be made is reported before anything boots', async () => {
     await using rig = project({ a: 'ssh-command = "true"' });
     writeFileSync(join(rig.work, 'logs'), '');
     const { exitCode, stderr } = await rig.run(['up', '--log-dir', 'logs/inner']);

@@ -61,7 +61,7 @@ describe('when we are killed', () => {
     expect(runDirectories(rig)).toEqual([]);
   });
 
-  test('the lock of a project goes with the next command, unless somebody holds it', async () => {
+  test('the lock of a project goes with the next command, unless someone holds it', async () => {
     await using rig = new Rig();
     const [held, free] = ['held', 'free'].map((name) => join(place(rig), `project-${name}`)) as [
       string,
@@ -123,7 +123,7 @@ describe('a runtime directory that is not ours alone', () => {
     rmSync(place(rig));
   });
 
-  test('one that is not there is told', async () => {
+  test('one that is not there is reported', async () => {
     await using rig = new Rig({ env: { XDG_RUNTIME_DIR: '/nonexistent/run' } });
     const { exitCode, stderr } = await rig.run(['run', rig.stored(), '--cmd', 'true']);
     expect(exitCode).toBe(1);

@@ -62,7 +62,7 @@ describe('a VM in use', () => {
     await end(owner);
   });
 
-  test("is nobody else's once its owner has ended", async () => {
+  test('ends with its owner', async () => {
     await using rig = new Rig();
     await created(rig, 'x');
     await end(await running(rig, ['start', 'x']));
@@ -116,7 +116,7 @@ describe('rm', () => {
     expect(vmsIn(rig.vmstore)).toEqual(['x']);
   });
 
-  test('several; what is not there is told, and the others go', async () => {
+  test('several; what is not there is reported, and the others go', async () => {
     await using rig = new Rig();
     for (const name of ['a', 'b', 'c']) await created(rig, name);
     const { exitCode, stderr } = await rig.run(['rm', 'a', 'nope', 'c', 'c']);
@@ -147,7 +147,7 @@ describe('rm', () => {
     expect(vmsIn(rig.vmstore)).toEqual([]);
   });
 
-  test('with --force one that is not there is told all the same', async () => {
+  test('with --force one that is not there is reported all the same', async () => {
     await using rig = new Rig();
     await created(rig, 'x');
     const { exitCode, stderr } = await rig.run(['rm', '-f', 'nope', 'x']);

@@ -39,7 +39,7 @@ describe('several VMs with commands', () => {
     expect(stdout.text).toBe('');
   });
 
-  test('one that does not start ends all of them, and only it is told', async () => {
+  test('one that does not start ends all of them, and only it is reported', async () => {
     const bad = { exitAtOnce: { code: 1, stderr: 'qemu: bad option' } };
     await using rig = project(
       {

@@ -7,7 +7,7 @@ import { valuesOf } from '../rig/vms.ts';
 
 const isRoot = process.getuid?.() === 0;
 
-describe('what a shared folder lacks on the host is told before anything boots', () => {
+describe('what a shared folder lacks on the host is reported before anything boots', () => {
   test.for([
     ['a directory that is not there', 'nothing', [], 'cannot share '],
     ['a file', 'file', [], 'file is not a directory'],
@@ -41,7 +41,7 @@ describe('what a shared folder lacks on the host is told before anything boots',
   });
 });
 
-describe('what it lacks in the guest is told by name', () => {
+describe('what it lacks in the guest is reported by name', () => {
   test('sshfs', async () => {
     await using rig = new Rig();
     rig.write({ 'folder/file': '' });

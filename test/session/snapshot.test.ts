@@ -7,7 +7,7 @@ import { TCG, created, errorsOf, momentsOf, succeeded, vmFile } from '../rig/vms
 const FULL = { ioError: { nospace: true } };
 
 describe('a disk that cannot be written', () => {
-  test('of a stateless VM for want of room: the directory is told, and how to name another', async () => {
+  test('of a stateless VM for want of room: the directory is reported, and how to name another', async () => {
     await using rig = new Rig({ faults: FULL });
     const { exitCode, stderr } = await rig.run(['run', rig.stored(), ...TCG, '--cmd', 'true']);
     expect(exitCode).toBe(1);
@@ -18,7 +18,7 @@ describe('a disk that cannot be written', () => {
     expect(momentsOf(rig).slice(-3)).toEqual(['command', 'signal', 'end']);
   });
 
-  test('of a stored one: the directory of its disks is told', async () => {
+  test('of a stored one: the directory of its disks is reported', async () => {
     await using rig = new Rig({ faults: FULL });
     await created(rig, 'my-vm');
     const { exitCode, stderr } = await rig.run(['start', 'my-vm', ...TCG, '--cmd', 'true']);
@@ -29,7 +29,7 @@ describe('a disk that cannot be written', () => {
     expect(stderr.text).not.toContain('TRANSIENT_SNAPSHOT_DIR');
   });
 
-  test('for another reason: that is told', async () => {
+  test('for another reason: that is reported', async () => {
     await using rig = new Rig({ faults: { ioError: { nospace: false } } });
     const { exitCode, stderr } = await rig.run(['run', rig.stored(), ...TCG, '--cmd', 'true']);
     expect(exitCode).toBe(1);
@@ -44,7 +44,7 @@ describe('a disk that cannot be written', () => {
     expect(errorsOf(stderr.text)).toHaveLength(1);
   });
 
-  test('of one among several: all of them end, and it is told once', async () => {
+  test('of one among several: all of them end, and it is reported once', async () => {
     await using rig = new Rig({ faults: { byName: { 'work-a': FULL } } });
     rig.stored();
     const vm = (name: string, command: string): string =>
@@ -83,7 +83,7 @@ describe('TRANSIENT_SNAPSHOT_DIR', () => {
     expect(temporary(rig)).toBe(join(rig.work, directory));
   });
 
-  test('is told when it is full', async () => {
+  test('is reported when it is full', async () => {
     await using rig = new Rig({ faults: FULL });
     const env = { TRANSIENT_SNAPSHOT_DIR: rig.home };
     const { stderr } = await rig.run(['run', rig.stored(), ...TCG, '--cmd', 'true'], { env });
@@ -111,7 +111,7 @@ describe('TRANSIENT_SNAPSHOT_DIR', () => {
     expect(temporary(rig)).toMatch(/^(here|\/.*\/here)$/);
   });
 
-  test('that is empty says nothing', async () => {
+  test('that is empty sets nothing', async () => {
     await using rig = new Rig();
     await succeeded(rig, ['run', rig.stored(), '--cmd', 'true'], { TRANSIENT_SNAPSHOT_DIR: '' });
     expect(temporary(rig)).toMatch(/^\/\w/);

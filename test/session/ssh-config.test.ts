@@ -71,7 +71,7 @@ test('a VM that has had no session yet has a key, too', async () => {
   await end(owner);
 });
 
-test('a name that ssh cannot be told is told as a comment', async () => {
+test('a name that ssh does not accept becomes a comment', async () => {
   await using rig = new Rig();
   await created(rig, 'a * b');
   const owner = await running(rig, ['start', 'a * b']);

@@ -101,7 +101,7 @@ test('without a command it is a console; its stdin is ours, and its exit code to
 });
 
 describe('a VM that does not run', () => {
-  test('is told', async () => {
+  test('is reported', async () => {
     await using rig = new Rig();
     await created(rig, 'x');
     const { exitCode, stderr } = await rig.run(['ssh', 'x', '--cmd', 'true']);
@@ -123,7 +123,7 @@ describe('a VM that does not run', () => {
     await end(owner);
   });
 
-  test('with --wait one that does not come is told', async () => {
+  test('with --wait one that does not come is reported', async () => {
     await using rig = new Rig();
     const { exitCode, stderr } = await rig.run(['ssh', 'x', '-w', '--ssh-timeout', '0.3', '--cmd', 'true']);
     expect(exitCode).toBe(1);
@@ -149,7 +149,7 @@ describe('a VM that does not run', () => {
   });
 });
 
-test('a VM without an ssh card is told, with how to get one', async () => {
+test('a VM without an ssh card is reported, with how to get one', async () => {
   await using rig = new Rig();
   await created(rig, 'x');
   const owner = rig.start(['start', 'x', ...TCG]);

@@ -7,7 +7,7 @@ import { sshProgram } from '../rig/ssh-program.ts';
 import { TCG, created, momentsOf, storeFiles, succeeded, valuesOf, vmFile } from '../rig/vms.ts';
 
 describe('start', () => {
-  test('one that is not there is told', async () => {
+  test('one that is not there is reported', async () => {
     await using rig = new Rig();
     await created(rig, 'x');
     const { exitCode, stderr } = await rig.run(['start', 'y']);
@@ -15,7 +15,7 @@ describe('start', () => {
     expect(stderr.text).toContain("error: No VM with name 'y' found");
   });
 
-  test('it runs what was said at its creation, on its own disk', async () => {
+  test('it runs what was set at its creation, on its own disk', async () => {
     await using rig = new Rig();
     await created(rig, 'x', '--cmd', 'echo stored; exit 3');
     const { exitCode, stdout } = await rig.run(['start', 'x', ...TCG]);
@@ -47,7 +47,7 @@ describe('start', () => {
     expect(momentsOf(rig).slice(-2)).toEqual(['powerdown', 'end']);
   });
 
-  test('with the time that was said at its creation', async () => {
+  test('with the time that was set at its creation', async () => {
     await using rig = new Rig({ faults: { ignorePowerdown: true } });
     await created(rig, 'x', '--shutdown-timeout', '0.2');
     const { exitCode, stderr } = await rig.run(['start', 'x', '--cmd', 'true']);
@@ -103,7 +103,7 @@ describe('start', () => {
     ]);
   });
 
-  test('a list that is said again just as it is stored is said once', async () => {
+  test('a list that is given again just as it is stored counts once', async () => {
     await using rig = new Rig();
     const device = ['--', '-device', 'virtio-rng-pci'];
     await created(rig, 'x', ...device);
@@ -122,7 +122,7 @@ describe('start', () => {
     expect([valuesOf(argv, '-m'), valuesOf(argv, '-smp')]).toEqual([['300M'], ['4']]);
   });
 
-  test('a file of options that is wrong is told with its line', async () => {
+  test('a file of options that is wrong is reported with its line', async () => {
     await using rig = new Rig();
     await created(rig, 'x');
     rig.write({ 'vm.toml': 'memory = "300M"\ncpu = 3\n' });
@@ -181,7 +181,7 @@ describe('a VM that the Python created', () => {
     expect(await succeeded(rig, ['start', 'x'])).toBe('in\n');
   });
 
-  test('keeps the key by which the Python logs in, and it is told who else can', async () => {
+  test('keeps the key by which the Python logs in, and warns who else can log in', async () => {
     await using rig = new Rig();
     await created(rig, 'x');
     rmSync(join(rig.vmstore, '.transient'), { recursive: true });
@@ -230,7 +230,7 @@ describe('a VM that the Python created', () => {
 });
 
 describe('a VM that is broken', () => {
-  test('one whose image is gone is told, and not started', async () => {
+  test('one whose image is gone is reported, and not started', async () => {
     await using rig = new Rig();
     await created(rig, 'x');
     rmSync(join(rig.backend, 'test'));
@@ -254,7 +254,7 @@ describe('a VM that is broken', () => {
   });
 
   test.for(['start', 'run'] as const)(
-    'without a configuration: %s tells it, and rm removes it',
+    'without a configuration: %s shows it, and rm removes it',
     async (by) => {
       await using rig = new Rig();
       await created(rig, 'x');

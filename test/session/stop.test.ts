@@ -142,7 +142,7 @@ describe('stop --kill', () => {
 });
 
 describe('several VMs of one "up"', () => {
-  test('stop of one ends all of them, and says so', async () => {
+  test('stop of one ends all of them, with a message', async () => {
     await using rig = project({ a: true, b: false });
     const owner = await up(rig);
     const { exitCode, stderr } = await rig.run(['stop', 'work-a']);

@@ -33,7 +33,7 @@ test('ten changes in quick succession make one run, of what they touch and of th
   expect(startsOf(rig, 'job')).toBe(2);
 });
 
-test('a file that is broken is told of, and what runs stays; one that is whole again is taken up', async () => {
+test('a file that is broken is reported, and what runs stays; one that is whole again is taken up', async () => {
   await using rig = project();
   const up = await watching(rig);
   const path = join(rig.work, 'Transientfile.toml');
@@ -73,7 +73,7 @@ test('what runs or opens something on the host is not taken up, and told once fo
   expect(up.stderr.text.match(/restart up/g)).toHaveLength(2);
 });
 
-test('a file that is wrong from the start is told, and nothing begins', async () => {
+test('a file that is wrong from the start is reported, and nothing begins', async () => {
   await using rig = new Rig();
   rig.write({ 'Transientfile.toml': '[vms.a]\nimge = "x"\n' });
   expect((await rig.run(['up', '--watch'])).exitCode).toBe(1);

@@ -151,7 +151,7 @@ describe('what a folder is for', () => {
     expect([read.number(), read.text().toString()]).toEqual([1, '../anywhere']);
   });
 
-  test('owners stay the host’s, and nobody is lent their rights', async () => {
+  test('owners stay the host’s, and no one is lent their rights', async () => {
     await using guest = await RawGuest.in(folder);
     const before = statSync(join(folder, 'sub/file'));
     expect(await guest.ask(SFTP.setstat, 'sub/file', 2 | 4, 12345, 12345, 0o6755)).toMatchObject({

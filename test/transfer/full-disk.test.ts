@@ -72,7 +72,7 @@ describe.runIf(canMount())('a disk of 64 MB', () => {
       runDirectory: work,
     });
 
-  test('in the middle of a place is told of', async () => {
+  test('in the middle of a place is reported', async () => {
     mkdirSync(join(work, 'tree/big/disk'), { recursive: true });
     execFileSync('mount', ['--bind', join(work, 'disk'), join(work, 'tree/big/disk')]);
     try {

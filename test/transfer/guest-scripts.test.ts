@@ -104,7 +104,7 @@ describe.for(['sh', 'busybox sh'])('in %s', (program) => {
       expect(placed('there', 'app').slice(1)).toEqual(['yes', 'there/app']);
     });
 
-    test('belongs to whoever owns the nearest directory', () => {
+    test('belongs to the owner of the nearest directory', () => {
       const { uid, gid } = statSync(guest);
       expect(placed('a/b/new', 'app')[0]).toBe(`${uid}:${gid}`);
       expect(run(placeScript('/tr-not-made', 'app', shell)).stdout.toString()).toBe(
@@ -164,7 +164,7 @@ describe.for(['sh', 'busybox sh'])('in %s', (program) => {
       expect(readdirSync(join(guest, name))).toEqual(['new', 'old']);
     });
 
-    test('and is broken is told by the exit code', () => {
+    test('and is broken is reported by the exit code', () => {
       const broken = archiveOf('app').subarray(0, 700);
       expect(run(receiveScript(join(guest, 'new'), 'app', true, shell), broken).status).not.toBe(0);
     });
@@ -189,7 +189,7 @@ describe.for(['sh', 'busybox sh'])('in %s', (program) => {
       expect(namesIn(run(packScript(join(guest, 'there/'), shell)).stdout)).toEqual(['./there/']);
     });
 
-    test('and is not there is told by its own exit code', () => {
+    test('and is not there is reported by its own exit code', () => {
       const { status, stdout } = run(packScript(join(guest, 'nowhere'), shell));
       expect([status, stdout.length]).toEqual([MISSING, 0]);
       expect(MISSING).toBe(44);

@@ -72,7 +72,7 @@ const out = (path: string): string => join(work, 'out', path);
 describe.for(['tar', 'rsync'] as const)('by %s', (way) => {
   const copy = (path: string): Promise<void> => copied(join(guest, path), way);
 
-  test('nobody else may write to what comes, and nothing lends its owner’s rights', async () => {
+  test('no one else may write to what comes, and nothing lends its owner’s rights', async () => {
     fill(
       `mkdir res res/open res/setgid res/closed
        echo x >res/file; echo x >res/setuid; echo x >res/closed/setuid
@@ -155,7 +155,7 @@ describe.for(['tar', 'rsync'] as const)('by %s', (way) => {
       expect(modes).toEqual([0o555, 0o555, 0o555, 0o555]);
     });
 
-    test('what goes wrong first is what is told, and the stage goes', () => {
+    test('what goes wrong first is what is reported, and the stage goes', () => {
       fill(READ_ONLY);
       mkdirSync(out('mod/a/b/go.mod'), { recursive: true });
       for (const name of ['mod', 'mod/a', 'mod/a/b', 'mod/a/b/go.mod'])

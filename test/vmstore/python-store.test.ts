@@ -19,7 +19,7 @@ const PYTHONS_KEYS = [
 ];
 
 describe('a VM that the Python created', () => {
-  test('is listed, and by dot-directories nobody is confused', async () => {
+  test('is listed, without its dot-directories', async () => {
     await using rig = new Rig();
     pythonVm(rig);
     mkdirSync(join(rig.vmstore, '.tmpx8k2'));
@@ -27,7 +27,7 @@ describe('a VM that the Python created', () => {
     expect(await listed(rig)).toMatchObject(fine);
   });
 
-  test('starts from its disk, with what was said at its creation', async () => {
+  test('starts from its disk, with what was set at its creation', async () => {
     await using rig = new Rig();
     const directory = pythonVm(rig, { ssh_command: 'echo kept; exit 3', qemu_args: ['-device', 'x'] });
     const { exitCode, stdout } = await rig.run(['start', 'my-vm']);
@@ -38,7 +38,7 @@ describe('a VM that the Python created', () => {
     expect(readdirSync(directory).sort()).toEqual(['config', `my%2Dvm-0-${IMAGE}`]);
   });
 
-  test('starts with a config file over what was said then', async () => {
+  test('starts with a config file that overrides its stored options', async () => {
     await using rig = new Rig();
     pythonVm(rig, { ssh_command: 'echo kept' });
     rig.write({ 'vm.toml': 'ssh_command = "echo new"\nmemory = "300M"\n' });
