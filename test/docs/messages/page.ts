@@ -2,23 +2,23 @@ import type { Provoked, Topic } from './scenario.ts';
 
 const INTRO = `# Troubleshooting by message
 
-What \`transient\` says when something is wrong, and what to do about it. Search this page for the words of your message;
-words in capitals stand for what differs from case to case.
+All messages of \`transient\`, and what to do about them. Search this page for the text of your message; words in capitals
+are placeholders.
 
-A message says what is wrong, where (the line of a file, the VM, the variable), and, after \`hint:\`, what would be right.
-An _error_ ends the run in order: what was begun is given back, copies out are made all the same. A _warning_ does not.
-Lines that are indented under a message are what another program said, or the end of the guest's serial output. \`-v\`
-before or after the command shows each program that is run with its arguments, \`-vv\` also what is said to QEMU and ssh.
+A message says what is wrong, where (a line of a file, a VM, a variable), and, after \`hint:\`, what would be right. An
+_error_ ends the run in order: everything acquired is released, and copies out are still made. A _warning_ does not.
+Indented lines below a message are the output of another program, or the end of the guest's serial output. \`-v\` before or
+after the command prints each program that is run with its arguments, \`-vv\` also QMP and ssh traffic.
 
-The exit code is 2 for a command line that cannot be, 1 for anything else that failed, the guest command's own where that
-failed, and 130, 143 or 129 after SIGINT, SIGTERM or SIGHUP.
+The exit code is 2 for a bad command line, 1 for any other failure, that of the guest command if that failed, and 130, 143 or
+129 after SIGINT, SIGTERM or SIGHUP.
 
-A message that begins with \`internal error\` is a fault of \`transient\` itself: please report it, with what \`-vv\` prints.
+A message that begins with \`internal error\` is a bug in \`transient\`: please report it together with the output of \`-vv\`.
 
-Everything below was said by \`transient\`: a test provokes each message, with stand-ins for QEMU, guests and servers, and
-writes this page. Lines of progress are left out.`;
+A test provokes each message with stand-ins for QEMU, guests and servers, and generates this page. Progress output is
+omitted.`;
 
-/** A topic with what was said in each of its scenarios. */
+/** A topic with the problems printed in each of its scenarios. */
 export interface ProvokedTopic {
   readonly topic: Topic;
   readonly provoked: readonly Provoked[];

@@ -20,14 +20,14 @@ export const commandLine: Topic = {
     },
     {
       form: 'unrecognized arguments: ARGUMENTS',
-      when: 'What a VM is made of is said when it is created, and copies when it runs.',
+      when: 'What a VM consists of is set when it is created, copies when it runs.',
       typed: ['transient create base --copy-in-before ./app.conf:/etc/'],
     },
     {
       form: 'unrecognized arguments: ARGUMENTS',
-      when: 'More operands than the command has a place for; a command for the guest is one word to the shell.',
+      when: 'There are more operands than the command takes; a command for the guest must be a single word of the shell.',
       typed: ['transient ssh web make test'],
-      advice: "A command is given with `--cmd`: `transient ssh web --cmd 'make test'`.",
+      advice: "Pass a command with `--cmd`: `transient ssh web --cmd 'make test'`.",
     },
     {
       form: "missing required argument 'NAME'",
@@ -39,20 +39,20 @@ export const commandLine: Topic = {
     },
     {
       form: '--FLAG must …',
-      when: 'A value is not what the flag takes; all of them are told at once.',
+      when: 'A value is invalid; all problems are reported at once.',
       typed: [
         "transient run base --name .web --memory lots --cpus 0 --ssh-port 70000 --accel hvm --ssh-user 'a b' --ssh-net-driver 'e1000,mac=1' --ssh-command ''",
       ],
-      advice: '`transient run --help` says what each of them takes.',
+      advice: '`transient run --help` describes the values of each flag.',
     },
     {
       form: '--FLAG must …',
-      when: 'Names of VMs, too.',
+      when: 'The same for names of VMs.',
       typed: ['transient create base --name "$(printf \'two\\nlines\')"'],
     },
     {
       form: '--FLAG VALUE must …',
-      when: 'One value of a flag that can be given several times.',
+      when: 'One value of a repeatable flag.',
       typed: [
         'transient run base --copy-in-before ./app.conf:etc --copy-out-after out:./out --copy-out-after /:./all --shared-folder ./src:/ --shared-folder src --forward 80 --forward 99999:80 --forward 8080:0 --forward 8080:80/sctp --forward host:8080:80 --forward [::1]:8080:80 --extra-image data,ftp=x',
       ],
@@ -63,7 +63,7 @@ export const commandLine: Topic = {
     },
     {
       form: 'SPEC SPEC …',
-      when: 'An image spec is `NAME`, or `NAME,PROTOCOL=SOURCE`.',
+      when: 'An image spec is `NAME` or `NAME,PROTOCOL=SOURCE`.',
       typed: ['transient image pull base,http=base.qcow2 .base,file=./base.qcow2 base,ftp=x'],
     },
     {
@@ -100,7 +100,7 @@ export const commandLine: Topic = {
     {
       form: 'either the sources or the destination must be VM paths, not both',
       typed: ['transient cp web:/etc/hosts db:/etc/hosts'],
-      advice: 'From one VM to another a file goes by way of the host, with two commands.',
+      advice: 'To copy a file from one VM to another, copy it to the host first.',
     },
     {
       form: 'either all sources or the destination must be VM paths (VM:/PATH)',
@@ -112,31 +112,31 @@ export const commandLine: Topic = {
     },
     {
       form: 'several files can only be copied into a directory, but PATH is a symbolic link',
-      when: 'An earlier copy may have left the link, and it leads where the guest wanted.',
+      when: 'The link may come from an earlier copy, and point to where the guest wanted.',
       prepare: (fixture) => symlinkSync('../elsewhere', fixture.place('out')),
       typed: ['transient cp web:/etc/hosts web:/etc/hostname ./out'],
     },
     {
       form: 'PATH already exists',
-      when: '`init` finds a Transientfile.',
+      when: 'The directory has a Transientfile.',
       files: { 'Transientfile.toml': VM },
       typed: ['transient init --yes'],
     },
     {
       form: 'no answer given; nothing was written',
-      when: 'The input of `init` ended at one of its questions (^D).',
+      when: 'The input ended at one of its questions (^D).',
       typed: ['transient init'],
       onTerminal: true,
     },
     {
       form: 'cannot write PATH: REASON',
-      when: '`init` in a directory that you may not write to.',
+      when: 'The directory is not writable.',
       prepare: (fixture) => fixture.readOnly('.'),
       typed: ['transient init --yes'],
     },
     {
       form: '--FLAG must begin and end with a letter or digit and contain only letters, digits, ".", "_" and "-"',
-      when: 'What `init` is told goes into a Transientfile, and must be good there.',
+      when: 'Answers become values of a Transientfile, and must be valid there.',
       typed: ["transient init --yes --name 'my shop'"],
     },
   ],

@@ -13,7 +13,7 @@ const OWN_BUILDER =
 export const copies: Topic = {
   title: 'Copies',
   intro:
-    'Each message begins with the pair that was to be copied. Copies go onto the disk of a VM that does not run, by a small builder VM; with `--direct-copy` they go over ssh while it runs. `cp` says the same as `--copy-in-before` and `--copy-out-after`; where its builder is at fault below, that is one with a kernel and an initramfs of its own.',
+    'Each message begins with the pair of paths. Files are copied by a small builder VM to the disk of a stopped VM or, with `--direct-copy`, over ssh to a running one. `cp` prints the same messages as `--copy-in-before` and `--copy-out-after`; the examples below with a failing builder use a kernel and an initramfs of their own.',
   scenarios: [
     {
       form: 'copying in HOST:GUEST: cannot copy HOST of the host: REASON',
@@ -36,7 +36,7 @@ export const copies: Topic = {
       },
       typed: [`${DIRECT} --copy-in-before ./app.conf:/srv/shop/etc/`],
       advice:
-        'Over ssh a copy has the rights of root where the user may use `sudo` in the guest without a password, and those of the user elsewhere.',
+        'Over ssh, files are copied as root if the user may use `sudo` in the guest without a password, and otherwise as that user.',
     },
     {
       form: 'copying in HOST:GUEST: cannot write GUEST in the guest: REASON',
@@ -71,7 +71,7 @@ export const copies: Topic = {
       prepare: base,
       typed: [`${DIRECT} --copy-out-after /srv/log:./out/`],
       advice:
-        'Copies out are made also when the command before them failed: then what it was to write may be missing.',
+        'Copies out are made even if the command failed, in which case its output files may be missing.',
     },
     {
       form: 'copying out GUEST:HOST: cannot copy GUEST from the guest: it is not a file, directory or symbolic link',
@@ -101,13 +101,13 @@ export const copies: Topic = {
     },
     {
       form: 'copying out GUEST:HOST: cannot unpack the files from the guest: REASON',
-      when: 'Something else than the files came: what a shell of the guest prints when somebody logs in, for instance.',
+      when: "Data other than the files arrived, for example output of the guest's login shell.",
       prepare: (fixture) => {
         withLog(fixture);
         fixture.guest(tar('echo "Last login: Mon Mar  2 09:41"'));
       },
       typed: [`${DIRECT} --copy-out-after /srv/log:./out/`],
-      advice: 'A command that does nothing must print nothing: `transient ssh web --cmd true`.',
+      advice: 'Check that a command without output prints nothing: `transient ssh web --cmd true`.',
     },
     {
       form: 'copying out GUEST:HOST: cannot write to HOST on the host: REASON',
@@ -126,7 +126,7 @@ export const copies: Topic = {
       },
       typed: [`${DIRECT} --copy-out-after /srv/log:./out/`],
       advice:
-        'A copy out is also ended when the data from the guest is larger than the space that is free, of which 5 %, 1 GB at most, is not touched.',
+        'A copy out also fails if its data exceeds the free space, of which 5 % (at most 1 GB) is reserved.',
     },
     {
       form: 'copying out GUEST:HOST: PATH is a directory on the host and cannot be replaced by a file',
@@ -181,20 +181,20 @@ export const copies: Topic = {
     },
     {
       form: 'the builder VM ended by SIGNAL',
-      when: 'Somebody killed it: most often the kernel, for want of memory. It takes 768 MiB.',
+      when: 'It was killed, most often by the kernel because the host ran out of memory. The builder uses 768 MiB.',
       prepare: (fixture) => builder(fixture, 'kill -KILL $$'),
       typed: [CREATED, BUILDER],
     },
     {
       form: 'the disk of the VM cannot be mounted: REASON',
-      when: 'The builder finds no system on the disk that it could copy into.',
+      when: 'The builder does not find an operating system on the disk.',
       prepare: (fixture) =>
         builder(fixture, answering({ mount: 'the disk is encrypted: vda2 (crypto_LUKS)' })),
       typed: [CREATED, BUILDER],
     },
     {
       form: 'the builder VM sent more than NUMBER KiB in one line on its control port',
-      when: 'Its own kernel is to blame, or the disk.',
+      when: 'The cause is its kernel or the disk.',
       prepare: customBuilder,
       faults: { builder: 'endless' },
       typed: [OWN_BUILDER],

@@ -13,8 +13,8 @@ const UP = 'transient up --detach';
 const SLOW = `${VM}shutdown-timeout = 20\n`;
 
 export const detached: Topic = {
-  title: 'Projects that run detached',
-  intro: '`transient up --detach` leaves VMs running; `transient logs` prints what they said since.',
+  title: 'Detached projects',
+  intro: '`transient up --detach` leaves VMs running; `transient logs` prints their output.',
   scenarios: [
     {
       form: 'no VM of this project is running detached',
@@ -45,7 +45,7 @@ export const detached: Topic = {
     },
     {
       form: 'the process that runs the project exited before it answered',
-      when: 'Somebody killed it, and its VMs with it.',
+      when: 'It was killed, and its VMs with it.',
       files: { 'Transientfile.toml': VM },
       prepare: killedMeanwhile,
       faults: { noSsh: true },
@@ -53,7 +53,7 @@ export const detached: Topic = {
     },
     {
       form: 'the project is being ended',
-      when: 'A command comes while the project is brought to its end.',
+      when: 'A command arrives while the project is being stopped.',
       files: { 'Transientfile.toml': SLOW },
       prepare: ending,
       faults: { ignorePowerdown: true },
@@ -61,28 +61,28 @@ export const detached: Topic = {
     },
     {
       form: 'process NUMBER, which runs the project, did not answer within SECONDS s',
-      when: 'It was stopped, for instance.',
+      when: 'It is suspended, for example.',
       files: { 'Transientfile.toml': VM },
       prepare: stopped,
       typed: [`${UP} --memory 2G`],
     },
     {
       form: 'the project was started by another version of transient',
-      when: 'It was updated since, and what it says to that process has changed.',
+      when: 'The program has been updated since, and its protocol has changed.',
       files: { 'Transientfile.toml': VM },
       prepare: otherVersion,
       typed: [`${UP} --memory 2G`],
     },
     {
       form: 'another process has held the lock of FILE for SECONDS s without running it',
-      when: 'A command that was to start the project hangs.',
+      when: 'A command that was about to start the project hangs.',
       files: { 'Transientfile.toml': VM },
       prepare: locked,
       typed: [UP],
     },
     {
       form: "VM 'NAME' did not shut down cleanly",
-      when: 'The lines before it, and the log of the project, say why.',
+      when: 'The preceding lines and the log of the project show the reason.',
       files: { 'Transientfile.toml': SLOW },
       prepare: ending,
       faults: { ignorePowerdown: true },

@@ -8,7 +8,7 @@ const RUN = 'transient run base --cmd true';
 
 export const host: Topic = {
   title: 'The host: programs, space, permissions',
-  intro: '`transient doctor` looks at all of this before anything goes wrong.',
+  intro: '`transient doctor` checks all of this in advance.',
   scenarios: [
     {
       form: "Required program 'PROGRAM' is not installed",
@@ -28,17 +28,17 @@ export const host: Topic = {
     },
     {
       form: 'PROGRAM failed (exit code NUMBER)',
-      when: 'A program of the host did not do what it was asked for; what it said itself follows.',
+      when: 'A program of the host failed; its own error message follows.',
       prepare: (fixture) => {
         base(fixture);
         creatingBy(fixture, "echo 'qemu-img: web-0-base: Could not write: Input/output error' >&2; exit 1");
       },
       typed: [CREATED],
-      advice: '`-v` prints its whole command line.',
+      advice: '`-v` prints its command line.',
     },
     {
       form: 'No space left on the disk of DIRECTORY',
-      when: 'A disk of the host is full. `df -h DIRECTORY` shows how full, and which one it is.',
+      when: 'A disk of the host is full; `df -h DIRECTORY` shows which one.',
       prepare: (fixture) => {
         base(fixture);
         creatingBy(
@@ -71,7 +71,7 @@ export const host: Topic = {
     },
     {
       form: 'cannot use the runtime directory DIRECTORY: XDG_RUNTIME_DIR belongs to user NUMBER, and we are user NUMBER',
-      when: 'As after `sudo` or `su`, which keep the variable of the other user.',
+      when: 'For example after `sudo` or `su`, which keep the variable of the other user.',
       prepare: (fixture) => {
         base(fixture);
         foreign(fixture.place('/home/ada/run'));
@@ -80,7 +80,7 @@ export const host: Topic = {
     },
     {
       form: 'cannot use the runtime directory DIRECTORY: the runtime directory is not a directory',
-      when: 'Somebody else was there first.',
+      when: 'Another user has created it.',
       prepare: (fixture) => {
         base(fixture);
         mkdirSync(fixture.place('/home/ada/run'));
@@ -106,7 +106,7 @@ export const host: Topic = {
     },
     {
       form: 'cannot write the report PATH: it is a symbolic link',
-      when: 'A report is written where it is named and nowhere else: who can write in that directory, a guest that shares it among them, could lead it elsewhere by a link.',
+      when: 'Reports do not follow links: anyone who can write to that directory, such as a guest that shares it, could redirect the report.',
       prepare: (fixture) => {
         base(fixture);
         fixture.write('elsewhere', '');
@@ -116,7 +116,7 @@ export const host: Topic = {
     },
     {
       form: 'cannot open PATH: Permission denied',
-      when: 'Something of a store is not yours: made as root, for instance.',
+      when: 'A file of the store belongs to another user, for example because it was created by root.',
       prepare: async (fixture) => {
         await created(fixture);
         fixture.closed(`${STORE}/web/config`);

@@ -22,7 +22,7 @@ const SUM = createHash('sha256').update('another').digest('hex');
 export const images: Topic = {
   title: 'Images',
   intro:
-    'An image is retrieved once into the backend, `~/.local/share/transient/backend`, and used from there. `transient image ls` lists what it holds.',
+    'An image is retrieved once into the backend, `~/.local/share/transient/backend`, and used from there. `transient image ls` lists the images in it.',
   scenarios: [
     {
       form: "Unable to find image 'NAME' in backend, and no source is given for it",
@@ -43,7 +43,7 @@ export const images: Topic = {
     },
     {
       form: "Backend 'NAME' is in use by 'VM'",
-      when: 'With `--force` it is a warning.',
+      when: 'With `--force`, it is a warning.',
       prepare: base,
       typed: [CREATED, 'transient image rm --force base'],
     },
@@ -56,8 +56,7 @@ export const images: Topic = {
       form: "the backend DIRECTORY has another image named 'NAME': it came from SOURCE, but SOURCE is requested",
       prepare: twoDisks,
       typed: ['transient image pull base,file=./one.qcow2', 'transient image pull base,file=./two.qcow2'],
-      advice:
-        'Where the new one is meant to take its place, retrieve it again after `image rm`; VMs that need the old one keep it from being removed.',
+      advice: 'To replace the image, remove it with `image rm` first; this is refused while VMs need it.',
     },
     {
       form: "the backend DIRECTORY has another image named 'NAME': its sha256 is SUM, but SUM is requested",
@@ -71,7 +70,7 @@ export const images: Topic = {
       prepare: twoDisks,
       typed: ['transient up'],
       advice:
-        'Where the file is meant to be a new one, put its own sum into the Transientfile: `sha256sum FILE`.',
+        'If the file was changed on purpose, put its new checksum into the Transientfile: `sha256sum FILE`.',
     },
     {
       form: 'cannot read the image file PATH: REASON',
@@ -79,28 +78,28 @@ export const images: Topic = {
     },
     {
       form: 'cannot read the image file PATH: REASON',
-      when: 'What can be read only once, or has no end, is no source of an image.',
+      when: 'A file that can be read only once, or that never ends, cannot be the source of an image.',
       prepare: (fixture) => void execFileSync('mkfifo', [fixture.place('pipe')]),
       typed: ['transient image pull base,file=./pipe'],
     },
     {
       form: 'PATH is not a usable disk image: REASON',
-      when: 'The file is no disk, or one that does not hold all of its data: files of the host that an image names would be open to the guest.',
+      when: 'The file is not a disk, or not a self-contained one: files of the host to which an image refers would become accessible to the guest.',
       prepare: (fixture) => writeAll(fixture, UNUSABLE_DISKS),
       typed: [`transient image pull ${specsOf(UNUSABLE_DISKS)}`],
       inAnyOrder: true,
-      advice: 'A web page is often what a server sends in place of a file to somebody who is not logged in.',
+      advice: 'Servers often send a web page instead of the file to users who are not logged in.',
     },
     {
       form: 'PATH is not a usable disk image: REASON',
-      when: 'It is something that is known, and that no VM runs from as it is.',
+      when: 'The format is recognized, but VMs cannot use it directly.',
       prepare: (fixture) => writeAll(fixture, FOREIGN),
       typed: [`transient image pull ${specsOf(FOREIGN)}`],
       inAnyOrder: true,
     },
     {
       form: 'SOURCE: the box cannot be used: REASON',
-      when: 'A Vagrant box is an archive with a disk in it.',
+      when: 'A Vagrant box is an archive that contains a disk.',
       prepare: (fixture) => writeAll(fixture, BROKEN_BOXES),
       typed: [`transient image pull ${specsOf(BROKEN_BOXES)}`],
       inAnyOrder: true,
@@ -118,7 +117,7 @@ export const images: Topic = {
     },
     {
       form: "SOURCE: decompressing the image's zstd data needs more than a quarter of this host's memory, or more than 2 GB",
-      when: 'A file says itself how much of what is decompressed has to be kept in memory.',
+      when: 'Compressed files declare how much memory their decompression needs.',
       prepare: (fixture) => fixture.write('base.img.zst', Buffer.from('28b52ffd00f8010000', 'hex')),
       typed: ['transient image pull base,file=./base.img.zst'],
     },
@@ -129,7 +128,7 @@ export const images: Topic = {
     },
     {
       form: 'cannot download URL: REASON',
-      when: 'The server answers with another status than 200, or not at all. What passes by itself is tried five times.',
+      when: 'The server responds with a status other than 200, or not at all. Temporary failures are retried five times.',
       prepare: async (fixture) => {
         await fixture.serve('/private.qcow2', { statuses: [403] });
         await fixture.serve('/ill.qcow2', { statuses: new Array<number>(9).fill(503) });
@@ -139,11 +138,11 @@ export const images: Topic = {
         `transient image pull gone,http=${SERVER}/gone.qcow2 private,http=${SERVER}/private.qcow2 ill,http=${SERVER}/ill.qcow2 moved,http=${SERVER}/moved.qcow2 nobody,http=http://127.0.0.1:1/base.qcow2`,
       ],
       inAnyOrder: true,
-      advice: '`http_proxy`, `https_proxy` and `no_proxy` are followed.',
+      advice: '`http_proxy`, `https_proxy` and `no_proxy` are respected.',
     },
     {
       form: 'cannot download URL: REASON',
-      when: 'A server cannot prove who it is.',
+      when: "The server's certificate cannot be verified.",
       prepare: async (fixture) => fixture.shows('https://127.0.0.1:8443', await secureServer(fixture)),
       typed: ['transient image pull base,http=https://127.0.0.1:8443/base.qcow2'],
     },
@@ -175,7 +174,7 @@ export const images: Topic = {
     },
     {
       form: 'gave up after waiting TIME for PROCESS',
-      when: 'Another process is at the same image, VM or builder VM. It is waited for, for an hour at most, and the output says which one it is.',
+      when: 'Another process is working on the same image, VM or builder VM. The output shows which one; the wait is limited to an hour.',
       prepare: lockedByOther,
       typed: ['transient image pull base,file=./one.qcow2'],
     },
@@ -251,7 +250,7 @@ export const images: Topic = {
     },
     {
       form: "image 'NAME' of the backend cannot be used: REASON (PATH)",
-      when: 'Its file was cut off or replaced.',
+      when: 'Its file was truncated or replaced.',
       prepare: (fixture) => {
         base(fixture);
         fixture.spoil('/home/ada/.local/share/transient/backend/base');
@@ -260,7 +259,7 @@ export const images: Topic = {
     },
     {
       form: 'Command produced garbage: unexpected output of qemu-img for PATH',
-      when: 'The first `qemu-img` on `PATH` is another program, or prints something of its own.',
+      when: 'The first `qemu-img` on `PATH` is another program, or prints additional output.',
       prepare: (fixture) => {
         base(fixture);
         fixture.program('qemu-img', "echo 'qemu-img: see https://wiki.example.org/images'");

@@ -72,7 +72,7 @@ ${VM}networks = [{ name = "lan", address = "10.77.0.5" }]
         'Transientfile.toml': `[networks.lan]\nsubnet = "10.77.0.0/30"\n\n${DB}networks = ["lan"]\n\n${VM}networks = ["lan"]\n`,
       },
       typed: ['transient up'],
-      advice: 'The first address of a network is left for a gateway.',
+      advice: 'The first address of a network is reserved for a gateway.',
     },
     {
       form: 'cannot join "NAME": user USER may not use sudo in the guest without a password',
@@ -148,7 +148,7 @@ ${VM}networks = [{ name = "lan", address = "10.77.0.5" }]
         await fixture.occupied(8888);
       },
       typed: ['transient run base --forward 8888:80 --cmd true'],
-      advice: '`ss -ltnp` lists who listens where.',
+      advice: '`ss -ltnp` lists listening processes.',
     },
     {
       form: "cannot use port NUMBER of ADDRESS for the guest's NUMBER/tcp: the host has no such address",

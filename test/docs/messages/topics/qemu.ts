@@ -6,18 +6,18 @@ export const qemu: Topic = {
   scenarios: [
     {
       form: 'no KVM, the VM runs in software emulation and will be slow: REASON',
-      when: 'A warning, where the host cannot run the guest by its own processor. Other reasons are that there is no `/dev/kvm`, that you may not open it, or that the processor shows neither `vmx` nor `svm` (a VM or a container without nested virtualization).',
+      when: 'A warning if the host cannot use hardware virtualization. Other reasons are that there is no `/dev/kvm`, that you may not open it, or that the processor has neither `vmx` nor `svm` (a VM or a container without nested virtualization).',
       prepare: (fixture) => {
         base(fixture);
         fixture.qemu('qemu-system-riscv64');
       },
       typed: ['transient run base --qemu-bin-name qemu-system-riscv64 --cmd true'],
       advice:
-        'Where you may not open it: `sudo usermod -aG kvm $USER`, and log in anew. In software emulation everything takes several times as long: raise `--ssh-timeout`, and `ready-timeout` in a Transientfile.',
+        'If you may not open it, run `sudo usermod -aG kvm $USER` and log in again. Under software emulation, everything takes several times as long: increase `--ssh-timeout`, and `ready-timeout` in a Transientfile.',
     },
     {
       form: 'PROGRAM ended with exit code NUMBER',
-      when: 'QEMU did not like its arguments; what it said itself follows.',
+      when: 'QEMU rejected its arguments; its own error message follows.',
       prepare: base,
       faults: {
         exitAtOnce: {
@@ -27,11 +27,11 @@ export const qemu: Topic = {
         },
       },
       typed: ['transient run base --cmd true -- -device virtio-rgn-pci'],
-      advice: '`-v` prints the whole command line of QEMU.',
+      advice: "`-v` prints QEMU's command line.",
     },
     {
       form: 'PROGRAM ended with exit code NUMBER',
-      when: 'It ended while the guest ran.',
+      when: 'It exited while the guest was running.',
       prepare: base,
       faults: { dieAfter: 'command' },
       typed: ["transient run base --cmd 'make test'"],
@@ -43,7 +43,7 @@ export const qemu: Topic = {
         fixture.program('qemu-system-x86_64', 'kill -KILL $$');
       },
       typed: ['transient run base --memory 64G --cmd true'],
-      advice: 'Give the VM less with `--memory`, or boot fewer at a time with `--jobs`.',
+      advice: 'Give the VM less memory with `--memory`, or boot fewer VMs at a time with `--jobs`.',
     },
     {
       form: 'QEMU did not respond on its control connection within SECONDS s',
@@ -59,7 +59,7 @@ export const qemu: Topic = {
     },
     {
       form: 'QEMU sent more than NUMBER MiB in one line on its control connection',
-      when: 'Whatever it is, it is no QEMU, or one that is broken.',
+      when: 'It is not QEMU, or it is broken.',
       prepare: base,
       faults: { endlessQmp: true },
       typed: ['transient run base --cmd true'],
@@ -72,14 +72,14 @@ export const qemu: Topic = {
     },
     {
       form: 'the VM was ended: DIRECTORY, which holds its disk writes, is full',
-      when: 'A VM without a name, whose writes go to memory where nothing else is said.',
+      when: 'The writes of a temporary VM go to memory by default.',
       prepare: (fixture) => {
         base(fixture);
         fixture.directory('/home/ada/scratch');
       },
       faults: { ioError: { nospace: true } },
       typed: [`TRANSIENT_SNAPSHOT_DIR=/home/ada/scratch transient run base --cmd 'make test'`],
-      advice: 'A VM with a name (`--name`) writes to disks in the VM store instead.',
+      advice: 'A named VM (`--name`) writes to disks in the VM store instead.',
     },
     {
       form: 'the VM was ended: no space left in DIRECTORY, which holds its disks',
@@ -105,14 +105,13 @@ export const qemu: Topic = {
       faults: { ignorePowerdown: true },
       typed: [CREATED, `transient start web --shutdown-timeout 0.3 --cmd true`],
       advice:
-        'A guest needs something that hears the button, such as systemd-logind or acpid. What it had not yet written to its disk is lost.',
+        'A guest needs a service that handles the button, such as systemd-logind or acpid. Data that it had not yet written to its disk is lost.',
     },
     {
       form: "Required program 'PROGRAM' is not installed",
       prepare: base,
       typed: [`transient run base --qemu-bin-name qemu-system-x86-64 --cmd true`],
-      advice:
-        '`transient doctor` looks for every program that VMs need, and says how to get those that are missing.',
+      advice: '`transient doctor` checks all programs that VMs need, and prints how to install missing ones.',
     },
   ],
 };

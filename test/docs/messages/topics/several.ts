@@ -28,7 +28,7 @@ export const several: Topic = {
       form: 'VMs "NAME" and "NAME" both need the terminal',
       files: { 'Transientfile.toml': `${VM}ssh-console = true\n\n${DB}ssh-console = true\n` },
       typed: ['transient up'],
-      advice: 'A VM that asks for neither a console nor a command is a service: it runs beside the others.',
+      advice: 'A VM with neither a console nor a command is a service, which runs beside the others.',
     },
     {
       form: 'image "NAME" has two sources: SOURCE and SOURCE',

@@ -45,8 +45,7 @@ export const shares: Topic = {
         fixture.guest({ id: 'echo 0', sshfs: undefined });
       },
       typed: [SHARED],
-      advice:
-        'A guest whose kernel knows 9p or virtiofs needs no program for `via = "9p"` or `via = "virtiofs"`.',
+      advice: `If the guest's kernel supports 9p or virtiofs, \`via = "9p"\` or \`via = "virtiofs"\` needs no program in the guest.`,
     },
     {
       form: 'shared folder HOST:GUEST: sshfs failed in the guest: REASON',
@@ -112,7 +111,7 @@ export const shares: Topic = {
     },
     {
       form: 'the shared folder at GUEST was still in use in the guest when the session ended',
-      when: 'A warning: a program of the guest has its working directory or an open file there.',
+      when: 'A warning: a program in the guest has its working directory or an open file there.',
       prepare: (fixture) => {
         folder(fixture);
         fixture.guest({
@@ -122,7 +121,7 @@ export const shares: Topic = {
         });
       },
       typed: [SHARED],
-      advice: 'End what works there before the command ends, or have it wait for it.',
+      advice: 'Let the command stop such programs, or wait for them.',
     },
     {
       form: "shared folder HOST:GUEST: the guest's kernel does not support 9p",
@@ -159,7 +158,7 @@ export const shares: Topic = {
     },
     {
       form: 'shared folder HOST:GUEST: virtiofsd did not start',
-      when: 'What it said itself follows. It runs without rights of its own, in a user namespace, which a host can forbid.',
+      when: 'Its own error message follows. It runs unprivileged in a user namespace, which a host can forbid.',
       files: { 'Transientfile.toml': DEVICE('virtiofs').replace('" }', '", readonly = true }') },
       prepare: (fixture) => {
         folder(fixture);
@@ -175,7 +174,7 @@ export const shares: Topic = {
     },
     {
       form: 'VM "NAME" cannot share FOLDER with WAY: the guest could change FILE, which controls what runs on the host',
-      when: 'The folder holds the Transientfile, or a program or kernel that it names, and the host looks at nothing that is written by 9p or virtiofs.',
+      when: 'The folder contains the Transientfile, or a program or kernel that it refers to, and writes by 9p or virtiofs cannot be checked.',
       files: {
         'Transientfile.toml': `${JOB}shared-folder = [{ host = "./", guest = "/srv", via = "9p" }]\n`,
       },

@@ -4,7 +4,7 @@ import type { Topic } from '../scenario.ts';
 export const transientfile: Topic = {
   title: 'Transientfile.toml',
   intro:
-    'Everything in the file is checked before anything is done, and all that is wrong is told at once. The same is said of the file of `--config`, which holds the keys of a VM table alone.',
+    'The whole file is validated first, and all problems are reported at once. The same messages appear for the file given with `--config`, which contains the keys of a single VM table.',
   scenarios: [
     {
       form: 'no Transientfile.toml in DIRECTORY or any directory above it',
@@ -16,7 +16,7 @@ export const transientfile: Topic = {
     },
     {
       form: 'cannot read PATH: REASON',
-      when: 'The file of `--config`.',
+      when: 'The file is one given with `--config`.',
       typed: ['transient run base --config web.toml'],
     },
     {
@@ -29,7 +29,7 @@ export const transientfile: Topic = {
       form: 'invalid TOML: REASON',
       files: { 'Transientfile.toml': '[vms.web]\nimage = base\n' },
       typed: ['transient up'],
-      advice: 'Text stands in quotes: `image = "base"`.',
+      advice: 'Text must be in quotes: `image = "base"`.',
     },
     {
       form: 'key "KEY" is given twice: as "KEY" and as "KEY"',
@@ -61,18 +61,19 @@ export const transientfile: Topic = {
       files: { 'Transientfile.toml': `${VM}memmory = "2G"\n\n[image.base]\n` },
       typed: ['transient up'],
       advice:
-        '`Transientfile.example.toml` shows every key; with `schemas/transientfile.schema.json` an editor completes them.',
+        '`Transientfile.example.toml` shows every key; with `schemas/transientfile.schema.json`, editors complete them.',
     },
     {
       form: 'unknown key "KEY" in the file',
-      when: 'The file of `--config`.',
+      when: 'The file is one given with `--config`.',
       files: { 'web.toml': 'image = "base"\nmemory = "2G"\n' },
       typed: ['transient run base --config web.toml'],
-      advice: 'The keys of one VM stand at its top, without a table; the image is on the command line.',
+      advice:
+        'Such a file contains the keys of one VM at its top level; the image is given on the command line.',
     },
     {
       form: 'KEY must be …',
-      when: 'A value that is not of the type or range that its key has, or not of its form.',
+      when: 'A value has the wrong type, range or syntax.',
       files: {
         'Transientfile.toml': `[project]
 name = "-shop"
@@ -124,7 +125,7 @@ subnet = "office"
     },
     {
       form: 'there is no image "NAME" in [images]',
-      when: 'A name beside `[images]` that looks like one of them; any other name is that of an image of the backend.',
+      when: 'The name resembles one of `[images]`; any other name refers to an image of the backend.',
       files: {
         'Transientfile.toml': '[images.base]\nsource = "file=./base.qcow2"\n\n[vms.web]\nimage = "bsae"\n',
       },

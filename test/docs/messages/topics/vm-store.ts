@@ -5,7 +5,7 @@ import { BACKEND, CREATED, STORE, base, created, goesOn } from './parts.ts';
 const LONG = 'machine-for-the-nightly-tests-of-the-shop-with-every-browser-on-every-system-that-there-is-now';
 
 export const vmStore: Topic = {
-  title: 'VMs with a name, and the VM store',
+  title: 'Named VMs and the VM store',
   scenarios: [
     {
       form: "No VM with name 'NAME' found",
@@ -18,7 +18,7 @@ export const vmStore: Topic = {
     },
     {
       form: "VM 'NAME' was created from image 'IMAGE'; image 'IMAGE' is not used",
-      when: 'A warning: `run --name` starts the VM that there is.',
+      when: 'A warning: `run --name` starts the existing VM.',
       prepare: base,
       typed: [CREATED, 'transient run base2 --name web --cmd true'],
     },
@@ -29,7 +29,7 @@ export const vmStore: Topic = {
     },
     {
       form: "VM 'NAME' is in use by process NUMBER, since TIME UTC",
-      when: 'It runs already.',
+      when: 'It is already running.',
       prepare: async (fixture) => {
         await created(fixture);
         await goesOn(fixture, "transient start web --cmd 'echo up; sleep 1000'", /^up$/m);
@@ -38,7 +38,7 @@ export const vmStore: Topic = {
     },
     {
       form: "VM 'NAME' is in use by process NUMBER, since TIME UTC",
-      when: 'An image is made of it.',
+      when: 'An image is being created from it.',
       prepare: async (fixture) => {
         await created(fixture);
         fixture.program(
@@ -51,7 +51,7 @@ export const vmStore: Topic = {
     },
     {
       form: "VM 'NAME' is in use by another process",
-      when: 'One that does not tell of itself: a Python `transient`, another user, or one of another container.',
+      when: 'The process is not known: a Python `transient`, another user, or a process in another container.',
       prepare: async (fixture) => {
         await created(fixture);
         const other = `sh -c 'flock 9; echo locked; exec sleep 1000' 9<${STORE}/web/config`;
@@ -77,7 +77,7 @@ export const vmStore: Topic = {
     },
     {
       form: "VM 'NAME' runs without an ssh network card",
-      when: 'It is connected to by the console of QEMU.',
+      when: "It runs with QEMU's console only.",
       prepare: async (fixture) => {
         await created(fixture);
         await goesOn(fixture, 'transient start web', /fake guest/);
@@ -86,7 +86,7 @@ export const vmStore: Topic = {
     },
     {
       form: "VM 'NAME' has no configuration; its creation was interrupted",
-      when: 'A directory of the VM store without a file `config`.',
+      when: "The VM's directory has no file `config`.",
       prepare: (fixture) => fixture.write(`${STORE}/web/web-0-base`, ''),
       typed: ['transient start web'],
     },
@@ -98,7 +98,7 @@ export const vmStore: Topic = {
     },
     {
       form: 'unknown key "KEY" in the file',
-      when: 'A configuration that was changed by hand.',
+      when: 'The configuration was edited by hand.',
       prepare: (fixture) =>
         fixture.write(
           `${STORE}/web/config`,
@@ -108,7 +108,7 @@ export const vmStore: Topic = {
     },
     {
       form: 'cannot read PATH: REASON',
-      when: 'The configuration of a VM that is not yours.',
+      when: 'The configuration belongs to another user.',
       prepare: (fixture) => {
         fixture.write(`${STORE}/web/config`, 'primary_image = "base"\n');
         fixture.closed(`${STORE}/web/config`);
@@ -130,7 +130,7 @@ export const vmStore: Topic = {
         rmSync(fixture.place(`${BACKEND}/base`));
       },
       typed: ['transient start web'],
-      advice: 'It must be the very same image: what the VM wrote lies on the disk as differences from it.',
+      advice: "It must be the same image: the VM's disk contains only differences from it.",
     },
     {
       form: "the names of VM 'NAME' and image 'IMAGE' are too long together for a file name",
