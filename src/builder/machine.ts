@@ -64,7 +64,7 @@ export class Builder implements GuestShell {
     const accel = whyNoKvm(guestArchitecture(program)) === undefined ? 'kvm' : 'tcg';
     const child = await startChild(program, builderArguments({ ...how, accel, ports, serialLog }), {
       channels: ports.length,
-      ownGroup: true,
+      newProcessGroup: true,
       environment: { TMPDIR: snapshotDirectory(process.env) },
     });
     const [control] = child.channels;

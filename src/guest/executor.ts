@@ -261,7 +261,7 @@ async function runBesideOthers(
   output: GuestOutput,
   signal: AbortSignal,
 ): Promise<Exit> {
-  const child = await startChild(program, args, { signal, ownGroup: true });
+  const child = await startChild(program, args, { signal, newProcessGroup: true });
   child.stdout?.on('data', output.stdout);
   child.stderr?.on('data', output.stderr);
   const exit = await child.exited;

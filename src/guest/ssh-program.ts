@@ -152,7 +152,7 @@ export async function openMaster(
     '-N',
     ...sshArguments({ ...target, ...(lent ? { port: lent.port } : {}) }, 'internal'),
   ];
-  const child = await startChild(target.ssh.program, args, { ownGroup: true });
+  const child = await startChild(target.ssh.program, args, { newProcessGroup: true });
   const stderr = tailOf(child.stderr);
   const master = new Master(child, stderr);
   void child.exited.then(() => lent?.close());

@@ -140,7 +140,7 @@ export class SshShell implements GuestShell {
     const args = [...sshArguments(this.#target, 'internal'), '--', SCRIPT_COMMAND];
     const child = await startChild(this.#target.ssh.program, args, {
       fed: true,
-      ownGroup: true,
+      newProcessGroup: true,
       ...(signal ? { signal } : {}),
     });
     const { line, outputOf } = markedScript(script);

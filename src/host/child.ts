@@ -14,7 +14,7 @@ interface ChildOptions {
   /** Whether its stdin is piped from us. */
   readonly fed?: boolean;
   /** Whether it gets its own process group, out of reach of the terminal's ^C and terminated as a whole. */
-  readonly ownGroup?: boolean;
+  readonly newProcessGroup?: boolean;
   readonly environment?: Readonly<Record<string, string>>;
   /** Terminates the child when aborted. */
   readonly signal?: AbortSignal;
@@ -42,7 +42,7 @@ export async function startChild(
     onTerminal = false,
     fed = false,
     channels = 0,
-    ownGroup = false,
+    newProcessGroup: ownGroup = false,
     environment = {},
     signal,
   } = options;

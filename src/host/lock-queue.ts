@@ -25,7 +25,7 @@ export async function lockInTurn(path: string, { task, signal, note }: LockReque
   const time = patience('lock');
   const late = async (): Promise<Problem> => ({
     reason: 'conflict',
-    message: `gave up after waiting ${duration(time)} for ${await holderOf(path)}`,
+    message: `gave up after waiting ${duration(time)} for ${await holderText(path)}`,
     hint: 'check that process, stop it if it hangs, and run the command again',
   });
   const endNotes = notesWhileWaiting(path, note);
@@ -41,7 +41,7 @@ function notesWhileWaiting(path: string, note: (line: string) => void): () => vo
   let timer: NodeJS.Timeout;
   let isOver = false;
   const notify = async (next: number): Promise<void> => {
-    const holder = await holderOf(path);
+    const holder = await holderText(path);
     if (isOver) return;
     note(`Waiting for ${holder}`);
     timer = setTimeout(() => void notify(2 * next), next);
@@ -54,7 +54,7 @@ function notesWhileWaiting(path: string, note: (line: string) => void): () => vo
 }
 
 /** Describes the holder of a lock. */
-async function holderOf(path: string): Promise<string> {
+async function holderText(path: string): Promise<string> {
   const holder = await readHolder(path);
   if (holder === undefined) return `another process, which holds the lock ${path}`;
   const { owner, task, since } = holder;

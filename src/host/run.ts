@@ -14,7 +14,7 @@ export interface CollectedOutput {
 interface RunOptions {
   readonly signal?: AbortSignal;
   /** Whether the program inherits our stdin; it has none otherwise. */
-  readonly ownStdin?: boolean;
+  readonly inheritStdin?: boolean;
   /** Called with each chunk of stdout. */
   readonly onOutput?: (text: string) => void;
 }
@@ -25,7 +25,7 @@ export async function run(
   args: readonly string[],
   options: RunOptions = {},
 ): Promise<CollectedOutput> {
-  const { signal, ownStdin = false, onOutput } = options;
+  const { signal, inheritStdin: ownStdin = false, onOutput } = options;
   const [file, ...rest] = await commandLine(program, args);
   const { execa } = await loadExeca();
   const child = execa(file, rest, {

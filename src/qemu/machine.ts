@@ -153,7 +153,7 @@ async function launchOnce(how: Launch, signal: AbortSignal): Promise<Qemu | Qemu
     onTerminal,
     channels: 1 + how.cards.length,
     // off the terminal, in a process group of its own, or ^C would reach it before us
-    ownGroup: !onTerminal,
+    newProcessGroup: !onTerminal,
     environment: { TMPDIR: temporary },
   });
   const [control, ...cards] = child.channels;

@@ -14,11 +14,11 @@ export async function handTerminal(work: () => Promise<void>): Promise<void> {
 /** Terminal settings as `stty -g` prints them; undefined if stdin is not a terminal. */
 async function terminalState(): Promise<string | undefined> {
   if (!isatty(0)) return undefined;
-  const printed = await run('stty', ['-g'], { ownStdin: true }).catch(() => undefined);
+  const printed = await run('stty', ['-g'], { inheritStdin: true }).catch(() => undefined);
   return printed?.stdout.trim();
 }
 
 /** Restores the terminal after a console, which if killed leaves it raw, without echo or a cursor. */
 async function restore(state: string): Promise<void> {
-  await run('stty', [state], { ownStdin: true }).catch(() => undefined);
+  await run('stty', [state], { inheritStdin: true }).catch(() => undefined);
 }

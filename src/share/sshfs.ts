@@ -55,7 +55,7 @@ export class SshfsMount {
   ): Promise<SshfsMount> {
     const gate = new SftpGate(folder.host, folder.readonly, unchanged);
     const options = ['-e', ...(folder.readonly ? ['-R'] : [])];
-    const served = await startChild(server, options, { fed: true, ownGroup: true });
+    const served = await startChild(server, options, { fed: true, newProcessGroup: true });
     // attached at once: earlier output would be lost
     const serverOutput = watchOutput(served);
     const guest = await shell.start(sshfsScript(folder, shell.sudo)).catch((error: unknown) => {

@@ -35,7 +35,7 @@ export class Virtiofsd {
   static async open(folder: SharedFolderSpec, socket: string, signal: AbortSignal): Promise<Virtiofsd> {
     const program = await findVirtiofsd();
     const child = await startChild('unshare', await daemonArguments(program, folder, socket, signal), {
-      ownGroup: true,
+      newProcessGroup: true,
       signal,
     });
     const stderr = tailOf(child.stderr);

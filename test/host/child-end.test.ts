@@ -13,7 +13,10 @@ const HOLDS_PIPES = 'setsid sleep 20 & echo $!; exec sleep 1000';
 describe('a child whose pipes another process holds', () => {
   test('has ended, after an abort, with its process', async () => {
     const abort = new AbortController();
-    const child = await startChild('sh', ['-c', HOLDS_PIPES], { ownGroup: true, signal: abort.signal });
+    const child = await startChild('sh', ['-c', HOLDS_PIPES], {
+      newProcessGroup: true,
+      signal: abort.signal,
+    });
     const holder = Number(String(await firstChunk(child.stdout)));
     abort.abort();
     expect(await child.exited).toEqual({ code: undefined, signal: 'SIGTERM' });
@@ -54,7 +57,7 @@ test('a script is ended with what it has started, also where that ignores SIGTER
     mode: 0o755,
   });
   const abort = new AbortController();
-  const child = await startChild(script, [], { ownGroup: true, signal: abort.signal });
+  const child = await startChild(script, [], { newProcessGroup: true, signal: abort.signal });
   let text = '';
   child.stdout?.on('data', (chunk: Buffer) => (text += chunk.toString()));
   const started = await until(
