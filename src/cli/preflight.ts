@@ -50,7 +50,7 @@ async function missingSource({ id, vm, host, guest }: CopyIn): Promise<Obstacle 
   return lstat(resolve(host)).then(
     () => undefined,
     (cause: unknown) => {
-      const why = `cannot copy ${host} of the host: ${systemMessage(cause)}`;
+      const why = `cannot copy ${host} from the host: ${systemMessage(cause)}`;
       const where = { kind: 'vm', vm } as const;
       return {
         step: id,

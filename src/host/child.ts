@@ -42,7 +42,7 @@ export async function startChild(
     onTerminal = false,
     fed = false,
     channels = 0,
-    newProcessGroup: ownGroup = false,
+    newProcessGroup = false,
     environment = {},
     signal,
   } = options;
@@ -58,13 +58,13 @@ export async function startChild(
       'pipe',
       ...Array.from({ length: channels }, () => 'pipe' as const),
     ],
-    detached: ownGroup,
+    detached: newProcessGroup,
     env: environment,
   });
   // execa discards output that is not read at once; here it is buffered
   const stdout = child.stdout?.pipe(new PassThrough()) ?? null;
   const end = new ChildEnd(child, {
-    reach: ownGroup ? 'group' : 'process',
+    reach: newProcessGroup ? 'group' : 'process',
     signal,
     pipes: stdout === null ? [] : [stdout],
   });

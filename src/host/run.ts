@@ -25,13 +25,13 @@ export async function run(
   args: readonly string[],
   options: RunOptions = {},
 ): Promise<CollectedOutput> {
-  const { signal, inheritStdin: ownStdin = false, onOutput } = options;
+  const { signal, inheritStdin = false, onOutput } = options;
   const [file, ...rest] = await commandLine(program, args);
   const { execa } = await loadExeca();
   const child = execa(file, rest, {
     reject: false,
     stripFinalNewline: false,
-    stdin: ownStdin ? 'inherit' : 'ignore',
+    stdin: inheritStdin ? 'inherit' : 'ignore',
   });
   if (onOutput) child.stdout.on('data', (chunk: Buffer) => onOutput(chunk.toString()));
   await exitUnlessAborted(child, signal);

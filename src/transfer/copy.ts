@@ -128,7 +128,7 @@ async function complaintOf({ answer }: ScriptOutput, guest: string): Promise<Tra
 async function sourceOn(host: string): Promise<HostSource> {
   const path = resolve(host);
   const found = await lstat(path).catch((cause: unknown) => {
-    const message = `cannot copy ${host} of the host: ${systemMessage(cause)}`;
+    const message = `cannot copy ${host} from the host: ${systemMessage(cause)}`;
     throw new TransientError({ reason: 'host', message }, { cause });
   });
   return { path, isDirectory: found.isDirectory() };

@@ -6,7 +6,7 @@ import { pathWithout } from '../rig/path-without.ts';
 import { Rig } from '../rig/rig.ts';
 
 const MISSING = (path: string): string =>
-  `copying in ${path}:/etc/: cannot copy ${path} of the host: No such file or directory`;
+  `copying in ${path}:/etc/: cannot copy ${path} from the host: No such file or directory`;
 
 describe('sources of copies that are missing', () => {
   test.for<[string, string[]]>([

@@ -16,7 +16,7 @@ export const copies: Topic = {
     'Each message begins with the pair of paths. Files are copied by a small builder VM to the disk of a stopped VM or, with `--direct-copy`, over ssh to a running one. `cp` prints the same messages as `--copy-in-before` and `--copy-out-after`; the examples below with a failing builder use a kernel and an initramfs of their own.',
   scenarios: [
     {
-      form: 'copying in HOST:GUEST: cannot copy HOST of the host: REASON',
+      form: 'copying in HOST:GUEST: cannot copy HOST from the host: REASON',
       prepare: base,
       typed: [`${DIRECT} --copy-in-before ./app.conf:/srv/`],
     },
