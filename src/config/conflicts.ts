@@ -1,4 +1,4 @@
-import { shownImageSource } from '../options/option.ts';
+import { shownImageSource } from '../options/values/image-spec.ts';
 import type { KeyPath, Problem } from '../problem.ts';
 import type { Document } from './document.ts';
 import type { Merged } from './merge.ts';

@@ -1,8 +1,8 @@
 import { isAbsolute, join, resolve } from 'node:path';
 import type { Layer } from '../options/layer.ts';
-import type { CopyPair } from '../options/option.ts';
-import { parseCopyIn, parseCopyOut } from '../options/option.ts';
-import { checkedSharedFolder } from '../options/shared-folder.ts';
+import type { CopyPair } from '../options/values/copy-pair.ts';
+import { parseCopyIn, parseCopyOut } from '../options/values/copy-pair.ts';
+import { checkedSharedFolder } from '../options/values/shared-folder.ts';
 import type { OptionName, OptionValues } from '../options/table.ts';
 import { OPTION_NAMES, OPTION_TABLE } from '../options/table.ts';
 import type { Where } from '../problem.ts';

@@ -1,9 +1,10 @@
-import type { Forward } from '../options/forward.ts';
-import { parseForward } from '../options/forward.ts';
-import type { ImageRef } from '../options/option.ts';
-import { formatImageSource, parseCopyIn, parseCopyOut } from '../options/option.ts';
-import type { ShareWay } from '../options/shared-folder.ts';
-import { checkedSharedFolder } from '../options/shared-folder.ts';
+import type { Forward } from '../options/values/forward.ts';
+import { parseForward } from '../options/values/forward.ts';
+import type { ImageRef } from '../options/values/image-spec.ts';
+import { formatImageSource } from '../options/values/image-spec.ts';
+import { parseCopyIn, parseCopyOut } from '../options/values/copy-pair.ts';
+import type { ShareWay } from '../options/values/shared-folder.ts';
+import { checkedSharedFolder } from '../options/values/shared-folder.ts';
 import type { OptionName, OptionValues } from '../options/table.ts';
 import { OPTION_TABLE } from '../options/table.ts';
 import type { Environment, Merged } from './merge.ts';

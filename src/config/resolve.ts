@@ -1,6 +1,6 @@
 import type { Layer } from '../options/layer.ts';
-import type { ImageRef } from '../options/option.ts';
-import { parseImageRef } from '../options/option.ts';
+import type { ImageRef } from '../options/values/image-spec.ts';
+import { parseImageRef } from '../options/values/image-spec.ts';
 import type { Result } from '../problem.ts';
 import { failed, ok } from '../problem.ts';
 import type { ResolvedVm } from './conflicts.ts';

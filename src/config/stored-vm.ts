@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import * as z from 'zod';
 import { dotted, problemsOf } from '../options/issues.ts';
 import type { Layer } from '../options/layer.ts';
-import { imageSpec } from '../options/option.ts';
+import { imageSpec } from '../options/values/image-spec.ts';
 import { withoutPasswords } from '../options/password.ts';
 import { optionValues, shapeOf } from '../options/schema.ts';
 import type { OptionName, OptionValues } from '../options/table.ts';

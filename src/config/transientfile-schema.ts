@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { lazily } from '../lazily.ts';
-import { imageSource, imageSpec, vmName } from '../options/option.ts';
+import { imageSource, imageSpec } from '../options/values/image-spec.ts';
+import { vmName } from '../options/values/vm-name.ts';
 import { shapeOf } from '../options/schema.ts';
 import { optionsIn } from '../options/table.ts';
 import type { KeyPath } from '../problem.ts';

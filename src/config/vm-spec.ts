@@ -1,5 +1,5 @@
-import type { Forward } from '../options/forward.ts';
-import type { ImageSource } from '../options/option.ts';
+import type { Forward } from '../options/values/forward.ts';
+import type { ImageSource } from '../options/values/image-spec.ts';
 
 /** An image that a VM needs: its name, the backend it belongs in, and its source with an absolute path. */
 export interface ImageNeed {

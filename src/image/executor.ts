@@ -3,7 +3,7 @@ import { copyFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ImageNeed } from '../config/vm-spec.ts';
 import { imagePath } from '../host/store-layout.ts';
-import { shownImageSource } from '../options/option.ts';
+import { shownImageSource } from '../options/values/image-spec.ts';
 import type { Executor, Executors, FindDisks, StepContext } from '../plan/executor.ts';
 import type { CommitImage, RemoveImage } from '../plan/step.ts';
 import { TransientError } from '../problem.ts';

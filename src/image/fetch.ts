@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { tapErrors } from '../host/error-tap.ts';
-import type { ImageSource } from '../options/option.ts';
+import type { ImageSource } from '../options/values/image-spec.ts';
 import { withoutPasswords } from '../options/password.ts';
 import type { StepContext } from '../plan/executor.ts';
 import { TransientError } from '../problem.ts';

@@ -1,22 +1,14 @@
 import * as z from 'zod';
 import { lazily } from '../lazily.ts';
-import { forward } from './forward.ts';
+import { forward } from './values/forward.ts';
 import type { OptionDef, Scope } from './option.ts';
-import {
-  copyIn,
-  copyOut,
-  flag,
-  imageSpec,
-  integer,
-  list,
-  memory,
-  option,
-  port,
-  seconds,
-  text,
-  vmName,
-} from './option.ts';
-import { sharedFolder } from './shared-folder.ts';
+import { copyIn, copyOut } from './values/copy-pair.ts';
+import { flag, integer, port, seconds, text } from './values/primitives.ts';
+import { imageSpec } from './values/image-spec.ts';
+import { list, option } from './option.ts';
+import { memory } from './values/size.ts';
+import { vmName } from './values/vm-name.ts';
+import { sharedFolder } from './values/shared-folder.ts';
 
 /** Scopes of options that configure a VM's sessions. */
 const SESSION: readonly Scope[] = ['run', 'create', 'start', 'up', 'plan', 'file'];

@@ -2,7 +2,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { parseImageRef } from '../../src/options/option.ts';
+import { parseImageRef } from '../../src/options/values/image-spec.ts';
 import { type DiskFormat, compressed, disk } from '../rig/disks.ts';
 import { errorsIn } from '../rig/errors.ts';
 import { Rig } from '../rig/rig.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { forward, parseForward } from '../../src/options/forward.ts';
+import { forward, parseForward } from '../../src/options/values/forward.ts';
 
 test.for([
   ['8080:80', '127.0.0.1', 8080, 80, 'tcp'],

@@ -1,6 +1,6 @@
 import { absoluteImage } from '../../config/merge.ts';
 import type { ImageNeed } from '../../config/vm-spec.ts';
-import { parseImageRef } from '../../options/option.ts';
+import { parseImageRef } from '../../options/values/image-spec.ts';
 import { planPull, planRemove } from '../../plan/images.ts';
 import { withoutPasswords } from '../../options/password.ts';
 import type { Problem, Result } from '../../problem.ts';

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { vmPaths } from '../../host/store-layout.ts';
 import { mergeLayers } from '../../config/merge.ts';
 import { builderOf } from '../../config/resolve-vm.ts';
-import { parseImageRef } from '../../options/option.ts';
+import { parseImageRef } from '../../options/values/image-spec.ts';
 import { planCommit, planRemoveVms, planStop } from '../../plan/store-commands.ts';
 import { failed, ok } from '../../problem.ts';
 import { type CommandDef, type Invocation, PLAN_SWITCHES, performOrShow } from '../command.ts';

@@ -1,4 +1,4 @@
-import { formatImageSource, parseImageRef } from '../../options/option.ts';
+import { formatImageSource, parseImageRef } from '../../options/values/image-spec.ts';
 import type { InitAnswers } from '../command.ts';
 
 /** Name of the schema file written next to a new Transientfile. */

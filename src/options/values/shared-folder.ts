@@ -1,6 +1,6 @@
 import * as z from 'zod';
-import { lazily } from '../lazily.ts';
-import { text, written } from './option.ts';
+import { lazily } from '../../lazily.ts';
+import { text, written } from './primitives.ts';
 
 /** How a folder is shared with the guest: with sshfs over the VM's ssh, or by a QEMU device. */
 export const SHARE_WAYS = ['sshfs', '9p', 'virtiofs'] as const;

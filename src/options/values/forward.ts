@@ -1,5 +1,5 @@
-import { parseIpv4 } from './ipv4.ts';
-import { written } from './option.ts';
+import { parseIpv4 } from '../ipv4.ts';
+import { written } from './primitives.ts';
 
 /** A host port forwarded to a guest port; the kernel picks host port 0. */
 export interface Forward {
