@@ -1,14 +1,9 @@
-import type { Forward } from '../options/values/forward.ts';
-import { parseForward } from '../options/values/forward.ts';
-import type { ImageRef } from '../options/values/image-spec.ts';
-import { formatImageSource } from '../options/values/image-spec.ts';
-import { parseCopyIn, parseCopyOut } from '../options/values/copy-pair.ts';
+import type { CopyPair } from '../options/values/copy-pair.ts';
 import type { ShareWay } from '../options/values/shared-folder.ts';
-import { checkedSharedFolder } from '../options/values/shared-folder.ts';
 import type { OptionName, OptionValues } from '../options/table.ts';
 import { OPTION_TABLE } from '../options/table.ts';
 import type { Environment, Merged } from './merge.ts';
-import { checkedPair, storesOf } from './merge.ts';
+import { storesOf } from './merge.ts';
 import { allFolders } from './shares.ts';
 import { temporaryTexts } from './stored-vm.ts';
 import type {
@@ -25,11 +20,9 @@ import type {
   SshSpec,
   StateSpec,
   VmSpec,
+  WantedImage,
   WellKnownKeys,
 } from './vm-spec.ts';
-
-/** An image reference with its expected checksum. */
-export type WantedImage = ImageRef & Pick<ImageNeed, 'sha256'>;
 
 /** Facts about a VM other than its options. */
 export interface VmFacts {
@@ -52,11 +45,6 @@ export interface VmFacts {
   readonly unchanged?: readonly string[];
 }
 
-/** Formats an image spec for {@link parseImageRef}. */
-export function formatImageRef({ name, source }: ImageRef): string {
-  return source === undefined ? name : `${name},${formatImageSource(source)}`;
-}
-
 /** Resolves a VM from its facts and merged options, filling in defaults. */
 export function resolveVm(facts: VmFacts, merged: Merged, environment: Environment): VmSpec {
   const option = optionIn(merged);
@@ -68,14 +56,14 @@ export function resolveVm(facts: VmFacts, merged: Merged, environment: Environme
   const state = facts.state ?? temporaryState(facts, copies, vmstore);
   const machine: MachineSpec = {
     program: option('qemu-bin-name'),
-    memory: String(option('memory')),
+    memory: option('memory'),
     cpus: option('cpus'),
     accel: option('accel'),
     virtioScsi: !option('no-virtio-scsi'),
     qmpTimeout: option('qmp-timeout'),
     qemuArgs: merged.values['qemu-args'] ?? [],
   };
-  const forwards = (merged.values.forward ?? []).map(checkedForward);
+  const forwards = merged.values.forward ?? [];
   const wantsCard =
     connection.kind !== 'qemu-console' ||
     hasShares ||
@@ -119,19 +107,13 @@ function readinessOf(merged: Merged): Pick<VmSpec, 'readiness'> {
   return command === undefined ? {} : { readiness: { command, timeout: optionIn(merged)('ready-timeout') } };
 }
 
-function checkedForward(text: string): Forward {
-  const forward = parseForward(text);
-  if (typeof forward === 'string') throw new Error(`unchecked forward: ${text}`);
-  return forward;
-}
-
 function copiesOf({ values }: Merged): CopiesSpec {
   const { rsync = false, 'direct-copy': direct = false, 'copy-timeout': timeout } = values;
-  const pairs = (texts: readonly string[] | undefined, parse: typeof parseCopyIn): CopiesSpec['in'] =>
-    (texts ?? []).map((pair) => ({ ...checkedPair(pair, parse), rsync }));
+  const copies = (pairs: readonly CopyPair[] = []): CopiesSpec['in'] =>
+    pairs.map((pair) => ({ ...pair, rsync }));
   return {
-    in: pairs(values['copy-in-before'], parseCopyIn),
-    out: pairs(values['copy-out-after'], parseCopyOut),
+    in: copies(values['copy-in-before']),
+    out: copies(values['copy-out-after']),
     direct,
     ...(timeout === undefined ? {} : { timeout }),
     builder: builderOf(values),
@@ -139,7 +121,7 @@ function copiesOf({ values }: Merged): CopiesSpec {
 }
 
 function sharesOf(merged: Merged, unchanged: readonly string[] = []): SharesSpec {
-  const folders = (merged.values['shared-folder'] ?? []).map(checkedSharedFolder);
+  const folders = merged.values['shared-folder'] ?? [];
   const by = (way: ShareWay): readonly SharedFolderSpec[] =>
     folders
       .filter(({ via = 'sshfs' }) => via === way)
@@ -171,7 +153,7 @@ function temporaryState(
   vmstore: string,
 ): StateSpec | undefined {
   if (direct || before.length + after.length === 0) return undefined;
-  const creation = temporaryTexts(name, formatImageRef(image));
+  const creation = temporaryTexts(name, image);
   return { name, vmstore, temporary: true, creation };
 }
 

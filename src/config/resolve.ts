@@ -1,20 +1,20 @@
 import type { Layer } from '../options/layer.ts';
 import type { ImageRef } from '../options/values/image-spec.ts';
-import { parseImageRef } from '../options/values/image-spec.ts';
+import { withImpliedSource } from '../options/values/image-spec.ts';
 import type { Result } from '../problem.ts';
 import { failed, ok } from '../problem.ts';
 import type { ResolvedVm } from './conflicts.ts';
 import { neverDone, vmConflicts, sharedImageNames, sharedStates, sharedTerminal } from './conflicts.ts';
 import type { Environment, Merged } from './merge.ts';
-import { absoluteImage, mergeLayers, overStored, storesOf } from './merge.ts';
+import { mergeLayers, overStored, storesOf } from './merge.ts';
 import { sharedPorts } from './ports.ts';
 import type { StoredVm } from './stored-vm.ts';
 import { storedTexts } from './stored-vm.ts';
 import type { Transientfile, VmEntry } from './transientfile.ts';
 import { changeableFiles } from './protected-files.ts';
-import type { VmFacts, WantedImage } from './resolve-vm.ts';
-import { formatImageRef, resolveVm } from './resolve-vm.ts';
-import type { StateSpec, VmSpec } from './vm-spec.ts';
+import type { VmFacts } from './resolve-vm.ts';
+import { resolveVm } from './resolve-vm.ts';
+import type { StateSpec, VmSpec, WantedImage } from './vm-spec.ts';
 
 /** A named VM, with its stored configuration if it exists. */
 export interface NamedVm {
@@ -108,9 +108,7 @@ function resolveEntry(
     state:
       name === undefined
         ? undefined
-        : stateOf({ name, stored }, merged, environment, () =>
-            storedTexts(name, formatImageRef(image), values, typed),
-          ),
+        : stateOf({ name, stored }, merged, environment, () => storedTexts(name, image, values, typed)),
     isPythons: stored?.isOurs === false,
     temporaryName: `${instance}${TEMPORARY}${unique}`,
     unchanged,
@@ -138,12 +136,11 @@ export function resolveStored(
   environment: Environment,
 ): Result<VmSpec> {
   const merged = mergeLayers(overStored(stored.layer, [], upper));
-  const created = stored.layer.values['extra-image'] ?? [];
   const facts: VmFacts = {
     name,
     instance: name,
-    image: checkedRef(stored.primaryImage),
-    extraImages: created.map(checkedRef),
+    image: withImpliedSource(stored.primaryImage),
+    extraImages: (stored.layer.values['extra-image'] ?? []).map(withImpliedSource),
     dependsOn: [],
     networks: [],
     alone: true,
@@ -156,36 +153,24 @@ export function resolveStored(
 
 /** Resolves the new VM of `run IMAGE` and `create IMAGE`; without a name it has no persistent state. */
 export function resolveRun(
-  image: string,
+  image: ImageRef,
   layers: readonly Layer[],
-  base: string,
   environment: Environment,
   who: { readonly name: string } | { readonly instance: string },
 ): Result<VmSpec> {
   const merged = mergeLayers(layers);
-  const spec = absoluteImage(image, base);
-  const ref = parseImageRef(spec);
-  if (typeof ref === 'string') {
-    return failed({
-      reason: 'usage',
-      message: `IMAGE ${ref}`,
-      where: { kind: 'flag', flag: 'IMAGE', value: image },
-      hint: 'expected NAME, NAME,file=PATH or NAME,http=URL, or USER/BOX:VERSION',
-    });
-  }
-  const extraImages = (merged.values['extra-image'] ?? []).map(checkedRef);
   const facts: VmFacts = {
     name: 'name' in who ? who.name : 'vm',
     instance: 'name' in who ? who.name : who.instance,
-    image: ref,
-    extraImages,
+    image: withImpliedSource(image),
+    extraImages: (merged.values['extra-image'] ?? []).map(withImpliedSource),
     dependsOn: [],
     networks: [],
     alone: true,
     state:
       'name' in who
         ? stateOf({ name: who.name, stored: undefined }, merged, environment, () =>
-            storedTexts(who.name, spec, merged.values),
+            storedTexts(who.name, image, merged.values),
           )
         : undefined,
     temporaryName: 'name' in who ? who.name : who.instance,
@@ -193,17 +178,10 @@ export function resolveRun(
   return checked({ spec: resolveVm(facts, merged, environment), merged });
 }
 
-/** Looks up an image in `[images]`, else parses it as a spec, which has been validated. */
-function imageOf({ images, base }: Transientfile, image: string): WantedImage {
-  const entry = images.get(image);
-  const ref = checkedRef(absoluteImage(entry === undefined ? image : `${image},${entry.source}`, base));
-  return entry?.sha256 === undefined ? ref : { ...ref, sha256: entry.sha256.toLowerCase() };
-}
-
-function checkedRef(spec: string): ImageRef {
-  const ref = parseImageRef(spec);
-  if (typeof ref === 'string') throw new Error(`unchecked image spec: ${spec}`);
-  return ref;
+/** Looks up an image without a source in `[images]`. */
+function imageOf({ images }: Transientfile, image: ImageRef): WantedImage {
+  const named = image.source === undefined ? images.get(image.name) : undefined;
+  return named ?? withImpliedSource(image);
 }
 
 /** Checks the options of one VM for conflicts. */

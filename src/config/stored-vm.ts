@@ -3,8 +3,8 @@ import { isDeepStrictEqual } from 'node:util';
 import * as z from 'zod';
 import { dotted, problemsOf } from '../options/issues.ts';
 import type { Layer } from '../options/layer.ts';
+import type { ImageRef } from '../options/values/image-spec.ts';
 import { imageSpec } from '../options/values/image-spec.ts';
-import { withoutPasswords } from '../options/password.ts';
 import { optionValues, shapeOf } from '../options/schema.ts';
 import type { OptionName, OptionValues } from '../options/table.ts';
 import { OPTION_NAMES, OPTION_TABLE, optionsIn } from '../options/table.ts';
@@ -22,7 +22,7 @@ export interface StoredTexts {
 
 /** Configuration that a VM was created with. */
 export interface StoredVm {
-  readonly primaryImage: string;
+  readonly primaryImage: ImageRef;
   /** Options set at its creation. */
   readonly layer: Layer;
   /** Whether it was created by this program, not the Python transient. */
@@ -48,43 +48,38 @@ const STORED: readonly OptionName[] = OPTION_NAMES.filter(
  */
 export function storedTexts(
   name: string,
-  primaryImage: string,
+  primaryImage: ImageRef,
   values: Partial<OptionValues>,
-  typedValues?: Partial<OptionValues>,
+  typed?: Partial<OptionValues>,
 ): StoredTexts {
-  const given = withoutSecrets(values);
-  const typed = typedValues && withoutSecrets(typedValues);
-  const pythons = Object.fromEntries(STORED.map((option) => [option, forPython(option, given[option])]));
-  const isPythons = (option: OptionName): boolean => pythons[option] !== undefined;
-  const isWhole = (option: OptionName): boolean => isDeepStrictEqual(pythons[option], given[option]);
-  const config = {
-    name,
-    primary_image: withoutPasswords(primaryImage),
-    ...underscored(pick(pythons, isPythons)),
-  };
+  const given = encoded(values);
+  const pythons = Object.fromEntries(
+    Object.entries(given).flatMap(([key, value]) => {
+      const text = forPython(key as OptionName, value);
+      return text === undefined ? [] : [[key, text]];
+    }),
+  ) as Record<string, unknown>;
+  const config = { name, primary_image: imageSpec.encode(primaryImage), ...underscored(pythons) };
   const sorted = Object.fromEntries(Object.entries(config).sort(([a], [b]) => (a < b ? -1 : 1)));
   const text = formatDocument(sorted);
-  const rest = {
-    ...pick(given, (option) => !isWhole(option)),
-    ...(typed === undefined ? {} : { typed: pick(typed, () => true) }),
-  };
-  return { config: text, ours: formatDocument({ [OF]: sumOf(text), ...rest }) };
+  const rest = Object.entries(given).filter(([key, value]) => !isDeepStrictEqual(pythons[key], value));
+  const ours = { ...Object.fromEntries(rest), ...(typed === undefined ? {} : { typed: encoded(typed) }) };
+  return { config: text, ours: formatDocument({ [OF]: sumOf(text), ...ours }) };
 }
 
-/** Removes passwords from image sources: the images have been retrieved by the time a VM is created. */
-function withoutSecrets(values: Partial<OptionValues>): Partial<OptionValues> {
-  const extra = values['extra-image'];
-  return extra === undefined ? values : { ...values, 'extra-image': extra.map(withoutPasswords) };
+/** The stored ones among the values of options, as they are written in TOML. */
+function encoded(values: Partial<OptionValues>): Record<string, unknown> {
+  const present = STORED.filter((option) => values[option] !== undefined);
+  return z.encode(z.object(shapeOf(present)), values);
 }
 
-/** Value of an option for the Python; undefined for a default, or an option unknown to it. */
-function forPython(option: OptionName, value: OptionValues[OptionName] | undefined): unknown {
+/** The form of an option's encoded value for the Python; undefined for a default, or an option unknown to it. */
+function forPython(option: OptionName, value: unknown): unknown {
   if (OPTION_TABLE[option].unknownToPython === true || isDefault(option, value)) return undefined;
-  if (option !== 'shared-folder') return value;
-  const plain = (value as OptionValues['shared-folder'] | undefined)?.filter(
-    (one) => typeof one === 'string',
-  );
-  return plain !== undefined && plain.length > 0 ? plain : undefined;
+  if (!Array.isArray(value)) return value;
+  // its lists hold text, not the table of a shared folder
+  const texts = value.filter((item) => typeof item === 'string');
+  return texts.length > 0 ? texts : undefined;
 }
 
 /** Key of our text with the checksum of the configuration it extends: the Python may have replaced the VM. */
@@ -98,7 +93,7 @@ function sumOf(text: string): string {
 const TEMPORARY = 'temporary';
 
 /** Formats the configuration of a temporary VM, which is never started again. */
-export function temporaryTexts(name: string, primaryImage: string): StoredTexts {
+export function temporaryTexts(name: string, primaryImage: ImageRef): StoredTexts {
   const { config } = storedTexts(name, primaryImage, {});
   return { config, ours: formatDocument({ [TEMPORARY]: true }) };
 }
@@ -107,14 +102,6 @@ export function temporaryTexts(name: string, primaryImage: string): StoredTexts 
 export function isTemporary(ours: string): boolean {
   const document = parseDocument(ours, 'ours');
   return document.ok && document.value.data[TEMPORARY] === true;
-}
-
-function pick(
-  values: Partial<OptionValues>,
-  wanted: (option: OptionName) => boolean,
-): Record<string, unknown> {
-  const picked = STORED.filter((option) => values[option] !== undefined && wanted(option));
-  return Object.fromEntries(picked.map((option) => [option, values[option]]));
 }
 
 function underscored(values: Readonly<Record<string, unknown>>): Record<string, unknown> {

@@ -56,6 +56,7 @@ const image = lazily(() =>
     sha256: z
       .string()
       .regex(/^[0-9a-fA-F]{64}$/, { error: 'must be a SHA-256 checksum: 64 hexadecimal digits' })
+      .toLowerCase()
       .optional()
       .describe('SHA-256 checksum of the downloaded file, as printed by sha256sum'),
   }),

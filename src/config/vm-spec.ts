@@ -1,13 +1,14 @@
 import type { Forward } from '../options/values/forward.ts';
-import type { ImageSource } from '../options/values/image-spec.ts';
+import type { ImageRef } from '../options/values/image-spec.ts';
 
-/** An image that a VM needs: its name, the backend it belongs in, and its source with an absolute path. */
-export interface ImageNeed {
-  readonly name: string;
+/** An image with the expected SHA-256 checksum of its source, in hexadecimal. */
+export interface WantedImage extends ImageRef {
+  readonly sha256?: string | undefined;
+}
+
+/** An image that a VM needs, and the backend it belongs in. */
+export interface ImageNeed extends WantedImage {
   readonly backend: string;
-  readonly source?: ImageSource;
-  /** Expected SHA-256 checksum of the source, in hexadecimal. */
-  readonly sha256?: string;
 }
 
 /** Connection of the user to the running VM. */

@@ -48,7 +48,7 @@ export async function fetchDisk(
 ): Promise<Fetched> {
   const times = httpTimes(process.env);
   const located = await locate(source, times, context);
-  const wanted = sha256 === undefined ? [] : [{ algorithm: 'sha256', digest: sha256.toLowerCase() }];
+  const wanted = sha256 === undefined ? [] : [{ algorithm: 'sha256', digest: sha256 }];
   const target = { location: located.location, expected: [...located.expected, ...wanted] };
   if (!/^https?:\/\//.test(target.location)) return fetchFile(target, working, context);
   for (let attempt = 1; ; attempt++) {

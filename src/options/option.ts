@@ -1,4 +1,4 @@
-import type * as z from 'zod';
+import type { ValueType } from './values/value-type.ts';
 
 /** Commands and tables in which an option can be set. */
 export type Scope =
@@ -9,8 +9,8 @@ export type Merge = 'replace' | 'append';
 
 /** Declaration of one option: the type of its value, how it is set, and its documentation. */
 export interface OptionDef<T = unknown> {
-  /** Schema of the value in TOML; for a list, of one item. */
-  readonly type: () => z.ZodType<T>;
+  /** Type of the value; for a list, of one item. */
+  readonly type: ValueType<T>;
   readonly merge: Merge;
   readonly scopes: readonly Scope[];
   /** Help in one sentence; it is the flag's help, the schema's description and the reference's text. */
@@ -24,8 +24,6 @@ export interface OptionDef<T = unknown> {
   readonly env?: string;
   /** The flag may be repeated, and the value is the number of times it was given. */
   readonly counted?: boolean;
-  /** The value is a host path: relative to the file that sets it, or to the working directory. */
-  readonly path?: boolean;
   /** The Python transient has no such option, so the configuration it reads must not contain it. */
   readonly unknownToPython?: boolean;
   /** Example value as TOML, for the example Transientfile. */

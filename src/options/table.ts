@@ -3,7 +3,7 @@ import { lazily } from '../lazily.ts';
 import { forward } from './values/forward.ts';
 import type { OptionDef, Scope } from './option.ts';
 import { copyIn, copyOut } from './values/copy-pair.ts';
-import { flag, integer, port, seconds, text } from './values/primitives.ts';
+import { flag, hostPath, integer, port, seconds, text } from './values/primitives.ts';
 import { imageSpec } from './values/image-spec.ts';
 import { list, option } from './option.ts';
 import { memory } from './values/size.ts';
@@ -31,18 +31,16 @@ export const OPTIONS = {
     example: '"my-vm"',
   }),
   'image-backend': option({
-    type: text,
+    type: hostPath,
     scopes: EVERYWHERE,
-    path: true,
     placeholder: 'DIR',
     env: 'TRANSIENT_BACKEND',
     help: 'directory of the shared, read-only disk images [default: transient/backend in the data directory]',
     example: '"./images"',
   }),
   vmstore: option({
-    type: text,
+    type: hostPath,
     scopes: EVERYWHERE,
-    path: true,
     placeholder: 'DIR',
     env: 'TRANSIENT_VMSTORE',
     help: 'directory of VM disks and configuration [default: transient/vmstore in the data directory]',
@@ -227,18 +225,16 @@ export const OPTIONS = {
     example: 'true',
   }),
   'builder-kernel': option({
-    type: text,
+    type: hostPath,
     scopes: [...SESSION, 'cp', 'commit'],
-    path: true,
     placeholder: 'FILE',
     unknownToPython: true,
     help: 'kernel of the builder VM, which copies to and from stopped VMs [default: assembled from the host]',
     example: '"./vmlinuz"',
   }),
   'builder-initrd': option({
-    type: text,
+    type: hostPath,
     scopes: [...SESSION, 'cp', 'commit'],
-    path: true,
     placeholder: 'FILE',
     unknownToPython: true,
     help: 'initramfs of the builder VM [default: assembled from the host]',
@@ -283,7 +279,7 @@ export const OPTIONS = {
     example: '"8080:80"',
   }),
   'insert-key': option({
-    type: z.boolean,
+    type: flag,
     scopes: SESSION,
     placeholder: 'true|false',
     default: true,

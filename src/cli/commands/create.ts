@@ -2,9 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { resolveRun } from '../../config/resolve.ts';
 import { mergeLayers } from '../../config/merge.ts';
 import { planCreate } from '../../plan/stored-state.ts';
+import type { ImageRef } from '../../options/values/image-spec.ts';
 import { ok } from '../../problem.ts';
 import { type CommandDef, PLAN_SWITCHES, performOrShow } from '../command.ts';
-import { typedLayers } from './layers.ts';
+import { imageOperand, typedLayers } from './layers.ts';
 
 const NO_COPIES =
   'files are copied when a VM runs; use this option with "transient start" or "transient run"';
@@ -25,20 +26,19 @@ export const create: CommandDef = {
   },
   takesQemuArguments: true,
   intend: async (invocation) => {
-    const { operands, workingDirectory, environment } = invocation;
     const layers = await typedLayers(invocation);
     if (!layers.ok) return layers;
-    const [image = ''] = operands;
-    const name = mergeLayers(layers.value).values.name ?? generatedName(image);
-    const spec = resolveRun(image, layers.value, workingDirectory, environment, { name });
+    const image = imageOperand(invocation);
+    if (!image.ok) return image;
+    const name = mergeLayers(layers.value).values.name ?? generatedName(image.value);
+    const spec = resolveRun(image.value, layers.value, invocation.environment, { name });
     return performOrShow(invocation, spec.ok ? ok(planCreate(spec.value)) : spec);
   },
 };
 
 /** Generates a name for an unnamed VM from its image. */
-function generatedName(image: string): string {
-  const base = image
-    .replace(/,.*/s, '')
+function generatedName({ name }: ImageRef): string {
+  const base = name
     .replaceAll(/[^A-Za-z0-9.]+/g, '-')
     .replaceAll(/^[-.]+|-+$/g, '')
     .slice(0, 40);

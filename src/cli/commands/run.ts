@@ -2,12 +2,13 @@ import { resolveRun, resolveStored } from '../../config/resolve.ts';
 import { mergeLayers, storesOf } from '../../config/merge.ts';
 import type { VmSpec } from '../../config/vm-spec.ts';
 import type { Layer } from '../../options/layer.ts';
+import type { ImageRef } from '../../options/values/image-spec.ts';
 import { planSession } from '../../plan/session.ts';
 import type { Result } from '../../problem.ts';
 import { ok } from '../../problem.ts';
 import { type CommandDef, type Invocation, PLAN_SWITCHES, performOrShow } from '../command.ts';
 import { RUN_FILE_SWITCHES, runFilesOf } from './run-files.ts';
-import { typedLayers } from './layers.ts';
+import { imageOperand, typedLayers } from './layers.ts';
 import { loadStoredVm } from './stored-vm.ts';
 
 /** `run IMAGE`: one VM's whole session; with a name its state stays. */
@@ -22,27 +23,27 @@ export const run: CommandDef = {
   intend: async (invocation) => {
     const layers = await typedLayers(invocation);
     if (!layers.ok) return layers;
-    const keeping = runFilesOf(invocation, titleOf(invocation, layers.value));
+    const image = imageOperand(invocation);
+    if (!image.ok) return image;
+    const title = mergeLayers(layers.value).values.name ?? image.value.name;
+    const keeping = runFilesOf(invocation, title);
     if (!keeping.ok) return keeping;
-    const spec = await specOf(invocation, layers.value);
+    const spec = await specOf(image.value, invocation, layers.value);
     if (!spec.ok) return spec;
     return performOrShow(invocation, ok(planSession([spec.value], keeping.value)), keeping.value);
   },
 };
 
-function titleOf({ operands: [image = ''] }: Invocation, layers: readonly Layer[]): string {
-  return mergeLayers(layers).values.name ?? imageNameIn(image);
-}
-
 async function specOf(
-  { operands, workingDirectory, environment }: Invocation,
+  image: ImageRef,
+  { environment }: Invocation,
   layers: readonly Layer[],
 ): Promise<Result<VmSpec>> {
   const { values } = mergeLayers(layers);
-  const [image = ''] = operands;
   const fresh = (who: { name: string } | { instance: string }): Result<VmSpec> =>
-    resolveRun(image, layers, workingDirectory, environment, who);
-  if (values.name === undefined) return fresh({ instance: instanceOf(image) });
+    resolveRun(image, layers, environment, who);
+  // several can run from one image
+  if (values.name === undefined) return fresh({ instance: `${image.name}-${process.pid}` });
   const stored = await loadStoredVm(storesOf(values, environment).vmstore, values.name);
   if (!stored.ok) return stored;
   if (stored.value === undefined) return fresh({ name: values.name });
@@ -51,13 +52,4 @@ async function specOf(
   if (!asked.ok) return asked;
   const spec = resolveStored({ name: values.name, stored: stored.value }, layers, environment);
   return spec.ok ? ok({ ...spec.value, images: asked.value.images }) : spec;
-}
-
-/** Instance name of an unnamed VM: unique, since several can run from one image. */
-function instanceOf(image: string): string {
-  return `${imageNameIn(image)}-${process.pid}`;
-}
-
-function imageNameIn(spec: string): string {
-  return spec.replace(/,.*/s, '');
 }

@@ -2,8 +2,10 @@ import { existsSync } from 'node:fs';
 import { vmPaths } from '../../host/store-layout.ts';
 import { mergeLayers } from '../../config/merge.ts';
 import { builderOf } from '../../config/resolve-vm.ts';
-import { parseImageRef } from '../../options/values/image-spec.ts';
+import { imageSpec } from '../../options/values/image-spec.ts';
+import { decodeOperand } from '../../options/values/value-type.ts';
 import { planCommit, planRemoveVms, planStop } from '../../plan/store-commands.ts';
+import type { Problem } from '../../problem.ts';
 import { failed, ok } from '../../problem.ts';
 import { type CommandDef, type Invocation, PLAN_SWITCHES, performOrShow } from '../command.ts';
 import { storesIn } from './layers.ts';
@@ -51,12 +53,12 @@ export const commit: CommandDef = {
   intend: (invocation) => {
     const [vm = '', image = ''] = invocation.operands;
     const { backend, vmstore } = storesIn(invocation);
-    const ref = image.includes(',') ? 'must be a name, without a comma' : parseImageRef(image);
-    if (typeof ref === 'string') {
-      const message = `IMAGE ${ref}`;
-      const where = { kind: 'flag' as const, flag: 'IMAGE', value: image };
-      return Promise.resolve(failed({ reason: 'usage', message, where }));
-    }
+    const where = { kind: 'flag' as const, flag: 'IMAGE', value: image };
+    const problemOf = (error: string): Problem => ({ reason: 'usage', message: `IMAGE ${error}`, where });
+    const name = image.includes(',')
+      ? failed(problemOf('must be a name, without a comma'))
+      : decodeOperand(imageSpec, image, problemOf);
+    if (!name.ok) return Promise.resolve(name);
     const { loginKey } = vmPaths(vmstore, vm);
     const builder = builderOf(mergeLayers([invocation.flags]).values);
     const plan = planCommit({ name: vm, vmstore }, { image, backend }, existsSync(loginKey), builder);

@@ -1,9 +1,12 @@
 import { withoutPasswords } from '../password.ts';
-import { written } from './primitives.ts';
+import type { ImageProtocol } from './image-sources.ts';
+import { IMAGE_PROTOCOLS, IMAGE_SOURCES } from './image-sources.ts';
+import { text } from './primitives.ts';
+import { absolute, codec } from './value-type.ts';
 
 /** Where an image comes from. */
 export interface ImageSource {
-  readonly protocol: 'file' | 'http' | 'vagrant';
+  readonly protocol: ImageProtocol;
   readonly location: string;
 }
 
@@ -13,54 +16,52 @@ export interface ImageRef {
   readonly source?: ImageSource;
 }
 
-const IMAGE_PROTOCOLS: readonly ImageSource['protocol'][] = ['file', 'http', 'vagrant'];
-
-/** Matches a name that is also the name and version of a Vagrant box. */
-const BOX = /^[^/\s:]+\/[^/\s:]+:[^/\s:]+$/;
-
-/** Formats a source for {@link parseImageSource}. */
-export function formatImageSource({ protocol, location }: ImageSource): string {
-  return `${protocol}=${location}`;
-}
+/** A source, `PROTOCOL=LOCATION`. */
+export const imageSource = codec<ImageSource>(text, {
+  decode: (value, fail) => {
+    const [, name, location = ''] = /^([^=]*)=(.*)$/s.exec(value) ?? [];
+    const protocol = IMAGE_PROTOCOLS.find((one) => one === name);
+    if (protocol === undefined)
+      return fail(`must be PROTOCOL=SOURCE with a protocol of ${IMAGE_PROTOCOLS.join(', ')}`);
+    if (location === '') return fail(`has no source after "${protocol}="`);
+    const error = IMAGE_SOURCES[protocol].error?.(location);
+    return error === undefined ? { protocol, location } : fail(error);
+  },
+  encode: ({ protocol, location }) => `${protocol}=${location}`,
+  absolute: ({ protocol, location }, base) => ({
+    protocol,
+    location: IMAGE_SOURCES[protocol].absolute?.(location, base) ?? location,
+  }),
+});
 
 /** Formats a source without passwords, to be printed or stored. */
 export function shownImageSource(source: ImageSource): string {
-  return withoutPasswords(formatImageSource(source));
+  return withoutPasswords(imageSource.encode(source));
 }
 
-/** Parses `PROTOCOL=SOURCE`; returns the error as a string. */
-export function parseImageSource(value: string): ImageSource | string {
-  const equals = value.indexOf('=');
-  const protocol = IMAGE_PROTOCOLS.find((name) => name === value.slice(0, Math.max(equals, 0)));
-  if (protocol === undefined) {
-    return `must be PROTOCOL=SOURCE with a protocol of ${IMAGE_PROTOCOLS.join(', ')}`;
-  }
-  const location = value.slice(equals + 1);
-  if (location === '') return `has no source after "${protocol}="`;
-  if (protocol === 'http' && !isHttpUrl(location))
-    return 'must have a URL after "http=" that begins with http:// or https://';
-  return { protocol, location };
+/** An image spec: `NAME`, or `NAME,PROTOCOL=LOCATION`. It is written without passwords. */
+export const imageSpec = codec<ImageRef>(text, {
+  decode: (spec, fail) => {
+    const [, name = '', source] = /^([^,]*)(?:,(.*))?$/s.exec(spec) ?? [];
+    if (name === '') return fail('must begin with the name of an image');
+    if (name.startsWith('.')) return fail('must not begin with a dot: the backend reserves such names');
+    if (/\p{Surrogate}/u.test(name)) return fail('must not contain an unpaired surrogate in the name');
+    if (Buffer.byteLength(encodeURIComponent(name)) > 240) return fail('has an image name that is too long');
+    if (source === undefined) return { name };
+    return {
+      name,
+      source: imageSource.decode(source, (message) => fail(`after the name "${name}," ${message}`)),
+    };
+  },
+  encode: ({ name, source }) =>
+    withoutPasswords(source === undefined ? name : `${name},${imageSource.encode(source)}`),
+  absolute: ({ name, source }, base) =>
+    source === undefined ? { name } : { name, source: absolute(imageSource, source, base) },
+});
+
+/** The image with the source that its name stands for, if it has none of its own. */
+export function withImpliedSource(image: ImageRef): ImageRef {
+  const protocol = IMAGE_PROTOCOLS.find((one) => IMAGE_SOURCES[one].names?.test(image.name));
+  if (image.source !== undefined || protocol === undefined) return image;
+  return { ...image, source: { protocol, location: image.name } };
 }
-
-function isHttpUrl(text: string): boolean {
-  return /^https?:\/\//i.test(text) && URL.canParse(text);
-}
-
-/** Parses `NAME` or `NAME,PROTOCOL=SOURCE`; returns the error as a string. */
-export function parseImageRef(spec: string): ImageRef | string {
-  const comma = spec.indexOf(',');
-  const name = comma < 0 ? spec : spec.slice(0, comma);
-  if (name === '') return 'must begin with the name of an image';
-  if (name.startsWith('.')) return 'must not begin with a dot: the backend reserves such names';
-  if (/\p{Surrogate}/u.test(name)) return 'must not contain an unpaired surrogate in the name';
-  if (Buffer.byteLength(encodeURIComponent(name)) > 240) return 'has an image name that is too long';
-  if (comma < 0) return BOX.test(name) ? { name, source: { protocol: 'vagrant', location: name } } : { name };
-  const source = parseImageSource(spec.slice(comma + 1));
-  return typeof source === 'string' ? `after the name "${name}," ${source}` : { name, source };
-}
-
-/** Schema of an image spec, kept as the text that was written; {@link parseImageRef} parses it. */
-export const imageSpec = written(parseImageRef);
-
-/** Schema of the source half of an image spec. */
-export const imageSource = written(parseImageSource);

@@ -1,9 +1,10 @@
+import { resolve } from 'node:path';
 import * as z from 'zod';
 import { lazily } from '../../lazily.ts';
-import '../zod-settings.ts';
+import type { ValueType } from './value-type.ts';
 
 /** A whole number within bounds, both included. */
-export function integer(min: number, max: number): () => z.ZodType<number> {
+export function integer(min: number, max: number): ValueType<number> {
   return lazily(() => z.int().min(min).max(max));
 }
 
@@ -29,12 +30,7 @@ export const text = lazily(() =>
     .refine((value) => !value.includes('\0'), { error: 'must not contain a NUL character' }),
 );
 
-/** Schema of text that a parser accepts, kept as it was written; the parser returns an error as a string. */
-export function written(parse: (value: string) => object | string): () => z.ZodString {
-  return lazily(() =>
-    text().refine((value) => typeof parse(value) !== 'string', {
-      error: (issue) => parse(issue.input as string) as string,
-      abort: true,
-    }),
-  );
-}
+/** A host path, relative to the file that sets it or to the working directory. */
+export const hostPath: ValueType<string> = Object.assign(() => text(), {
+  absolute: (path: string, base: string) => resolve(base, path),
+});

@@ -1,10 +1,10 @@
 import * as z from 'zod';
 import { lazily } from '../../lazily.ts';
+import { codec } from './value-type.ts';
 
 const MEMORY_ERROR = 'must be an amount of memory such as "512M" or "2G"';
 
-/** An amount of memory in QEMU's syntax: a number with a suffix, MiB by default. */
-export const memory = lazily(() =>
+const input = lazily(() =>
   z.union(
     [
       z.string().regex(/^[1-9]\d*[KMGTkmgt]?$/, { error: MEMORY_ERROR }),
@@ -13,3 +13,6 @@ export const memory = lazily(() =>
     { error: MEMORY_ERROR },
   ),
 );
+
+/** An amount of memory in QEMU's syntax: a number with a suffix, MiB by default. */
+export const memory = codec<string, string | number>(input, { decode: String, encode: (size) => size });
