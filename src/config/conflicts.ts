@@ -18,9 +18,9 @@ export interface ResolvedVm {
 /** Extra images requested for a stored VM that was created without them. */
 function lateDisks({ spec, merged }: ResolvedVm, stored: StoredVm | undefined): Problem[] {
   const created = stored?.layer.values['extra-image'] ?? [];
-  const late = (merged.values['extra-image'] ?? []).filter(
-    (image) => !created.some(({ name }) => name === image.name),
-  );
+  const late = merged
+    .option('extra-image')
+    .filter((image) => !created.some(({ name }) => name === image.name));
   if (stored === undefined || late.length === 0) return [];
   const name = spec.state?.name ?? spec.name;
   const where = merged.where('extra-image');

@@ -1,7 +1,7 @@
 import { isAbsolute, join } from 'node:path';
 import type { Layer } from '../options/layer.ts';
 import type { OptionName, OptionValues } from '../options/table.ts';
-import { OPTION_NAMES, OPTION_TABLE } from '../options/table.ts';
+import { OPTION_NAMES, OPTION_TABLE, defaultOf } from '../options/table.ts';
 import { absolute } from '../options/values/value-type.ts';
 import type { Where } from '../problem.ts';
 
@@ -11,6 +11,8 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 /** Merged layers: the values, where each was last set, and which were set explicitly. */
 export interface Merged {
   readonly values: Partial<OptionValues>;
+  /** The value of an option that has a default or is a list. */
+  readonly option: <K extends OptionName>(name: K) => OptionValues[K];
   readonly isSet: (name: OptionName) => boolean;
   readonly where: (name: OptionName) => Where | undefined;
 }
@@ -42,6 +44,7 @@ export function mergeLayers(layers: readonly Layer[]): Merged {
   }
   return {
     values: values as Partial<OptionValues>,
+    option: <K extends OptionName>(name: K) => (values[name] ?? defaultOf(name)) as OptionValues[K],
     isSet: (name) => origin.has(name),
     where: (name) => origin.get(name)?.where(name),
   };

@@ -100,7 +100,7 @@ function resolveEntry(
     name: entry.name,
     instance: name ?? instance,
     image,
-    extraImages: (merged.values['extra-image'] ?? []).map((spec) => imageOf(file, spec)),
+    extraImages: merged.option('extra-image').map((spec) => imageOf(file, spec)),
     dependsOn: entry.dependsOn,
     networks: entry.networks,
     alone,
@@ -141,9 +141,6 @@ export function resolveStored(
     instance: name,
     image: withImpliedSource(stored.primaryImage),
     extraImages: (stored.layer.values['extra-image'] ?? []).map(withImpliedSource),
-    dependsOn: [],
-    networks: [],
-    alone: true,
     state: { name, vmstore: storesOf(merged.values, environment).vmstore, temporary: false },
     isPythons: !stored.isOurs,
     temporaryName: name,
@@ -163,10 +160,7 @@ export function resolveRun(
     name: 'name' in who ? who.name : 'vm',
     instance: 'name' in who ? who.name : who.instance,
     image: withImpliedSource(image),
-    extraImages: (merged.values['extra-image'] ?? []).map(withImpliedSource),
-    dependsOn: [],
-    networks: [],
-    alone: true,
+    extraImages: merged.option('extra-image').map(withImpliedSource),
     state:
       'name' in who
         ? stateOf({ name: who.name, stored: undefined }, merged, environment, () =>

@@ -1,18 +1,19 @@
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import * as z from 'zod';
-import { dotted, problemsOf } from '../options/issues.ts';
+import { lazily } from '../lazily.ts';
 import type { Layer } from '../options/layer.ts';
 import type { ImageRef } from '../options/values/image-spec.ts';
 import { imageSpec } from '../options/values/image-spec.ts';
 import { optionValues, shapeOf } from '../options/schema.ts';
 import type { OptionName, OptionValues } from '../options/table.ts';
-import { OPTION_NAMES, OPTION_TABLE, optionsIn } from '../options/table.ts';
+import { OPTION_NAMES, OPTION_TABLE, defaultOf, optionsIn } from '../options/table.ts';
 import type { Problem, Result } from '../problem.ts';
 import { failed, ok } from '../problem.ts';
 import type { Document } from './document.ts';
 import { formatDocument, parseDocument } from './document.ts';
-import { inFile, placed } from './locate.ts';
+import { layerIn, schemaProblems } from './document-layer.ts';
+import { placed } from './locate.ts';
 
 /** Stored configuration of a VM as two TOML texts: one that the Python transient reads, and our extension of it. */
 export interface StoredTexts {
@@ -82,6 +83,10 @@ function forPython(option: OptionName, value: unknown): unknown {
   return texts.length > 0 ? texts : undefined;
 }
 
+function isDefault(option: OptionName, value: unknown): boolean {
+  return isDeepStrictEqual(value, defaultOf(option));
+}
+
 /** Key of our text with the checksum of the configuration it extends: the Python may have replaced the VM. */
 const OF = 'of';
 
@@ -108,17 +113,8 @@ function underscored(values: Readonly<Record<string, unknown>>): Record<string, 
   return Object.fromEntries(Object.entries(values).map(([key, value]) => [key.replaceAll('-', '_'), value]));
 }
 
-function isDefault(option: OptionName, value: unknown): boolean {
-  const { merge, default: standard } = OPTION_TABLE[option];
-  return merge === 'append' ? (value as unknown[] | undefined)?.length === 0 : value === standard;
-}
-
 /** Schemas of stored keys. The Python stores copies too; we do not, as they belong to one session. */
-function storedShape(): ReturnType<typeof shapeOf> {
-  return (cachedShape ??= shapeOf([...STORED, 'copy-in-before', 'copy-out-after']));
-}
-
-let cachedShape: ReturnType<typeof shapeOf> | undefined;
+const storedShape = lazily(() => shapeOf([...STORED, 'copy-in-before', 'copy-out-after']));
 
 /**
  * Parses a VM's stored configuration, the Python's or ours; `shown` names the file in messages. Paths that we wrote are
@@ -134,22 +130,18 @@ export async function readStoredVm(
   const { faults } = document.value;
   if (faults.length > 0) return failed(...(await placed(faults, document.value)));
   if (!('primary-image' in document.value.data)) return failed(noImage(shown));
-  const { 'primary-image': primaryImage, ...values } = withoutForeign(document.value.data);
-  const schema = z.strictObject({ 'primary-image': imageSpec(), ...storedShape() });
-  const checked = schema.safeParse({ 'primary-image': primaryImage, ...values }, { reportInput: true });
+  const shape = { 'primary-image': imageSpec(), ...storedShape() };
+  const data = withoutForeign(document.value.data);
+  const checked = z.strictObject(shape).safeParse(data, { reportInput: true });
   if (!checked.success) {
-    const problems = problemsOf(checked.error, subjectIn(document.value));
+    const problems = schemaProblems(document.value, checked.error, () => Object.keys(shape));
     return failed(...(await placed(problems, document.value)));
   }
   const extension = readOurs(ours, config);
   const meant = Object.entries(optionValues(checked.data)).filter(
     ([key, value]) => !isDefault(key as OptionName, value),
   );
-  const layer = (given: Partial<OptionValues>): Layer => ({
-    values: given,
-    where: (name) => ({ kind: 'file', file: shown, path: [name] }),
-    base,
-  });
+  const layer = (values: Partial<OptionValues>): Layer => layerIn(document.value, base, [], values);
   return ok({
     primaryImage: checked.data['primary-image'],
     layer: layer({ ...Object.fromEntries(meant), ...extension.values }),
@@ -186,13 +178,5 @@ function noImage(file: string): Problem {
     message: 'the VM configuration has no primary_image',
     where: { kind: 'file', file },
     hint: 'remove the VM and create it again',
-  };
-}
-
-function subjectIn(document: Document): Parameters<typeof problemsOf>[1] {
-  return {
-    name: dotted,
-    where: (path, on) => inFile(document, path, on),
-    keys: () => ['primary-image', ...Object.keys(storedShape())],
   };
 }

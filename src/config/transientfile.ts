@@ -1,17 +1,17 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
-import { didYouMean, dotted, problemsOf, type ErrorContext } from '../options/issues.ts';
+import { didYouMean } from '../options/issues.ts';
 import type { Layer } from '../options/layer.ts';
-import { optionValues } from '../options/schema.ts';
 import type { ImageRef } from '../options/values/image-spec.ts';
 import { imageSource, imageSpec } from '../options/values/image-spec.ts';
 import { absolute } from '../options/values/value-type.ts';
-import type { KeyPath, Problem, Result } from '../problem.ts';
+import type { Problem, Result } from '../problem.ts';
 import { failed, ok } from '../problem.ts';
 import type { Document } from './document.ts';
 import { readDocument } from './document.ts';
+import { layerIn, schemaProblems } from './document-layer.ts';
 import { networksOf } from './networks.ts';
-import { inFile, placed } from './locate.ts';
+import { placed } from './locate.ts';
 import { brokenReferences } from './references.ts';
 import type { DependencyValue } from './transientfile-schema.ts';
 import { keysAt, schemaFor } from './transientfile-schema.ts';
@@ -85,7 +85,7 @@ export function checkTransientfile(document: Document, base: string): Result<Tra
   const networks = networksOf(document, projectOf(document, base));
   const problems = [
     ...document.faults,
-    ...(checked.success ? [] : problemsOf(checked.error, subjectIn(document))),
+    ...schemaProblems(document, checked.error, keysAt),
     ...brokenReferences(document),
     ...networks.problems,
   ];
@@ -155,26 +155,4 @@ export function projectNameFrom(base: string): string {
     .replaceAll(/[^A-Za-z0-9_.-]+/g, '-')
     .replaceAll(/^[^A-Za-z0-9]+|[^A-Za-z0-9]+$/g, '');
   return cleaned.slice(0, 63) || 'project';
-}
-
-function layerIn(
-  document: Document,
-  base: string,
-  path: KeyPath,
-  table: Readonly<Record<string, unknown>>,
-): Layer {
-  return {
-    values: optionValues(table),
-    where: (option, index) =>
-      inFile(document, [...path, option, ...(index === undefined ? [] : [index])], 'value'),
-    base,
-  };
-}
-
-function subjectIn(document: Document): ErrorContext {
-  return {
-    name: dotted,
-    where: (path, on) => inFile(document, path, on),
-    keys: keysAt,
-  };
 }

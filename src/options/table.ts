@@ -329,6 +329,12 @@ export const OPTION_TABLE: Readonly<Record<OptionName, OptionDef>> = OPTIONS;
 
 export const OPTION_NAMES = Object.keys(OPTIONS) as readonly OptionName[];
 
+/** The default of an option; that of a list is empty. */
+export function defaultOf(name: OptionName): unknown {
+  const { merge, default: standard } = OPTION_TABLE[name];
+  return merge === 'append' ? [] : standard;
+}
+
 /** Options that can be set in a scope, including those of every scope. */
 export function optionsIn(scope: Scope): readonly OptionName[] {
   return OPTION_NAMES.filter((name) => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { parseDocument } from '../../src/config/document.ts';
-import { imageOperand } from '../../src/cli/commands/layers.ts';
+import { imageOperand } from '../../src/cli/image-operand.ts';
 import { resolveProject, resolveRun } from '../../src/config/resolve.ts';
 import { environmentLayer, mergeLayers, type Environment } from '../../src/config/merge.ts';
 import type { Transientfile } from '../../src/config/transientfile.ts';

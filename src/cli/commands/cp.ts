@@ -1,6 +1,6 @@
 import { lstatSync } from 'node:fs';
 import { mergeLayers } from '../../config/merge.ts';
-import { builderOf } from '../../config/resolve-vm.ts';
+import { builderOf } from '../../config/copies.ts';
 import type { CopySpec } from '../../config/vm-spec.ts';
 import { absoluteHostPath } from '../../options/values/copy-pair.ts';
 import { planCopies } from '../../plan/store-commands.ts';

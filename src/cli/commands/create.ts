@@ -5,7 +5,8 @@ import { planCreate } from '../../plan/stored-state.ts';
 import type { ImageRef } from '../../options/values/image-spec.ts';
 import { ok } from '../../problem.ts';
 import { type CommandDef, PLAN_SWITCHES, performOrShow } from '../command.ts';
-import { imageOperand, typedLayers } from './layers.ts';
+import { imageOperand } from '../image-operand.ts';
+import { typedLayers } from './layers.ts';
 
 const NO_COPIES =
   'files are copied when a VM runs; use this option with "transient start" or "transient run"';

@@ -2,9 +2,6 @@ import { loadOptionsFile } from '../../config/options-file.ts';
 import type { Stores } from '../../config/merge.ts';
 import { environmentLayer, mergeLayers, storesOf } from '../../config/merge.ts';
 import type { Layer } from '../../options/layer.ts';
-import type { ImageRef } from '../../options/values/image-spec.ts';
-import { imageSpec } from '../../options/values/image-spec.ts';
-import { absolute, decodeOperand } from '../../options/values/value-type.ts';
 import type { Result } from '../../problem.ts';
 import { ok } from '../../problem.ts';
 import type { Invocation } from '../command.ts';
@@ -30,18 +27,4 @@ export function storesIn({
 }: Pick<Invocation, 'flags' | 'environment' | 'workingDirectory'>): Stores {
   const layers = [environmentLayer(environment, workingDirectory), flags];
   return storesOf(mergeLayers(layers).values, environment);
-}
-
-/** The image that a command line names with its first operand. */
-export function imageOperand({
-  operands: [text = ''],
-  workingDirectory,
-}: Pick<Invocation, 'operands' | 'workingDirectory'>): Result<ImageRef> {
-  const image = decodeOperand(imageSpec, text, (message) => ({
-    reason: 'usage',
-    message: `IMAGE ${message}`,
-    where: { kind: 'flag', flag: 'IMAGE', value: text },
-    hint: 'expected NAME, NAME,file=PATH or NAME,http=URL, or USER/BOX:VERSION',
-  }));
-  return image.ok ? ok(absolute(imageSpec, image.value, workingDirectory)) : image;
 }

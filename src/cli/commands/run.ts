@@ -8,7 +8,8 @@ import type { Result } from '../../problem.ts';
 import { ok } from '../../problem.ts';
 import { type CommandDef, type Invocation, PLAN_SWITCHES, performOrShow } from '../command.ts';
 import { RUN_FILE_SWITCHES, runFilesOf } from './run-files.ts';
-import { imageOperand, typedLayers } from './layers.ts';
+import { imageOperand } from '../image-operand.ts';
+import { typedLayers } from './layers.ts';
 import { loadStoredVm } from './stored-vm.ts';
 
 /** `run IMAGE`: one VM's whole session; with a name its state stays. */

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { vmPaths } from '../../host/store-layout.ts';
 import { mergeLayers } from '../../config/merge.ts';
-import { builderOf } from '../../config/resolve-vm.ts';
+import { builderOf } from '../../config/copies.ts';
 import { imageSpec } from '../../options/values/image-spec.ts';
 import { decodeOperand } from '../../options/values/value-type.ts';
 import { planCommit, planRemoveVms, planStop } from '../../plan/store-commands.ts';

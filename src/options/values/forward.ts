@@ -5,7 +5,9 @@ import { codec } from './value-type.ts';
 /** A host port forwarded to a guest port; the kernel picks host port 0. */
 export interface Forward {
   readonly address: string;
+  /** @asType integer */
   readonly host: number;
+  /** @asType integer */
   readonly guest: number;
   readonly protocol: 'tcp' | 'udp';
 }
