@@ -29,11 +29,12 @@ export interface VmFacts {
   readonly alone?: boolean;
   /** It runs without a terminal, so that it is a service instead of having a console. */
   readonly detached?: boolean;
-  readonly state: StateSpec | undefined;
+  /** Its name in the VM store, if its state is kept there, and the texts of one that is to be created. */
+  readonly persistent?: Pick<StateSpec, 'name' | 'creation'>;
   /** Whether its disks belong to a VM created by the Python transient. */
   readonly isPythons?: boolean;
-  /** Its name in the VM store while it runs, if its copies need state there. */
-  readonly temporaryName: string;
+  /** Its name in the VM store while it runs, if its copies need state there: by default that of the instance. */
+  readonly temporaryName?: string;
   /** Host files protected in shared folders: the Transientfile and the programs it configures. */
   readonly unchanged?: readonly string[];
 }
@@ -48,7 +49,7 @@ export function resolveVm(facts: VmFacts, merged: Merged, environment: Environme
   const copies = copiesOf(merged);
   const shares = sharesOf(merged, unchanged);
   const hasShares = allFolders(shares).length > 0;
-  const state = facts.state ?? temporaryState(facts, copies, vmstore);
+  const state = stateOf(facts, copies, vmstore);
   const forwards = option('forward');
   const wantsCard =
     connection.kind !== 'qemu-console' ||
@@ -56,7 +57,7 @@ export function resolveVm(facts: VmFacts, merged: Merged, environment: Environme
     forwards.length > 0 ||
     isSet('ssh-port') ||
     isSet('ssh-net-driver');
-  const wellKnownKeys = keysIn(merged, { isPersistent: facts.state !== undefined, isPythons });
+  const wellKnownKeys = keysIn(merged, { isPersistent: facts.persistent !== undefined, isPythons });
   const readyCommand = values['ready-command'];
   return {
     name: facts.name,
@@ -79,12 +80,16 @@ export function resolveVm(facts: VmFacts, merged: Merged, environment: Environme
   };
 }
 
-/** State of an unnamed VM that copies through the builder: stored for the duration of its run. */
-function temporaryState(
-  { temporaryName: name, image }: VmFacts,
+/** State of a VM; that of an unnamed one that copies through the builder is stored for the duration of its run. */
+function stateOf(
+  { persistent, instance, temporaryName: name = instance, image }: VmFacts,
   { in: before, out: after, direct }: CopiesSpec,
   vmstore: string,
 ): StateSpec | undefined {
+  if (persistent !== undefined) {
+    const { creation } = persistent;
+    return { name: persistent.name, vmstore, temporary: false, ...(creation ? { creation } : {}) };
+  }
   if (direct || before.length + after.length === 0) return undefined;
   return { name, vmstore, temporary: true, creation: temporaryTexts(name, image) };
 }

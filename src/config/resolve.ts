@@ -5,7 +5,7 @@ import type { Result } from '../problem.ts';
 import { failed, ok } from '../problem.ts';
 import type { ResolvedVm } from './conflicts.ts';
 import { neverDone, vmConflicts, sharedImageNames, sharedStates, sharedTerminal } from './conflicts.ts';
-import type { Environment, Merged } from './merge.ts';
+import type { Environment } from './merge.ts';
 import { mergeLayers, overStored, storesOf } from './merge.ts';
 import { sharedPorts } from './ports.ts';
 import type { StoredVm } from './stored-vm.ts';
@@ -15,12 +15,6 @@ import { changeableFiles } from './protected-files.ts';
 import type { VmFacts } from './resolve-vm.ts';
 import { resolveVm } from './resolve-vm.ts';
 import type { StateSpec, VmSpec, WantedImage } from './vm-spec.ts';
-
-/** A named VM, with its stored configuration if it exists. */
-export interface NamedVm {
-  readonly name: string;
-  readonly stored: StoredVm | undefined;
-}
 
 /** Name of a running VM of a Transientfile. */
 export function instanceName(file: Transientfile, entry: VmEntry): string {
@@ -96,6 +90,8 @@ function resolveEntry(
   const typed = mergeLayers(upper).values;
   const instance = instanceName(file, entry);
   const name = storedName(file, entry);
+  const creation = (of: string): Pick<StateSpec, 'creation'> =>
+    stored === undefined ? { creation: storedTexts(of, image, values, typed) } : {};
   const facts: VmFacts = {
     name: entry.name,
     instance: name ?? instance,
@@ -105,10 +101,7 @@ function resolveEntry(
     networks: entry.networks,
     alone,
     detached,
-    state:
-      name === undefined
-        ? undefined
-        : stateOf({ name, stored }, merged, environment, () => storedTexts(name, image, values, typed)),
+    ...(name === undefined ? {} : { persistent: { name, ...creation(name) } }),
     isPythons: stored?.isOurs === false,
     temporaryName: `${instance}${TEMPORARY}${unique}`,
     unchanged,
@@ -118,16 +111,6 @@ function resolveEntry(
 
 /** Separates the instance name from the unique suffix in the name of a temporary VM. */
 const TEMPORARY = '.run-';
-
-function stateOf(
-  { name, stored }: NamedVm,
-  merged: Merged,
-  environment: Environment,
-  creation: () => NonNullable<StateSpec['creation']>,
-): StateSpec {
-  const { vmstore } = storesOf(merged.values, environment);
-  return { name, vmstore, temporary: false, ...(stored === undefined ? { creation: creation() } : {}) };
-}
 
 /** Resolves a stored VM, its options overridden by the upper layers. */
 export function resolveStored(
@@ -141,9 +124,8 @@ export function resolveStored(
     instance: name,
     image: withImpliedSource(stored.primaryImage),
     extraImages: (stored.layer.values['extra-image'] ?? []).map(withImpliedSource),
-    state: { name, vmstore: storesOf(merged.values, environment).vmstore, temporary: false },
+    persistent: { name },
     isPythons: !stored.isOurs,
-    temporaryName: name,
   };
   return checked({ spec: resolveVm(facts, merged, environment), merged }, stored);
 }
@@ -156,19 +138,19 @@ export function resolveRun(
   who: { readonly name: string } | { readonly instance: string },
 ): Result<VmSpec> {
   const merged = mergeLayers(layers);
-  const facts: VmFacts = {
-    name: 'name' in who ? who.name : 'vm',
-    instance: 'name' in who ? who.name : who.instance,
+  const images = {
     image: withImpliedSource(image),
     extraImages: merged.option('extra-image').map(withImpliedSource),
-    state:
-      'name' in who
-        ? stateOf({ name: who.name, stored: undefined }, merged, environment, () =>
-            storedTexts(who.name, image, merged.values),
-          )
-        : undefined,
-    temporaryName: 'name' in who ? who.name : who.instance,
   };
+  const facts: VmFacts =
+    'name' in who
+      ? {
+          name: who.name,
+          instance: who.name,
+          ...images,
+          persistent: { name: who.name, creation: storedTexts(who.name, image, merged.values) },
+        }
+      : { name: 'vm', instance: who.instance, ...images };
   return checked({ spec: resolveVm(facts, merged, environment), merged });
 }
 

@@ -13,8 +13,7 @@ import { layerIn, schemaProblems } from './document-layer.ts';
 import { networksOf } from './networks.ts';
 import { placed } from './locate.ts';
 import { brokenReferences } from './references.ts';
-import type { DependencyValue } from './transientfile-schema.ts';
-import { keysAt, schemaFor } from './transientfile-schema.ts';
+import { dependency, keysAt, schemaFor } from './transientfile-schema.ts';
 import { itemsOf } from './vm-keys.ts';
 import type { Dependency, NetworkCard, WantedImage } from './vm-spec.ts';
 
@@ -43,12 +42,6 @@ export interface Transientfile {
   readonly defaults: Layer;
   readonly images: ReadonlyMap<string, WantedImage>;
   readonly vms: readonly VmEntry[];
-}
-
-function dependencyOf(value: DependencyValue): Dependency {
-  return typeof value === 'string'
-    ? { vm: value, until: 'ready' }
-    : { vm: value.vm, until: value.until ?? 'ready' };
 }
 
 /** Path of the Transientfile that was named, or else the nearest one from a directory upwards. */
@@ -106,9 +99,7 @@ export function checkTransientfile(document: Document, base: string): Result<Tra
       name: key,
       // a missing image has been reported above
       image: absolute(imageSpec, vm.image ?? defaults.image ?? { name: '' }, base),
-      dependsOn: itemsOf(document, key, 'depends-on').map(({ value }) =>
-        dependencyOf(value as DependencyValue),
-      ),
+      dependsOn: itemsOf(document, key, 'depends-on').map(({ value }) => dependency().parse(value)),
       networks: networks.cards.get(key) ?? [],
       storeName: vm.name ?? defaults.name,
       persistent: vm.persistent ?? defaults.persistent ?? false,

@@ -114,7 +114,7 @@ async function refuseDamaged({ backend, name }: ImageNeed, signal: AbortSignal):
   throw new TransientError({
     reason: 'image',
     message: `image '${name}' of the backend cannot be used: ${what} (${path})`,
-    ...(details ? { details } : {}),
+    details,
     hint: `remove it and retrieve it again: transient image rm ${name}`,
   });
 }
