@@ -1,5 +1,6 @@
 // The published form of `transient plan --json`; the types of src/plan/step.ts are what it must agree with.
 import * as z from 'zod';
+import { IMAGE_PROTOCOLS } from '../src/options/values/image-sources.ts';
 import type { Plan, Step } from '../src/plan/step.ts';
 
 const strings = z.array(z.string());
@@ -7,7 +8,7 @@ const strings = z.array(z.string());
 const image = z.strictObject({
   name: z.string(),
   backend: z.string(),
-  source: z.strictObject({ protocol: z.enum(['file', 'http', 'vagrant']), location: z.string() }).optional(),
+  source: z.strictObject({ protocol: z.enum(IMAGE_PROTOCOLS), location: z.string() }).optional(),
   sha256: z.string().optional(),
 });
 

@@ -43,10 +43,10 @@ export interface Position {
 export interface Problem {
   reason: Reason;
   message: string;
-  where?: Where;
-  hint?: string;
+  where?: Where | undefined;
+  hint?: string | undefined;
   /** Further lines with the cause as reported by another program: QEMU's message, the end of a serial log. */
-  details?: readonly string[];
+  details?: readonly string[] | undefined;
 }
 
 /** An expected failure as a value: everything up to the plan returns all of its problems at once. */

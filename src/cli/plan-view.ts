@@ -1,5 +1,5 @@
 import { withoutPasswords } from '../options/password.ts';
-import { SHARE_WAYS } from '../options/shared-folder.ts';
+import { SHARE_WAYS } from '../options/values/shared-folder.ts';
 import type { SharesSpec, SshSpec } from '../config/vm-spec.ts';
 import { quotedForPeople } from '../host/shell-quote.ts';
 import { OPTION_TABLE } from '../options/table.ts';

@@ -1,5 +1,5 @@
-import { shownImageSource } from '../options/option.ts';
-import type { KeyPath, Problem } from '../problem.ts';
+import { shownImageSource } from '../options/values/image-spec.ts';
+import type { KeyPath, Problem, Where } from '../problem.ts';
 import type { Document } from './document.ts';
 import type { Merged } from './merge.ts';
 import { inFile } from './locate.ts';
@@ -15,22 +15,21 @@ export interface ResolvedVm {
   readonly merged: Merged;
 }
 
+function conflict(message: string, where: Where | undefined, hint: string): Problem {
+  return { reason: 'conflict', message, where, hint };
+}
+
 /** Extra images requested for a stored VM that was created without them. */
 function lateDisks({ spec, merged }: ResolvedVm, stored: StoredVm | undefined): Problem[] {
-  const nameOf = (image: string): string => image.replace(/,.*/s, '');
-  const created = (stored?.layer.values['extra-image'] ?? []).map(nameOf);
-  const late = (merged.values['extra-image'] ?? []).map(nameOf).filter((image) => !created.includes(image));
+  const created = stored?.layer.values['extra-image'] ?? [];
+  const late = merged
+    .option('extra-image')
+    .filter((image) => !created.some(({ name }) => name === image.name));
   if (stored === undefined || late.length === 0) return [];
   const name = spec.state?.name ?? spec.name;
-  const where = merged.where('extra-image');
-  return [
-    {
-      reason: 'conflict',
-      message: `VM '${name}' already exists, and disks can only be added when a VM is created`,
-      ...(where ? { where } : {}),
-      hint: `remove it first (transient rm ${name}), or omit the extra image`,
-    },
-  ];
+  const message = `VM '${name}' already exists, and disks can only be added when a VM is created`;
+  const hint = `remove it first (transient rm ${name}), or omit the extra image`;
+  return [conflict(message, merged.where('extra-image'), hint)];
 }
 
 /** Conflicts between the options of one VM. */
@@ -42,15 +41,9 @@ export function vmConflicts(vm: ResolvedVm, stored: StoredVm | undefined): Probl
 function consoleCopies({ spec, merged }: ResolvedVm): Problem[] {
   const { direct, in: before, out: after } = spec.copies;
   if (!direct || before.length + after.length === 0 || spec.connection.kind !== 'qemu-console') return [];
-  const where = merged.where('direct-copy');
-  return [
-    {
-      reason: 'conflict',
-      message: 'direct-copy needs ssh, but this VM uses the QEMU console',
-      ...(where ? { where } : {}),
-      hint: 'add ssh-console or ssh-command, or remove direct-copy',
-    },
-  ];
+  const message = 'direct-copy needs ssh, but this VM uses the QEMU console';
+  const hint = 'add ssh-console or ssh-command, or remove direct-copy';
+  return [conflict(message, merged.where('direct-copy'), hint)];
 }
 
 /** VMs that both need the terminal: only one console can be open, and only one serial output shown before it. */
@@ -58,13 +51,9 @@ export function sharedTerminal(vms: readonly ResolvedVm[]): Problem[] {
   const [first, ...others] = vms.filter(({ spec }) => wantsTerminal(spec.connection));
   if (first === undefined) return [];
   return others.map(({ spec, merged }) => {
+    const message = `VMs "${first.spec.name}" and "${spec.name}" both need the terminal`;
     const where = merged.where('ssh-console') ?? merged.where('ssh-with-serial');
-    return {
-      reason: 'conflict',
-      message: `VMs "${first.spec.name}" and "${spec.name}" both need the terminal`,
-      ...(where ? { where } : {}),
-      hint: 'give one of them an ssh-command, or select one: transient up VM',
-    };
+    return conflict(message, where, 'give one of them an ssh-command, or select one: transient up VM');
   });
 }
 
@@ -82,14 +71,9 @@ export function sharedImageNames({ document }: Transientfile, vms: readonly Reso
       const earlier = first.get(key) ?? image;
       first.set(key, earlier);
       if (sourceText(earlier) === sourceText(image)) return [];
-      return [
-        {
-          reason: 'conflict',
-          message: `image "${image.name}" has two sources: ${sourceText(earlier)} and ${sourceText(image)}`,
-          where: inFile(document, pathOf(document, spec.name, 'image'), 'value'),
-          hint: 'give each image its own name',
-        },
-      ];
+      const message = `image "${image.name}" has two sources: ${sourceText(earlier)} and ${sourceText(image)}`;
+      const where = inFile(document, pathOf(document, spec.name, 'image'), 'value');
+      return [conflict(message, where, 'give each image its own name')];
     }),
   );
 }
@@ -111,14 +95,9 @@ export function sharedStates({ document }: Transientfile, vms: readonly Resolved
       other.spec.state?.name === spec.state?.name && other.spec.state?.vmstore === spec.state?.vmstore;
     const earlier = spec.state && vms.slice(0, index).find(same);
     if (earlier === undefined) return [];
-    return [
-      {
-        reason: 'conflict',
-        message: `VMs "${earlier.spec.name}" and "${spec.name}" have the same name '${spec.state?.name}' in the VM store`,
-        where: inFile(document, pathOf(document, spec.name, 'name'), 'value'),
-        hint: 'give each VM its own name',
-      },
-    ];
+    const message = `VMs "${earlier.spec.name}" and "${spec.name}" have the same name '${spec.state?.name}' in the VM store`;
+    const where = inFile(document, pathOf(document, spec.name, 'name'), 'value');
+    return [conflict(message, where, 'give each VM its own name')];
   });
 }
 
@@ -127,27 +106,18 @@ function sharedPlaces({ spec, merged }: ResolvedVm): Problem[] {
   const folders = allFolders(spec.shares);
   const twice = folders.filter(({ guest }, index) => folders.findIndex((one) => one.guest === guest) < index);
   const where = merged.where('shared-folder');
-  return twice.map(({ guest }) => ({
-    reason: 'conflict',
-    message: `VM "${spec.name}" has two shared folders at ${guest}`,
-    ...(where ? { where } : {}),
-    hint: 'give each its own mount point in the guest',
-  }));
+  const hint = 'give each its own mount point in the guest';
+  return twice.map(({ guest }) =>
+    conflict(`VM "${spec.name}" has two shared folders at ${guest}`, where, hint),
+  );
 }
 
 /** Conflict between virtiofs, whose server needs the shared memory that we configure, and the user's own `-m`. */
 function sharedMemory({ spec, merged }: ResolvedVm): Problem[] {
   const setsMemory = spec.machine.qemuArgs.some((argument) => /^--?m$/.test(argument));
   if (spec.shares.virtiofs.length === 0 || !setsMemory) return [];
-  const where = merged.where('qemu-args');
-  return [
-    {
-      reason: 'conflict',
-      message: 'virtiofs cannot be combined with -m in the QEMU arguments',
-      ...(where ? { where } : {}),
-      hint: 'set the memory size with the "memory" option',
-    },
-  ];
+  const message = 'virtiofs cannot be combined with -m in the QEMU arguments';
+  return [conflict(message, merged.where('qemu-args'), 'set the memory size with the "memory" option')];
 }
 
 /** Dependencies on the end of a command of a VM that has none. */
@@ -157,14 +127,9 @@ export function neverDone({ document }: Transientfile, vms: readonly ResolvedVm[
     const paths = itemsOf(document, spec.name, 'depends-on').map(({ path }) => path);
     return spec.dependsOn.flatMap(({ vm, until }, index): Problem[] => {
       if (until !== 'done' || hasCommand.get(vm) === true) return [];
-      return [
-        {
-          reason: 'conflict',
-          message: `VM "${spec.name}" waits for VM "${vm}" to be done, but "${vm}" has no command`,
-          where: inFile(document, paths[index] ?? ['vms', spec.name], 'value'),
-          hint: `give "${vm}" an ssh-command, or wait until it is "ready"`,
-        },
-      ];
+      const message = `VM "${spec.name}" waits for VM "${vm}" to be done, but "${vm}" has no command`;
+      const where = inFile(document, paths[index] ?? ['vms', spec.name], 'value');
+      return [conflict(message, where, `give "${vm}" an ssh-command, or wait until it is "ready"`)];
     });
   });
 }

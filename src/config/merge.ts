@@ -1,10 +1,8 @@
-import { isAbsolute, join, resolve } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import type { Layer } from '../options/layer.ts';
-import type { CopyPair } from '../options/option.ts';
-import { parseCopyIn, parseCopyOut } from '../options/option.ts';
-import { checkedSharedFolder } from '../options/shared-folder.ts';
 import type { OptionName, OptionValues } from '../options/table.ts';
-import { OPTION_NAMES, OPTION_TABLE } from '../options/table.ts';
+import { OPTION_NAMES, OPTION_TABLE, defaultOf } from '../options/table.ts';
+import { absolute } from '../options/values/value-type.ts';
 import type { Where } from '../problem.ts';
 
 /** Environment variables of the process, from which a layer and defaults are read. */
@@ -13,6 +11,8 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 /** Merged layers: the values, where each was last set, and which were set explicitly. */
 export interface Merged {
   readonly values: Partial<OptionValues>;
+  /** The value of an option that has a default or is a list. */
+  readonly option: <K extends OptionName>(name: K) => OptionValues[K];
   readonly isSet: (name: OptionName) => boolean;
   readonly where: (name: OptionName) => Where | undefined;
 }
@@ -38,12 +38,13 @@ export function mergeLayers(layers: readonly Layer[]): Merged {
     for (const name of OPTION_NAMES) {
       const value = layer.values[name];
       if (value === undefined) continue;
-      values[name] = mergeValue(name, values[name], absolute(name, value, layer.base));
+      values[name] = mergeValue(name, values[name], absoluteOption(name, value, layer.base));
       origin.set(name, layer);
     }
   }
   return {
     values: values as Partial<OptionValues>,
+    option: <K extends OptionName>(name: K) => (values[name] ?? defaultOf(name)) as OptionValues[K],
     isSet: (name) => origin.has(name),
     where: (name) => origin.get(name)?.where(name),
   };
@@ -55,48 +56,10 @@ function mergeValue(name: OptionName, earlier: unknown, later: unknown): unknown
 }
 
 /** Makes the paths in a value absolute. */
-function absolute(name: OptionName, value: unknown, base: string): unknown {
-  if (name === 'extra-image') return (value as string[]).map((spec) => absoluteImage(spec, base));
-  if (name === 'copy-in-before')
-    return (value as string[]).map((pair) => absolutePair(pair, parseCopyIn, base));
-  if (name === 'copy-out-after')
-    return (value as string[]).map((pair) => absolutePair(pair, parseCopyOut, base));
-  if (name === 'shared-folder')
-    return (value as OptionValues['shared-folder']).map((folder) => absoluteFolder(folder, base));
-  return OPTION_TABLE[name].path === true ? resolve(base, value as string) : value;
-}
-
-/** Makes the host path of a pair absolute; a trailing slash is significant and kept. */
-function absolutePair(pair: string, parse: typeof parseCopyIn, base: string): string {
-  const { host, guest } = checkedPair(pair, parse);
-  const path = absoluteHostPath(host, base);
-  return parse === parseCopyIn ? `${path}:${guest}` : `${guest}:${path}`;
-}
-
-/** Makes a host path absolute; an ending that denotes a directory (`/`, `.`, `..`) is kept as a trailing slash. */
-export function absoluteHostPath(path: string, base: string): string {
-  return `${resolve(base, path)}${/(?:^|\/)\.{0,2}$/.test(path) ? '/' : ''}`;
-}
-
-/** Makes the host path of a shared folder absolute, keeping the form (text or table) it was written in. */
-function absoluteFolder(folder: OptionValues['shared-folder'][number], base: string): typeof folder {
-  const { host, guest } = checkedSharedFolder(folder);
-  const path = resolve(base, host);
-  return typeof folder === 'string' ? `${path}:${guest}` : { ...folder, host: path };
-}
-
-export function checkedPair(text: string, parse: typeof parseCopyIn): CopyPair {
-  const pair = parse(text);
-  if (typeof pair === 'string') throw new Error(`unchecked copy: ${text}`);
-  return pair;
-}
-
-/** Matches an image spec whose source is a path: a file, or a box catalogue in a file. */
-const PATH_SOURCE = /^([^,]*,(?:file=|vagrant=(?=\.{0,2}\/|[^:]*\.json:)))(.*)$/s;
-
-/** Makes the path in an image spec, if it has one, absolute. */
-export function absoluteImage(spec: string, base: string): string {
-  return spec.replace(PATH_SOURCE, (_whole, prefix: string, path: string) => prefix + resolve(base, path));
+function absoluteOption(name: OptionName, value: unknown, base: string): unknown {
+  const { type, merge } = OPTION_TABLE[name];
+  if (merge === 'replace') return absolute(type, value, base);
+  return (value as unknown[]).map((item) => absolute(type, item, base));
 }
 
 /** Default parent directory of the stores, below `XDG_DATA_HOME` or `~/.local/share`. */
@@ -139,7 +102,7 @@ function withoutRepeated({ values, base }: Layer, stored: Layer): Partial<Option
   const isRepeated = ([key, value]: [string, unknown]): boolean => {
     const name = key as OptionName;
     if (OPTION_TABLE[name].merge === 'replace') return false;
-    const [one, other] = [absolute(name, value, base), stored.values[name]];
+    const [one, other] = [absoluteOption(name, value, base), stored.values[name]];
     return JSON.stringify(one) === JSON.stringify(other);
   };
   return Object.fromEntries(Object.entries(values).filter((entry) => !isRepeated(entry)));

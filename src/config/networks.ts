@@ -9,10 +9,10 @@ import {
   formatSubnet,
   isWithin,
   overlap,
-  parseIpv4,
   sizeOf,
   subnetAround,
 } from '../options/ipv4.ts';
+import { SHORTEST_PREFIX, address, subnet } from '../options/values/subnet.ts';
 import type { KeyPath, Problem } from '../problem.ts';
 import type { Document } from './document.ts';
 import { inFile } from './locate.ts';
@@ -21,34 +21,6 @@ import type { NetworkCard } from './vm-spec.ts';
 
 /** Default subnet of QEMU's user-mode network, used by every ssh card. */
 const SSH_CARD: Subnet = { network: 10 * 2 ** 24 + 2 * 2 ** 8, prefix: 24 };
-
-const SHORTEST_PREFIX = 8;
-const LONGEST_PREFIX = 30;
-
-/** Parses `10.77.0.0/24`; returns the error as a string. */
-function parseSubnet(value: string): Subnet | string {
-  const [, text = '', length = ''] = /^([^/]*)\/(\d{1,2})$/.exec(value) ?? [];
-  const [address, prefix] = [parseIpv4(text), Number(length)];
-  if (address === undefined) return 'must be an IPv4 subnet such as "10.77.0.0/24"';
-  if (prefix < SHORTEST_PREFIX || prefix > LONGEST_PREFIX)
-    return `must have a prefix length between /${SHORTEST_PREFIX} and /${LONGEST_PREFIX}`;
-  const subnet = subnetAround(address, prefix);
-  if (subnet.network !== address) return `must begin with its network address: ${formatSubnet(subnet)}`;
-  const isForHosts = address >= 2 ** 24 && address >>> 24 !== 127 && address >>> 24 < 224;
-  return isForHosts ? subnet : 'must be a unicast subnet, such as "10.77.0.0/24"';
-}
-
-const subnet = lazily(() =>
-  z.string().refine((value) => typeof parseSubnet(value) !== 'string', {
-    error: (issue) => parseSubnet(issue.input as string) as string,
-  }),
-);
-
-const address = lazily(() =>
-  z.string().refine((value) => parseIpv4(value) !== undefined, {
-    error: 'must be an IPv4 address such as "10.77.0.5"',
-  }),
-);
 
 /** Schema of a table in `[networks]`. */
 export const networkShape = lazily(() =>
@@ -111,12 +83,12 @@ export function networksOf(document: Document, project: string): Networks {
 /** The networks of a document; those without a subnet are assigned a free one. */
 function networksIn({ data }: Document): Network[] {
   const declared = Object.entries(tableOf(data['networks'])).map(([name, keys]) => {
-    const { subnet: range } = tableOf(keys);
-    return { name, range: typeof range === 'string' ? parseSubnet(range) : range };
+    const { subnet: written } = tableOf(keys);
+    return { name, isFree: written === undefined, range: subnet().safeParse(written).data };
   });
-  const taken = declared.flatMap(({ range }) => (isSubnet(range) ? [range] : []));
-  return declared.map(({ name, range }) => {
-    if (range !== undefined) return { name, subnet: isSubnet(range) ? range : undefined };
+  const taken = declared.flatMap(({ range }) => range ?? []);
+  return declared.map(({ name, isFree, range }) => {
+    if (!isFree) return { name, subnet: range };
     const free = freeSubnet(taken);
     taken.push(free);
     return { name, subnet: free };
@@ -144,7 +116,7 @@ function membersIn(document: Document): Member[] {
 
 function addressOf(text: unknown): Member['requested'] {
   if (text === undefined) return undefined;
-  return (typeof text === 'string' ? parseIpv4(text) : undefined) ?? 'unreadable';
+  return address().safeParse(text).data ?? 'unreadable';
 }
 
 function overlaps(document: Document, networks: readonly Network[]): Problem[] {
@@ -309,7 +281,3 @@ function macsOf(members: readonly Member[], project: string): Map<Member, string
 
 /** MACs that QEMU assigns by default (net/net.c) or our DHCP server uses (network/dhcp.ts). */
 const RESERVED_MAC = /^52:54:00:(12:34:|00:00:)/;
-
-function isSubnet(range: unknown): range is Subnet {
-  return typeof range === 'object' && range !== null && 'prefix' in range;
-}

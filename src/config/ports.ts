@@ -16,12 +16,11 @@ export function sharedPorts(vms: readonly ResolvedVm[]): Problem[] {
   return claims.flatMap((claim, index): Problem[] => {
     const earlier = claims.slice(0, index).find((other) => sameSocket(other, claim));
     if (earlier === undefined) return [];
-    const where = claim.vm.merged.where(claim.option);
     return [
       {
         reason: 'conflict',
         message: conflict(earlier, claim),
-        ...(where ? { where } : {}),
+        where: claim.vm.merged.where(claim.option),
         hint:
           claim.option === 'ssh-port'
             ? 'give each VM its own port, or none to have a free one picked'

@@ -44,13 +44,12 @@ export function changeableFiles({ base }: Transientfile, vms: readonly ResolvedV
     (['9p', 'virtiofs'] as const).flatMap((way) =>
       spec.shares[way].flatMap(({ host, readonly }): Problem[] => {
         const file = readonly ? undefined : fileWithin(host, spec.shares);
-        const where = merged.where('shared-folder');
         if (file === undefined) return [];
         return [
           {
             reason: 'conflict',
             message: `VM "${spec.name}" cannot share ${relative(base, host) || './'} with ${way}: the guest could change ${relative(base, file)}, which controls what runs on the host`,
-            ...(where ? { where } : {}),
+            where: merged.where('shared-folder'),
             hint: 'remove "via" (sshfs protects that file), add readonly = true, or share a subdirectory',
           },
         ];

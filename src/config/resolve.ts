@@ -1,26 +1,20 @@
 import type { Layer } from '../options/layer.ts';
-import type { ImageRef } from '../options/option.ts';
-import { parseImageRef } from '../options/option.ts';
+import type { ImageRef } from '../options/values/image-spec.ts';
+import { withImpliedSource } from '../options/values/image-spec.ts';
 import type { Result } from '../problem.ts';
 import { failed, ok } from '../problem.ts';
 import type { ResolvedVm } from './conflicts.ts';
 import { neverDone, vmConflicts, sharedImageNames, sharedStates, sharedTerminal } from './conflicts.ts';
-import type { Environment, Merged } from './merge.ts';
-import { absoluteImage, mergeLayers, overStored, storesOf } from './merge.ts';
+import type { Environment } from './merge.ts';
+import { mergeLayers, overStored, storesOf } from './merge.ts';
 import { sharedPorts } from './ports.ts';
 import type { StoredVm } from './stored-vm.ts';
 import { storedTexts } from './stored-vm.ts';
 import type { Transientfile, VmEntry } from './transientfile.ts';
 import { changeableFiles } from './protected-files.ts';
-import type { VmFacts, WantedImage } from './resolve-vm.ts';
-import { formatImageRef, resolveVm } from './resolve-vm.ts';
-import type { StateSpec, VmSpec } from './vm-spec.ts';
-
-/** A named VM, with its stored configuration if it exists. */
-export interface NamedVm {
-  readonly name: string;
-  readonly stored: StoredVm | undefined;
-}
+import type { VmFacts } from './resolve-vm.ts';
+import { resolveVm } from './resolve-vm.ts';
+import type { StateSpec, VmSpec, WantedImage } from './vm-spec.ts';
 
 /** Name of a running VM of a Transientfile. */
 export function instanceName(file: Transientfile, entry: VmEntry): string {
@@ -96,21 +90,18 @@ function resolveEntry(
   const typed = mergeLayers(upper).values;
   const instance = instanceName(file, entry);
   const name = storedName(file, entry);
+  const creation = (of: string): Pick<StateSpec, 'creation'> =>
+    stored === undefined ? { creation: storedTexts(of, image, values, typed) } : {};
   const facts: VmFacts = {
     name: entry.name,
     instance: name ?? instance,
     image,
-    extraImages: (merged.values['extra-image'] ?? []).map((spec) => imageOf(file, spec)),
+    extraImages: merged.option('extra-image').map((spec) => imageOf(file, spec)),
     dependsOn: entry.dependsOn,
     networks: entry.networks,
     alone,
     detached,
-    state:
-      name === undefined
-        ? undefined
-        : stateOf({ name, stored }, merged, environment, () =>
-            storedTexts(name, formatImageRef(image), values, typed),
-          ),
+    ...(name === undefined ? {} : { persistent: { name, ...creation(name) } }),
     isPythons: stored?.isOurs === false,
     temporaryName: `${instance}${TEMPORARY}${unique}`,
     unchanged,
@@ -121,16 +112,6 @@ function resolveEntry(
 /** Separates the instance name from the unique suffix in the name of a temporary VM. */
 const TEMPORARY = '.run-';
 
-function stateOf(
-  { name, stored }: NamedVm,
-  merged: Merged,
-  environment: Environment,
-  creation: () => NonNullable<StateSpec['creation']>,
-): StateSpec {
-  const { vmstore } = storesOf(merged.values, environment);
-  return { name, vmstore, temporary: false, ...(stored === undefined ? { creation: creation() } : {}) };
-}
-
 /** Resolves a stored VM, its options overridden by the upper layers. */
 export function resolveStored(
   { name, stored }: { name: string; stored: StoredVm },
@@ -138,72 +119,45 @@ export function resolveStored(
   environment: Environment,
 ): Result<VmSpec> {
   const merged = mergeLayers(overStored(stored.layer, [], upper));
-  const created = stored.layer.values['extra-image'] ?? [];
   const facts: VmFacts = {
     name,
     instance: name,
-    image: checkedRef(stored.primaryImage),
-    extraImages: created.map(checkedRef),
-    dependsOn: [],
-    networks: [],
-    alone: true,
-    state: { name, vmstore: storesOf(merged.values, environment).vmstore, temporary: false },
+    image: withImpliedSource(stored.primaryImage),
+    extraImages: (stored.layer.values['extra-image'] ?? []).map(withImpliedSource),
+    persistent: { name },
     isPythons: !stored.isOurs,
-    temporaryName: name,
   };
   return checked({ spec: resolveVm(facts, merged, environment), merged }, stored);
 }
 
 /** Resolves the new VM of `run IMAGE` and `create IMAGE`; without a name it has no persistent state. */
 export function resolveRun(
-  image: string,
+  image: ImageRef,
   layers: readonly Layer[],
-  base: string,
   environment: Environment,
   who: { readonly name: string } | { readonly instance: string },
 ): Result<VmSpec> {
   const merged = mergeLayers(layers);
-  const spec = absoluteImage(image, base);
-  const ref = parseImageRef(spec);
-  if (typeof ref === 'string') {
-    return failed({
-      reason: 'usage',
-      message: `IMAGE ${ref}`,
-      where: { kind: 'flag', flag: 'IMAGE', value: image },
-      hint: 'expected NAME, NAME,file=PATH or NAME,http=URL, or USER/BOX:VERSION',
-    });
-  }
-  const extraImages = (merged.values['extra-image'] ?? []).map(checkedRef);
-  const facts: VmFacts = {
-    name: 'name' in who ? who.name : 'vm',
-    instance: 'name' in who ? who.name : who.instance,
-    image: ref,
-    extraImages,
-    dependsOn: [],
-    networks: [],
-    alone: true,
-    state:
-      'name' in who
-        ? stateOf({ name: who.name, stored: undefined }, merged, environment, () =>
-            storedTexts(who.name, spec, merged.values),
-          )
-        : undefined,
-    temporaryName: 'name' in who ? who.name : who.instance,
+  const images = {
+    image: withImpliedSource(image),
+    extraImages: merged.option('extra-image').map(withImpliedSource),
   };
+  const facts: VmFacts =
+    'name' in who
+      ? {
+          name: who.name,
+          instance: who.name,
+          ...images,
+          persistent: { name: who.name, creation: storedTexts(who.name, image, merged.values) },
+        }
+      : { name: 'vm', instance: who.instance, ...images };
   return checked({ spec: resolveVm(facts, merged, environment), merged });
 }
 
-/** Looks up an image in `[images]`, else parses it as a spec, which has been validated. */
-function imageOf({ images, base }: Transientfile, image: string): WantedImage {
-  const entry = images.get(image);
-  const ref = checkedRef(absoluteImage(entry === undefined ? image : `${image},${entry.source}`, base));
-  return entry?.sha256 === undefined ? ref : { ...ref, sha256: entry.sha256.toLowerCase() };
-}
-
-function checkedRef(spec: string): ImageRef {
-  const ref = parseImageRef(spec);
-  if (typeof ref === 'string') throw new Error(`unchecked image spec: ${spec}`);
-  return ref;
+/** Looks up an image without a source in `[images]`. */
+function imageOf({ images }: Transientfile, image: ImageRef): WantedImage {
+  const named = image.source === undefined ? images.get(image.name) : undefined;
+  return named ?? withImpliedSource(image);
 }
 
 /** Checks the options of one VM for conflicts. */

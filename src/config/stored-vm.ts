@@ -1,18 +1,19 @@
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import * as z from 'zod';
-import { dotted, problemsOf } from '../options/issues.ts';
+import { lazily } from '../lazily.ts';
 import type { Layer } from '../options/layer.ts';
-import { imageSpec } from '../options/option.ts';
-import { withoutPasswords } from '../options/password.ts';
+import type { ImageRef } from '../options/values/image-spec.ts';
+import { imageSpec } from '../options/values/image-spec.ts';
 import { optionValues, shapeOf } from '../options/schema.ts';
 import type { OptionName, OptionValues } from '../options/table.ts';
-import { OPTION_NAMES, OPTION_TABLE, optionsIn } from '../options/table.ts';
+import { OPTION_NAMES, OPTION_TABLE, defaultOf, optionsIn } from '../options/table.ts';
 import type { Problem, Result } from '../problem.ts';
 import { failed, ok } from '../problem.ts';
 import type { Document } from './document.ts';
 import { formatDocument, parseDocument } from './document.ts';
-import { inFile, placed } from './locate.ts';
+import { layerIn, schemaProblems } from './document-layer.ts';
+import { placed } from './locate.ts';
 
 /** Stored configuration of a VM as two TOML texts: one that the Python transient reads, and our extension of it. */
 export interface StoredTexts {
@@ -22,7 +23,7 @@ export interface StoredTexts {
 
 /** Configuration that a VM was created with. */
 export interface StoredVm {
-  readonly primaryImage: string;
+  readonly primaryImage: ImageRef;
   /** Options set at its creation. */
   readonly layer: Layer;
   /** Whether it was created by this program, not the Python transient. */
@@ -48,43 +49,42 @@ const STORED: readonly OptionName[] = OPTION_NAMES.filter(
  */
 export function storedTexts(
   name: string,
-  primaryImage: string,
+  primaryImage: ImageRef,
   values: Partial<OptionValues>,
-  typedValues?: Partial<OptionValues>,
+  typed?: Partial<OptionValues>,
 ): StoredTexts {
-  const given = withoutSecrets(values);
-  const typed = typedValues && withoutSecrets(typedValues);
-  const pythons = Object.fromEntries(STORED.map((option) => [option, forPython(option, given[option])]));
-  const isPythons = (option: OptionName): boolean => pythons[option] !== undefined;
-  const isWhole = (option: OptionName): boolean => isDeepStrictEqual(pythons[option], given[option]);
-  const config = {
-    name,
-    primary_image: withoutPasswords(primaryImage),
-    ...underscored(pick(pythons, isPythons)),
-  };
+  const given = encoded(values);
+  const pythons = Object.fromEntries(
+    Object.entries(given).flatMap(([key, value]) => {
+      const text = forPython(key as OptionName, value);
+      return text === undefined ? [] : [[key, text]];
+    }),
+  ) as Record<string, unknown>;
+  const config = { name, primary_image: imageSpec.encode(primaryImage), ...underscored(pythons) };
   const sorted = Object.fromEntries(Object.entries(config).sort(([a], [b]) => (a < b ? -1 : 1)));
   const text = formatDocument(sorted);
-  const rest = {
-    ...pick(given, (option) => !isWhole(option)),
-    ...(typed === undefined ? {} : { typed: pick(typed, () => true) }),
-  };
-  return { config: text, ours: formatDocument({ [OF]: sumOf(text), ...rest }) };
+  const rest = Object.entries(given).filter(([key, value]) => !isDeepStrictEqual(pythons[key], value));
+  const ours = { ...Object.fromEntries(rest), ...(typed === undefined ? {} : { typed: encoded(typed) }) };
+  return { config: text, ours: formatDocument({ [OF]: sumOf(text), ...ours }) };
 }
 
-/** Removes passwords from image sources: the images have been retrieved by the time a VM is created. */
-function withoutSecrets(values: Partial<OptionValues>): Partial<OptionValues> {
-  const extra = values['extra-image'];
-  return extra === undefined ? values : { ...values, 'extra-image': extra.map(withoutPasswords) };
+/** The stored ones among the values of options, as they are written in TOML. */
+function encoded(values: Partial<OptionValues>): Record<string, unknown> {
+  const present = STORED.filter((option) => values[option] !== undefined);
+  return z.encode(z.object(shapeOf(present)), values);
 }
 
-/** Value of an option for the Python; undefined for a default, or an option unknown to it. */
-function forPython(option: OptionName, value: OptionValues[OptionName] | undefined): unknown {
+/** The form of an option's encoded value for the Python; undefined for a default, or an option unknown to it. */
+function forPython(option: OptionName, value: unknown): unknown {
   if (OPTION_TABLE[option].unknownToPython === true || isDefault(option, value)) return undefined;
-  if (option !== 'shared-folder') return value;
-  const plain = (value as OptionValues['shared-folder'] | undefined)?.filter(
-    (one) => typeof one === 'string',
-  );
-  return plain !== undefined && plain.length > 0 ? plain : undefined;
+  if (!Array.isArray(value)) return value;
+  // its lists hold text, not the table of a shared folder
+  const texts = value.filter((item) => typeof item === 'string');
+  return texts.length > 0 ? texts : undefined;
+}
+
+function isDefault(option: OptionName, value: unknown): boolean {
+  return isDeepStrictEqual(value, defaultOf(option));
 }
 
 /** Key of our text with the checksum of the configuration it extends: the Python may have replaced the VM. */
@@ -98,7 +98,7 @@ function sumOf(text: string): string {
 const TEMPORARY = 'temporary';
 
 /** Formats the configuration of a temporary VM, which is never started again. */
-export function temporaryTexts(name: string, primaryImage: string): StoredTexts {
+export function temporaryTexts(name: string, primaryImage: ImageRef): StoredTexts {
   const { config } = storedTexts(name, primaryImage, {});
   return { config, ours: formatDocument({ [TEMPORARY]: true }) };
 }
@@ -109,29 +109,12 @@ export function isTemporary(ours: string): boolean {
   return document.ok && document.value.data[TEMPORARY] === true;
 }
 
-function pick(
-  values: Partial<OptionValues>,
-  wanted: (option: OptionName) => boolean,
-): Record<string, unknown> {
-  const picked = STORED.filter((option) => values[option] !== undefined && wanted(option));
-  return Object.fromEntries(picked.map((option) => [option, values[option]]));
-}
-
 function underscored(values: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(values).map(([key, value]) => [key.replaceAll('-', '_'), value]));
 }
 
-function isDefault(option: OptionName, value: unknown): boolean {
-  const { merge, default: standard } = OPTION_TABLE[option];
-  return merge === 'append' ? (value as unknown[] | undefined)?.length === 0 : value === standard;
-}
-
 /** Schemas of stored keys. The Python stores copies too; we do not, as they belong to one session. */
-function storedShape(): ReturnType<typeof shapeOf> {
-  return (cachedShape ??= shapeOf([...STORED, 'copy-in-before', 'copy-out-after']));
-}
-
-let cachedShape: ReturnType<typeof shapeOf> | undefined;
+const storedShape = lazily(() => shapeOf([...STORED, 'copy-in-before', 'copy-out-after']));
 
 /**
  * Parses a VM's stored configuration, the Python's or ours; `shown` names the file in messages. Paths that we wrote are
@@ -147,22 +130,18 @@ export async function readStoredVm(
   const { faults } = document.value;
   if (faults.length > 0) return failed(...(await placed(faults, document.value)));
   if (!('primary-image' in document.value.data)) return failed(noImage(shown));
-  const { 'primary-image': primaryImage, ...values } = withoutForeign(document.value.data);
-  const schema = z.strictObject({ 'primary-image': imageSpec(), ...storedShape() });
-  const checked = schema.safeParse({ 'primary-image': primaryImage, ...values }, { reportInput: true });
+  const shape = { 'primary-image': imageSpec(), ...storedShape() };
+  const data = withoutForeign(document.value.data);
+  const checked = z.strictObject(shape).safeParse(data, { reportInput: true });
   if (!checked.success) {
-    const problems = problemsOf(checked.error, subjectIn(document.value));
+    const problems = schemaProblems(document.value, checked.error, () => Object.keys(shape));
     return failed(...(await placed(problems, document.value)));
   }
   const extension = readOurs(ours, config);
   const meant = Object.entries(optionValues(checked.data)).filter(
     ([key, value]) => !isDefault(key as OptionName, value),
   );
-  const layer = (given: Partial<OptionValues>): Layer => ({
-    values: given,
-    where: (name) => ({ kind: 'file', file: shown, path: [name] }),
-    base,
-  });
+  const layer = (values: Partial<OptionValues>): Layer => layerIn(document.value, base, [], values);
   return ok({
     primaryImage: checked.data['primary-image'],
     layer: layer({ ...Object.fromEntries(meant), ...extension.values }),
@@ -199,13 +178,5 @@ function noImage(file: string): Problem {
     message: 'the VM configuration has no primary_image',
     where: { kind: 'file', file },
     hint: 'remove the VM and create it again',
-  };
-}
-
-function subjectIn(document: Document): Parameters<typeof problemsOf>[1] {
-  return {
-    name: dotted,
-    where: (path, on) => inFile(document, path, on),
-    keys: () => ['primary-image', ...Object.keys(storedShape())],
   };
 }

@@ -1,12 +1,15 @@
 import * as z from 'zod';
 import { lazily } from '../lazily.ts';
-import { imageSource, imageSpec, vmName } from '../options/option.ts';
+import { imageSource, imageSpec } from '../options/values/image-spec.ts';
+import { vmName } from '../options/values/vm-name.ts';
 import { shapeOf } from '../options/schema.ts';
+import { codec } from '../options/values/value-type.ts';
 import { optionsIn } from '../options/table.ts';
 import type { KeyPath } from '../problem.ts';
 import type { Document } from './document.ts';
 import { memberships, networkShape } from './networks.ts';
 import { tableOf } from './vm-keys.ts';
+import type { Dependency } from './vm-spec.ts';
 
 const name = lazily(() =>
   z.string().regex(/^[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$/, {
@@ -20,24 +23,27 @@ const imageName = lazily(() =>
   }),
 );
 
-const dependency = lazily(() =>
+const dependencyInput = lazily(() =>
   z.union(
     [
       name(),
       z.strictObject({
         vm: name().describe('a VM of this file'),
-        until: z.enum(['started', 'ready', 'done']).optional().meta({
-          description: 'state it must have reached; done: its command exited with 0',
-          default: 'ready',
-        }),
+        until: z
+          .enum(['started', 'ready', 'done'])
+          .default('ready')
+          .meta({ description: 'state it must have reached; done: its command exited with 0' }),
       }),
     ],
     { error: 'must be the name of a VM, or a table such as { vm = "db", until = "done" }' },
   ),
 );
 
-/** A dependency as written in the file. */
-export type DependencyValue = z.infer<ReturnType<typeof dependency>>;
+/** A dependency: the name of a VM, or a table with the state it must have reached. */
+export const dependency = codec<Dependency, z.output<ReturnType<typeof dependencyInput>>>(dependencyInput, {
+  decode: (value) => (typeof value === 'string' ? { vm: value, until: 'ready' } : value),
+  encode: (value) => value,
+});
 
 const project = lazily(() =>
   z.strictObject({
@@ -55,6 +61,7 @@ const image = lazily(() =>
     sha256: z
       .string()
       .regex(/^[0-9a-fA-F]{64}$/, { error: 'must be a SHA-256 checksum: 64 hexadecimal digits' })
+      .toLowerCase()
       .optional()
       .describe('SHA-256 checksum of the downloaded file, as printed by sha256sum'),
   }),

@@ -1,28 +1,29 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
-import { didYouMean, dotted, problemsOf, type ErrorContext } from '../options/issues.ts';
+import { didYouMean } from '../options/issues.ts';
 import type { Layer } from '../options/layer.ts';
-import { optionValues } from '../options/schema.ts';
-import type { KeyPath, Problem, Result } from '../problem.ts';
+import type { ImageRef } from '../options/values/image-spec.ts';
+import { imageSource, imageSpec } from '../options/values/image-spec.ts';
+import { absolute } from '../options/values/value-type.ts';
+import type { Problem, Result } from '../problem.ts';
 import { failed, ok } from '../problem.ts';
 import type { Document } from './document.ts';
 import { readDocument } from './document.ts';
+import { layerIn, schemaProblems } from './document-layer.ts';
 import { networksOf } from './networks.ts';
-import { inFile, placed } from './locate.ts';
+import { placed } from './locate.ts';
 import { brokenReferences } from './references.ts';
-import type { DependencyValue } from './transientfile-schema.ts';
-import { keysAt, schemaFor } from './transientfile-schema.ts';
+import { dependency, keysAt, schemaFor } from './transientfile-schema.ts';
 import { itemsOf } from './vm-keys.ts';
-import type { Dependency } from './vm-spec.ts';
-import type { NetworkCard } from './vm-spec.ts';
+import type { Dependency, NetworkCard, WantedImage } from './vm-spec.ts';
 
 /** Name of the file that a project checks in. */
 export const TRANSIENTFILE = 'Transientfile.toml';
 
-/** A VM of the file: its image (a key of `[images]` or an image spec), options and dependencies. */
+/** A VM of the file: its image, which may be one of `[images]`, its options and dependencies. */
 export interface VmEntry {
   readonly name: string;
-  readonly image: string;
+  readonly image: ImageRef;
   readonly dependsOn: readonly Dependency[];
   /** Its network cards. */
   readonly networks: readonly NetworkCard[];
@@ -33,26 +34,14 @@ export interface VmEntry {
   readonly layer: Layer;
 }
 
-/** An image of the file: the `PROTOCOL=SOURCE` that follows its name in an image spec, and its checksum. */
-export interface ImageEntry {
-  readonly source: string;
-  readonly sha256?: string | undefined;
-}
-
 /** A validated Transientfile without dangling references. */
 export interface Transientfile {
   readonly document: Document;
   readonly base: string;
   readonly project: string;
   readonly defaults: Layer;
-  readonly images: ReadonlyMap<string, ImageEntry>;
+  readonly images: ReadonlyMap<string, WantedImage>;
   readonly vms: readonly VmEntry[];
-}
-
-function dependencyOf(value: DependencyValue): Dependency {
-  return typeof value === 'string'
-    ? { vm: value, until: 'ready' }
-    : { vm: value.vm, until: value.until ?? 'ready' };
 }
 
 /** Path of the Transientfile that was named, or else the nearest one from a directory upwards. */
@@ -89,7 +78,7 @@ export function checkTransientfile(document: Document, base: string): Result<Tra
   const networks = networksOf(document, projectOf(document, base));
   const problems = [
     ...document.faults,
-    ...(checked.success ? [] : problemsOf(checked.error, subjectIn(document))),
+    ...schemaProblems(document, checked.error, keysAt),
     ...brokenReferences(document),
     ...networks.problems,
   ];
@@ -100,14 +89,17 @@ export function checkTransientfile(document: Document, base: string): Result<Tra
     base,
     project: projectOf(document, base),
     defaults: layerIn(document, base, ['defaults'], defaults),
-    images: new Map(Object.entries(images)),
+    images: new Map(
+      Object.entries(images).map(([name, { source, ...sum }]) => [
+        name,
+        { name, source: absolute(imageSource, source, base), ...sum },
+      ]),
+    ),
     vms: Object.entries(vms).map(([key, vm]) => ({
       name: key,
       // a missing image has been reported above
-      image: vm.image ?? defaults.image ?? '',
-      dependsOn: itemsOf(document, key, 'depends-on').map(({ value }) =>
-        dependencyOf(value as DependencyValue),
-      ),
+      image: absolute(imageSpec, vm.image ?? defaults.image ?? { name: '' }, base),
+      dependsOn: itemsOf(document, key, 'depends-on').map(({ value }) => dependency().parse(value)),
       networks: networks.cards.get(key) ?? [],
       storeName: vm.name ?? defaults.name,
       persistent: vm.persistent ?? defaults.persistent ?? false,
@@ -154,26 +146,4 @@ export function projectNameFrom(base: string): string {
     .replaceAll(/[^A-Za-z0-9_.-]+/g, '-')
     .replaceAll(/^[^A-Za-z0-9]+|[^A-Za-z0-9]+$/g, '');
   return cleaned.slice(0, 63) || 'project';
-}
-
-function layerIn(
-  document: Document,
-  base: string,
-  path: KeyPath,
-  table: Readonly<Record<string, unknown>>,
-): Layer {
-  return {
-    values: optionValues(table),
-    where: (option, index) =>
-      inFile(document, [...path, option, ...(index === undefined ? [] : [index])], 'value'),
-    base,
-  };
-}
-
-function subjectIn(document: Document): ErrorContext {
-  return {
-    name: dotted,
-    where: (path, on) => inFile(document, path, on),
-    keys: keysAt,
-  };
 }

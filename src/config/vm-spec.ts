@@ -1,95 +1,27 @@
-import type { Forward } from '../options/forward.ts';
-import type { ImageSource } from '../options/option.ts';
+import type { Forward } from '../options/values/forward.ts';
+import type { ImageRef } from '../options/values/image-spec.ts';
+import type { Connection } from './connection.ts';
+import type { CopiesSpec } from './copies.ts';
+import type { MachineSpec } from './machine.ts';
+import type { SharesSpec } from './shares.ts';
+import type { Ending } from './shutdown.ts';
+import type { SshSpec } from './ssh.ts';
 
-/** An image that a VM needs: its name, the backend it belongs in, and its source with an absolute path. */
-export interface ImageNeed {
-  readonly name: string;
+export type { Connection } from './connection.ts';
+export type { BuilderSpec, CopiesSpec, CopySpec } from './copies.ts';
+export type { MachineSpec } from './machine.ts';
+export type { SharedFolderSpec, SharesSpec } from './shares.ts';
+export type { Ending } from './shutdown.ts';
+export type { SshSpec, WellKnownKeys } from './ssh.ts';
+
+/** An image with the expected SHA-256 checksum of its source, in hexadecimal. */
+export interface WantedImage extends ImageRef {
+  readonly sha256?: string | undefined;
+}
+
+/** An image that a VM needs, and the backend it belongs in. */
+export interface ImageNeed extends WantedImage {
   readonly backend: string;
-  readonly source?: ImageSource;
-  /** Expected SHA-256 checksum of the source, in hexadecimal. */
-  readonly sha256?: string;
-}
-
-/** Connection of the user to the running VM. */
-export type Connection =
-  | { readonly kind: 'qemu-console' }
-  | { readonly kind: 'ssh-console'; readonly serial: boolean }
-  | { readonly kind: 'ssh-command'; readonly command: string; readonly serial: boolean }
-  | { readonly kind: 'service' };
-
-/** Ssh settings of a guest. Times are in seconds. */
-export interface SshSpec {
-  readonly user: string;
-  readonly program: string;
-  readonly timeout: number;
-  readonly options: readonly string[];
-  /** Port of the host; the kernel picks one when it is undefined. */
-  readonly port?: number;
-  readonly netDriver: string;
-  readonly wellKnownKeys: WellKnownKeys;
-}
-
-/**
- * Handling of well-known public keys in a guest, whose private keys are published: they are replaced by a generated one,
- * restored where they were replaced before, or left; `python`: left because the Python transient logs in with them.
- */
-export type WellKnownKeys = 'replace' | 'restore' | 'leave' | 'python';
-
-/** QEMU settings. Times are in seconds. */
-export interface MachineSpec {
-  readonly program: string;
-  readonly memory: string;
-  readonly cpus: number;
-  readonly accel: 'auto' | 'kvm' | 'tcg';
-  readonly virtioScsi: boolean;
-  readonly qmpTimeout: number;
-  readonly qemuArgs: readonly string[];
-}
-
-/** One copy: an absolute path of the host, one of the guest, and whether rsync moves it. */
-export interface CopySpec {
-  readonly host: string;
-  readonly guest: string;
-  readonly rsync: boolean;
-}
-
-/** A host directory mounted in the guest. */
-export interface SharedFolderSpec {
-  /** An absolute path. */
-  readonly host: string;
-  /** Absolute, or relative to the home directory of the ssh user. */
-  readonly guest: string;
-  readonly readonly: boolean;
-  /** How many seconds the guest may cache names and attributes; undefined without caching. */
-  readonly cache?: number;
-}
-
-/** Shared folders of a VM by mechanism. */
-export interface SharesSpec {
-  readonly sshfs: readonly SharedFolderSpec[];
-  readonly '9p': readonly SharedFolderSpec[];
-  readonly virtiofs: readonly SharedFolderSpec[];
-  /** SFTP server program for sshfs: a path, or a name to be searched. */
-  readonly sftpServer: string;
-  /** Absolute paths of files that control what runs on the host, which are protected in every folder. */
-  readonly unchanged: readonly string[];
-}
-
-/** Custom kernel and initramfs of the builder VM. */
-export interface BuilderSpec {
-  readonly kernel?: string;
-  readonly initrd?: string;
-}
-
-/** Copies made before a VM runs and after it has run. */
-export interface CopiesSpec {
-  readonly in: readonly CopySpec[];
-  readonly out: readonly CopySpec[];
-  /** Whether copies go over ssh while the VM runs, instead of through the builder while it is stopped. */
-  readonly direct: boolean;
-  /** Seconds that each copy may take. */
-  readonly timeout?: number;
-  readonly builder: BuilderSpec;
 }
 
 /** Place of a VM's disks and configuration in the VM store. */
@@ -110,6 +42,7 @@ export interface NetworkCard {
   readonly name: string;
   /** Its IPv4 address, and how many bits of it the whole network shares. */
   readonly address: string;
+  /** @asType integer */
   readonly prefix: number;
   /** MAC address, in lower case with colons. */
   readonly mac: string;
@@ -122,9 +55,6 @@ export interface Dependency {
   readonly vm: string;
   readonly until: 'started' | 'ready' | 'done';
 }
-
-/** How the VM is stopped: killed if it keeps nothing, else shut down by the guest within a timeout in seconds. */
-export type Ending = { readonly kind: 'at-once' } | { readonly kind: 'orderly'; readonly timeout: number };
 
 /** A fully resolved VM: defaults filled in, paths absolute, read-only. */
 export interface VmSpec {

@@ -29,7 +29,7 @@ export async function findProgram(name: string, hint = packageOf(name)): Promise
   throw new TransientError({
     reason: 'missing-program',
     message: `Required program '${name}' is not installed`,
-    ...(hint ? { hint } : {}),
+    hint,
   });
 }
 

@@ -3,7 +3,7 @@ import { copyFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ImageNeed } from '../config/vm-spec.ts';
 import { imagePath } from '../host/store-layout.ts';
-import { shownImageSource } from '../options/option.ts';
+import { shownImageSource } from '../options/values/image-spec.ts';
 import type { Executor, Executors, FindDisks, StepContext } from '../plan/executor.ts';
 import type { CommitImage, RemoveImage } from '../plan/step.ts';
 import { TransientError } from '../problem.ts';
@@ -114,7 +114,7 @@ async function refuseDamaged({ backend, name }: ImageNeed, signal: AbortSignal):
   throw new TransientError({
     reason: 'image',
     message: `image '${name}' of the backend cannot be used: ${what} (${path})`,
-    ...(details ? { details } : {}),
+    details,
     hint: `remove it and retrieve it again: transient image rm ${name}`,
   });
 }

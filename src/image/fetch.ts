@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { tapErrors } from '../host/error-tap.ts';
-import type { ImageSource } from '../options/option.ts';
+import type { ImageSource } from '../options/values/image-spec.ts';
 import { withoutPasswords } from '../options/password.ts';
 import type { StepContext } from '../plan/executor.ts';
 import { TransientError } from '../problem.ts';
@@ -10,10 +10,10 @@ import { StartAnew } from './sources/download-faults.ts';
 import type { HttpTimes } from './sources/http-times.ts';
 import { httpTimes } from './sources/http-times.ts';
 import { download } from './sources/http.ts';
+import type { ImageLocation } from './sources/location.ts';
 import { PartialDownload } from './sources/partial.ts';
-import { findBox } from './sources/vagrant.ts';
+import { LOCATE } from './sources/protocols.ts';
 import type { WorkingImage } from './store.ts';
-import type { Expected } from './sums.ts';
 import { Sums } from './sums.ts';
 import { imageSpace } from './unpack/image-space.ts';
 import { unpack } from './unpack/unpack.ts';
@@ -25,12 +25,6 @@ export interface Fetched {
   /** Name in messages: the URL or the user's own path. */
   readonly shown: string;
   readonly sha256: string;
-}
-
-/** Location of the bytes, and their expected checksums. */
-interface Located {
-  readonly location: string;
-  readonly expected: readonly Expected[];
 }
 
 /** How often the file on a server may change during a download before it fails. */
@@ -47,8 +41,8 @@ export async function fetchDisk(
   context: StepContext,
 ): Promise<Fetched> {
   const times = httpTimes(process.env);
-  const located = await locate(source, times, context);
-  const wanted = sha256 === undefined ? [] : [{ algorithm: 'sha256', digest: sha256.toLowerCase() }];
+  const located = await LOCATE[source.protocol](source.location, times, context);
+  const wanted = sha256 === undefined ? [] : [{ algorithm: 'sha256', digest: sha256 }];
   const target = { location: located.location, expected: [...located.expected, ...wanted] };
   if (!/^https?:\/\//.test(target.location)) return fetchFile(target, working, context);
   for (let attempt = 1; ; attempt++) {
@@ -76,23 +70,8 @@ function brokenOff(url: string): TransientError {
   });
 }
 
-async function locate(
-  { protocol, location }: ImageSource,
-  times: HttpTimes,
-  context: StepContext,
-): Promise<Located> {
-  if (protocol === 'file') return { location, expected: [] };
-  if (protocol === 'http') {
-    context.note(`Downloading image from '${withoutPasswords(location)}'`);
-    return { location, expected: [] };
-  }
-  const box = await findBox(location, process.env, times, context);
-  context.note(`Pulling from vagrant cloud: ${withoutPasswords(box.title)}`);
-  return { location: box.location, expected: box.checksum ? [box.checksum] : [] };
-}
-
 async function fetchFile(
-  { location, expected }: Located,
+  { location, expected }: ImageLocation,
   working: WorkingImage,
   context: StepContext,
 ): Promise<Fetched> {
@@ -109,7 +88,7 @@ async function fetchFile(
 }
 
 async function fetchUrl(
-  { location, expected }: Located,
+  { location, expected }: ImageLocation,
   working: WorkingImage,
   times: HttpTimes,
   context: StepContext,

@@ -167,7 +167,7 @@ export function notUsable(
   return new TransientError({
     reason: 'image',
     message: `${shown} is not a usable disk image: ${why}`,
-    ...(hint ? { hint } : {}),
-    ...(details ? { details } : {}),
+    hint,
+    details,
   });
 }

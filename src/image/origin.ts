@@ -4,7 +4,7 @@ import * as z from 'zod';
 import { lazily } from '../lazily.ts';
 import type { ImageNeed } from '../config/vm-spec.ts';
 import { sweepUnfinished, writeDurably } from '../host/durable.ts';
-import { shownImageSource } from '../options/option.ts';
+import { shownImageSource } from '../options/values/image-spec.ts';
 import { encodeName } from '../host/store-layout.ts';
 import { TransientError } from '../problem.ts';
 import { sumOfFile } from './sums.ts';

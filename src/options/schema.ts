@@ -1,19 +1,13 @@
 import * as z from 'zod';
-import type { Scope } from './option.ts';
 import type { OptionName, OptionValues } from './table.ts';
-import { OPTION_TABLE, optionsIn } from './table.ts';
+import { OPTION_TABLE } from './table.ts';
 
 type OptionShape = Record<string, z.ZodOptional>;
 
 /**
- * The keys of a scope as the shape of a zod object, all optional and without defaults: a layer must tell
- * set options from unset ones.
+ * The keys of options as the shape of a zod object, all optional and without defaults: a layer must tell set options
+ * from unset ones.
  */
-export function optionShape(scope: Scope): OptionShape {
-  return shapeOf(optionsIn(scope));
-}
-
-/** The shape of these keys only: building schemas takes time. */
 export function shapeOf(names: readonly OptionName[]): OptionShape {
   return Object.fromEntries(names.map((name) => [name, valueSchema(name).optional()]));
 }

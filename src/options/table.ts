@@ -1,22 +1,14 @@
 import * as z from 'zod';
 import { lazily } from '../lazily.ts';
-import { forward } from './forward.ts';
+import { forward } from './values/forward.ts';
 import type { OptionDef, Scope } from './option.ts';
-import {
-  copyIn,
-  copyOut,
-  flag,
-  imageSpec,
-  integer,
-  list,
-  memory,
-  option,
-  port,
-  seconds,
-  text,
-  vmName,
-} from './option.ts';
-import { sharedFolder } from './shared-folder.ts';
+import { copyIn, copyOut } from './values/copy-pair.ts';
+import { flag, hostPath, integer, port, seconds, text } from './values/primitives.ts';
+import { imageSpec } from './values/image-spec.ts';
+import { list, option } from './option.ts';
+import { memory } from './values/size.ts';
+import { vmName } from './values/vm-name.ts';
+import { sharedFolder } from './values/shared-folder.ts';
 
 /** Scopes of options that configure a VM's sessions. */
 const SESSION: readonly Scope[] = ['run', 'create', 'start', 'up', 'plan', 'file'];
@@ -39,18 +31,16 @@ export const OPTIONS = {
     example: '"my-vm"',
   }),
   'image-backend': option({
-    type: text,
+    type: hostPath,
     scopes: EVERYWHERE,
-    path: true,
     placeholder: 'DIR',
     env: 'TRANSIENT_BACKEND',
     help: 'directory of the shared, read-only disk images [default: transient/backend in the data directory]',
     example: '"./images"',
   }),
   vmstore: option({
-    type: text,
+    type: hostPath,
     scopes: EVERYWHERE,
-    path: true,
     placeholder: 'DIR',
     env: 'TRANSIENT_VMSTORE',
     help: 'directory of VM disks and configuration [default: transient/vmstore in the data directory]',
@@ -235,18 +225,16 @@ export const OPTIONS = {
     example: 'true',
   }),
   'builder-kernel': option({
-    type: text,
+    type: hostPath,
     scopes: [...SESSION, 'cp', 'commit'],
-    path: true,
     placeholder: 'FILE',
     unknownToPython: true,
     help: 'kernel of the builder VM, which copies to and from stopped VMs [default: assembled from the host]',
     example: '"./vmlinuz"',
   }),
   'builder-initrd': option({
-    type: text,
+    type: hostPath,
     scopes: [...SESSION, 'cp', 'commit'],
-    path: true,
     placeholder: 'FILE',
     unknownToPython: true,
     help: 'initramfs of the builder VM [default: assembled from the host]',
@@ -291,7 +279,7 @@ export const OPTIONS = {
     example: '"8080:80"',
   }),
   'insert-key': option({
-    type: z.boolean,
+    type: flag,
     scopes: SESSION,
     placeholder: 'true|false',
     default: true,
@@ -340,6 +328,12 @@ export type OptionValues = { readonly [K in OptionName]: ValueOf<(typeof OPTIONS
 export const OPTION_TABLE: Readonly<Record<OptionName, OptionDef>> = OPTIONS;
 
 export const OPTION_NAMES = Object.keys(OPTIONS) as readonly OptionName[];
+
+/** The default of an option; that of a list is empty. */
+export function defaultOf(name: OptionName): unknown {
+  const { merge, default: standard } = OPTION_TABLE[name];
+  return merge === 'append' ? [] : standard;
+}
 
 /** Options that can be set in a scope, including those of every scope. */
 export function optionsIn(scope: Scope): readonly OptionName[] {

@@ -1,5 +1,5 @@
 import type { VmSpec } from '../config/vm-spec.ts';
-import { SHARE_WAYS } from '../options/shared-folder.ts';
+import { SHARE_WAYS } from '../options/values/shared-folder.ts';
 import type { OptionName } from '../options/table.ts';
 import { OPTION_TABLE } from '../options/table.ts';
 

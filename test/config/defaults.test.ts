@@ -13,7 +13,7 @@ describe('[defaults] takes what a VM table takes', () => {
       [vms.b]
       image = "other"
     `);
-    expect(vms.map(({ image }) => image)).toEqual(['base', 'other']);
+    expect(vms.map(({ image }) => image.name)).toEqual(['base', 'other']);
   });
 
   test('networks, of which one that a VM says more of is as the VM says', () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { parseDocument } from '../../src/config/document.ts';
+import { imageOperand } from '../../src/cli/image-operand.ts';
 import { resolveProject, resolveRun } from '../../src/config/resolve.ts';
 import { environmentLayer, mergeLayers, type Environment } from '../../src/config/merge.ts';
 import type { Transientfile } from '../../src/config/transientfile.ts';
@@ -8,7 +9,9 @@ import { unchangedFiles } from '../../src/config/protected-files.ts';
 import type { VmSpec } from '../../src/config/vm-spec.ts';
 import type { Layer } from '../../src/options/layer.ts';
 import type { OptionValues } from '../../src/options/table.ts';
+import { imageSpec } from '../../src/options/values/image-spec.ts';
 import type { Problem, Result } from '../../src/problem.ts';
+import { optionValuesOf } from '../rig/option-values.ts';
 
 const HOME: Environment = { HOME: '/home/me' };
 
@@ -45,11 +48,18 @@ describe('layers', () => {
 
   test('a path is relative to where it was set', () => {
     const { values } = mergeLayers([
-      layer({ 'image-backend': './images', 'extra-image': ['data,file=../data.qcow2'] }, '/project'),
-      layer({ 'extra-image': ['other,file=/abs.img', 'stored'] }, '/elsewhere'),
+      layer(
+        optionValuesOf({ 'image-backend': './images', 'extra-image': ['data,file=../data.qcow2'] }),
+        '/project',
+      ),
+      layer(optionValuesOf({ 'extra-image': ['other,file=/abs.img', 'stored'] }), '/elsewhere'),
     ]);
     expect(values['image-backend']).toBe('/project/images');
-    expect(values['extra-image']).toEqual(['data,file=/data.qcow2', 'other,file=/abs.img', 'stored']);
+    expect(values['extra-image']?.map(imageSpec.encode)).toEqual([
+      'data,file=/data.qcow2',
+      'other,file=/abs.img',
+      'stored',
+    ]);
   });
 
   test('layers themselves are left as they were', () => {
@@ -103,7 +113,7 @@ describe('one image', () => {
   });
 
   test('one that cannot be is reported as the operand that it is', () => {
-    const result = resolveRun(',file=x', [], '/work', HOME, { instance: 'x' });
+    const result = imageOperand({ operands: [',file=x'], workingDirectory: '/work' });
     expect(result).toMatchObject({ ok: false, problems: [{ where: { kind: 'flag', flag: 'IMAGE' } }] });
   });
 
@@ -125,7 +135,7 @@ describe('one image', () => {
   });
 
   test('memory as a number is what QEMU would read', () => {
-    expect(run('test', { memory: 512 }).machine.memory).toBe('512');
+    expect(run('test', optionValuesOf({ memory: 512 })).machine.memory).toBe('512');
   });
 
   test.for([
@@ -140,7 +150,7 @@ describe('one image', () => {
 
   test('the data directory can be elsewhere', () => {
     const environment = { ...HOME, XDG_DATA_HOME: '/data' };
-    expect(resolveRun('test', [], '/work', environment, { instance: 'test' })).toMatchObject({
+    expect(resolveRun({ name: 'test' }, [], environment, { instance: 'test' })).toMatchObject({
       value: { images: [{ backend: '/data/transient/backend' }] },
     });
   });
@@ -299,7 +309,8 @@ function layer(values: Partial<OptionValues>, base = '/work', flag = 'flag'): La
 }
 
 function run(image: string, options: Partial<OptionValues> = {}): VmSpec {
-  return value(resolveRun(image, [layer(options)], '/work', HOME, { instance: 'test' }));
+  const operand = value(imageOperand({ operands: [image], workingDirectory: '/work' }));
+  return value(resolveRun(operand, [layer(options)], HOME, { instance: 'test' }));
 }
 
 /** The VMs of a Transientfile in `/project`. */

@@ -3,9 +3,13 @@ import { parse } from 'smol-toml';
 import { describe, expect, test } from 'vitest';
 import type { StoredTexts, StoredVm } from '../../src/config/stored-vm.ts';
 import { readStoredVm, storedTexts } from '../../src/config/stored-vm.ts';
+import type { ImageRef } from '../../src/options/values/image-spec.ts';
+import { imageSpec } from '../../src/options/values/image-spec.ts';
 import type { OptionName, OptionValues } from '../../src/options/table.ts';
 import { OPTION_NAMES, OPTION_TABLE } from '../../src/options/table.ts';
 import type { Problem, Result } from '../../src/problem.ts';
+import type { WrittenOptions } from '../rig/option-values.ts';
+import { optionValuesOf } from '../rig/option-values.ts';
 import { PYTHONS_DEFAULTS } from '../rig/python-config.ts';
 
 /** Configuration keys of the Python transient 0.25. */
@@ -34,8 +38,10 @@ const PYTHONS = [
   'sftp_bin_name',
 ];
 
-/** A value for each option that is not its default. */
-const UNUSUAL: OptionValues = {
+const IMAGE: ImageRef = { name: 'test' };
+
+/** A value for each option that is not its default, as it is written. */
+const UNUSUAL: Readonly<Record<OptionName, unknown>> = {
   name: 'never stored',
   'image-backend': '/never/stored',
   vmstore: '/never/stored',
@@ -83,14 +89,14 @@ const STORED = OPTION_NAMES.filter((name) => !OF_THE_COMMAND.includes(name));
 
 describe('what is written', () => {
   test('the first text has only what the Python knows, in its spelling', () => {
-    const { config } = storedTexts('my-vm', 'test', UNUSUAL);
+    const { config } = storedTexts('my-vm', IMAGE, optionValuesOf(UNUSUAL));
     const keys = Object.keys(parse(config));
     expect(keys.toSorted()).toEqual(PYTHONS.toSorted());
     expect(parse(config)).toMatchObject({ name: 'my-vm', primary_image: 'test', ssh_option: ['A=1', 'B=2'] });
   });
 
   test('the second has what the Python does not know', () => {
-    const { ours } = storedTexts('my-vm', 'test', UNUSUAL);
+    const { ours } = storedTexts('my-vm', IMAGE, optionValuesOf(UNUSUAL));
     const builder = { 'builder-kernel': '/vmlinuz', 'builder-initrd': '/initrd' };
     expect(parse(ours)).toMatchObject({
       ...builder,
@@ -105,7 +111,11 @@ describe('what is written', () => {
   });
 
   test('where nothing was set the first has the name and the image, the second nothing', () => {
-    const { config, ours } = storedTexts('my-vm', 'test,file=/a b.qcow2', {});
+    const { config, ours } = storedTexts(
+      'my-vm',
+      { name: 'test', source: { protocol: 'file', location: '/a b.qcow2' } },
+      {},
+    );
     expect(config).toBe('name = "my-vm"\nprimary_image = "test,file=/a b.qcow2"\n');
     expect(ours).toMatch(/^of = "\w+"\n$/);
   });
@@ -117,7 +127,7 @@ describe('what is written', () => {
         return standard === undefined ? [] : [[name, standard]];
       }),
     ) as Partial<OptionValues>;
-    const { config, ours } = storedTexts('x', 'test', values);
+    const { config, ours } = storedTexts('x', IMAGE, values);
     expect(Object.keys(parse(config))).toEqual(['name', 'primary_image']);
     expect(parse(ours)).toMatchObject(values);
   });
@@ -125,14 +135,14 @@ describe('what is written', () => {
 
 describe('what was written is read again', () => {
   test('every option', async () => {
-    const { primaryImage, layer } = await reread('x', 'test', UNUSUAL);
-    expect(primaryImage).toBe('test');
-    expect(layer.values).toEqual(only(UNUSUAL, STORED));
+    const { primaryImage, layer } = await reread('x', IMAGE, optionValuesOf(UNUSUAL));
+    expect(primaryImage).toEqual(IMAGE);
+    expect(layer.values).toEqual(optionValuesOf(only(UNUSUAL, STORED)));
   });
 
   test('also its default, where that was set', async () => {
     const values = { 'ssh-console': false, 'ssh-timeout': 90, 'ssh-user': 'vagrant', memory: '1G' } as const;
-    expect((await reread('x', 'test', values)).layer.values).toEqual(values);
+    expect((await reread('x', IMAGE, values)).layer.values).toEqual(values);
   });
 
   test('whatever texts there are in it', async () => {
@@ -152,8 +162,9 @@ describe('what was written is read again', () => {
     );
     await fc.assert(
       fc.asyncProperty(arbitraryValues, async (values) => {
-        const found = (await reread('x', 'test', values)).layer.values;
-        expect(found).toEqual(values);
+        const given = optionValuesOf(values);
+        const found = (await reread('x', IMAGE, given)).layer.values;
+        expect(found).toEqual(given);
       }),
       { numRuns: 300 },
     );
@@ -162,14 +173,14 @@ describe('what was written is read again', () => {
   test('what was typed at the creation by "up" is distinguished from the rest', async () => {
     const values = { memory: '2G', 'ssh-user': 'root', 'ssh-option': ['A=1', 'B=2'] } as const;
     const typed = { memory: '2G', 'ssh-option': ['B=2'], vmstore: '/never/stored' } as const;
-    const { layer, typed: found } = await reread('x', 'test', values, typed);
+    const { layer, typed: found } = await reread('x', IMAGE, values, typed);
     expect(layer.values).toEqual(values);
     expect(found?.values).toEqual({ memory: '2G', 'ssh-option': ['B=2'] });
   });
 
   test('also that nothing was typed', async () => {
-    expect((await reread('x', 'test', {}, {})).typed?.values).toEqual({});
-    expect((await reread('x', 'test', {})).typed).toBeUndefined();
+    expect((await reread('x', IMAGE, {}, {})).typed?.values).toEqual({});
+    expect((await reread('x', IMAGE, {})).typed).toBeUndefined();
   });
 });
 
@@ -186,7 +197,9 @@ describe('what the Python wrote', () => {
     ['extra_image = ["data"]', { 'extra-image': ['data'] }],
     ['ssh-user = "root"', { 'ssh-user': 'root' }],
   ] as const)('%s', async ([line, values]) => {
-    expect(value(await read(`primary_image = "test"\n${line}\n`)).layer.values).toEqual(values);
+    expect(value(await read(`primary_image = "test"\n${line}\n`)).layer.values).toEqual(
+      optionValuesOf(values),
+    );
   });
 
   test.for([
@@ -201,11 +214,13 @@ describe('what the Python wrote', () => {
 
   test('what is shared and copied in each of its sessions stays so', async () => {
     const text = 'shared_folder = ["src:b"]\ncopy_in_before = ["a:/b"]\ncopy_out_after = ["/b:a"]\n';
-    expect(value(await read(`primary_image = "test"\n${text}`)).layer.values).toEqual({
-      'shared-folder': ['src:b'],
-      'copy-in-before': ['a:/b'],
-      'copy-out-after': ['/b:a'],
-    });
+    expect(value(await read(`primary_image = "test"\n${text}`)).layer.values).toEqual(
+      optionValuesOf({
+        'shared-folder': ['src:b'],
+        'copy-in-before': ['a:/b'],
+        'copy-out-after': ['/b:a'],
+      }),
+    );
   });
 });
 
@@ -243,21 +258,25 @@ describe('a text that was spoilt', () => {
   );
 
   test('what only we read may hold keys of a later version', async () => {
-    const { config, ours } = storedTexts('x', 'test', { memory: '2G' });
+    const { config, ours } = storedTexts('x', IMAGE, { memory: '2G' });
     const { layer } = value(await read(config, `${ours}from-the-future = 1\n`));
     expect(layer.values).toEqual({ memory: '2G' });
   });
 
   test('what only we read is of one configuration, not of another that took its place', async () => {
-    const { ours } = storedTexts('x', 'test', { memory: '2G' });
+    const { ours } = storedTexts('x', IMAGE, { memory: '2G' });
     expect(value(await read('name = "x"\nprimary_image = "other"\n', ours)).layer.values).toEqual({});
   });
 });
 
 test('paths in it were absolute, and are not moved', async () => {
-  const { layer } = await reread('x', 'test', { 'extra-image': ['data,file=/abs/data.qcow2'] });
+  const { layer } = await reread(
+    'x',
+    IMAGE,
+    optionValuesOf({ 'extra-image': ['data,file=/abs/data.qcow2'] }),
+  );
   expect(layer.base).toBe('/store/x');
-  expect(layer.values['extra-image']).toEqual(['data,file=/abs/data.qcow2']);
+  expect(layer.values['extra-image']?.map(imageSpec.encode)).toEqual(['data,file=/abs/data.qcow2']);
 });
 
 async function read(config: string, ours = ''): Promise<Result<StoredVm>> {
@@ -270,7 +289,7 @@ async function reread(...args: Parameters<typeof storedTexts>): Promise<StoredVm
   return value(await read(config, ours));
 }
 
-function only(values: OptionValues, names: readonly OptionName[]): Partial<OptionValues> {
+function only(values: WrittenOptions, names: readonly OptionName[]): WrittenOptions {
   return Object.fromEntries(names.map((name) => [name, values[name]]));
 }
 

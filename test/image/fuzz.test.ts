@@ -2,7 +2,8 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { parseImageRef } from '../../src/options/option.ts';
+import { imageSpec } from '../../src/options/values/image-spec.ts';
+import { decodeOperand } from '../../src/options/values/value-type.ts';
 import { type DiskFormat, compressed, disk } from '../rig/disks.ts';
 import { errorsIn } from '../rig/errors.ts';
 import { Rig } from '../rig/rig.ts';
@@ -37,8 +38,8 @@ describe('image specs', () => {
   test('are read or refused with a reason, whatever they say', () => {
     fc.assert(
       fc.property(fc.array(part, { maxLength: 8 }), (parts) => {
-        const read = parseImageRef(parts.join(''));
-        expect(typeof read === 'string' ? read : read.name).not.toBe('');
+        const read = decodeOperand(imageSpec, parts.join(''), (message) => ({ reason: 'usage', message }));
+        expect(read.ok ? read.value.name : read.problems[0]?.message).toBeTruthy();
       }),
       { numRuns: 2000 },
     );

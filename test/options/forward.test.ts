@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { forward, parseForward } from '../../src/options/forward.ts';
+import { forward } from '../../src/options/values/forward.ts';
 
 test.for([
   ['8080:80', '127.0.0.1', 8080, 80, 'tcp'],
@@ -8,7 +8,7 @@ test.for([
   ['5353:53/udp', '127.0.0.1', 5353, 53, 'udp'],
   ['10.1.2.3:65535:65535/tcp', '10.1.2.3', 65_535, 65_535, 'tcp'],
 ] as const)('%s', ([value, address, host, guest, protocol]) => {
-  expect(parseForward(value)).toEqual({ address, host, guest, protocol });
+  expect(forward().parse(value)).toEqual({ address, host, guest, protocol });
 });
 
 test.for([
@@ -28,6 +28,9 @@ test.for([
   ['127.0.0.1,hostfwd=x:80:80', 'must have an IPv4 address'],
   ['[::1]:80:80', 'must not have an IPv6 address'],
 ])('"%s" is refused', ([value, why]) => {
-  expect(parseForward(value ?? '')).toContain(why);
+  const fail = (message: string): never => {
+    throw new Error(message);
+  };
+  expect(() => forward.decode(value ?? '', fail)).toThrow(why);
   expect(forward().safeParse(value).success).toBe(false);
 });

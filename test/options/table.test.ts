@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { addFlags } from '../../src/options/flags.ts';
 import type { Scope } from '../../src/options/option.ts';
-import { optionShape } from '../../src/options/schema.ts';
+import { shapeOf } from '../../src/options/schema.ts';
 import { OPTION_NAMES, OPTION_TABLE, optionsIn, type OptionName } from '../../src/options/table.ts';
 
 const COMMAND_SCOPES: readonly Scope[] = ['everywhere', 'run', 'up', 'plan'];
@@ -28,9 +28,9 @@ describe('the option table', () => {
     const { example, merge, type, default: preset } = OPTION_TABLE[name];
     const written = merge === 'append' ? `[${example}]` : example;
     const shape = z
-      .object(optionShape('file'))
-      .or(z.object(optionShape('run')))
-      .or(z.object(optionShape('everywhere')));
+      .object(shapeOf(optionsIn('file')))
+      .or(z.object(shapeOf(optionsIn('run'))))
+      .or(z.object(shapeOf(optionsIn('everywhere'))));
     expect(shape.safeParse(parse(`${name} = ${written}`)).success).toBe(true);
     if (preset !== undefined) expect(type().safeParse(preset).success).toBe(true);
   });

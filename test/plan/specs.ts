@@ -1,3 +1,5 @@
+import { machineOf } from '../../src/config/machine.ts';
+import { mergeLayers } from '../../src/config/merge.ts';
 import type { Connection, SshSpec, VmSpec } from '../../src/config/vm-spec.ts';
 
 export const SSH: SshSpec = {
@@ -17,15 +19,7 @@ export function vm(name: string, connection: Connection, more: Partial<VmSpec> =
     images: [{ name: 'test', backend: '/backend' }],
     connection,
     ...(connection.kind === 'qemu-console' ? {} : { ssh: SSH }),
-    machine: {
-      program: 'qemu-system-x86_64',
-      memory: '1G',
-      cpus: 2,
-      accel: 'tcg',
-      virtioScsi: true,
-      qmpTimeout: 10,
-      qemuArgs: [],
-    },
+    machine: { ...machineOf(mergeLayers([])), accel: 'tcg' },
     networks: [],
     forwards: [],
     ending: { kind: 'at-once' },

@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { machineOf } from '../../src/config/machine.ts';
+import { mergeLayers } from '../../src/config/merge.ts';
 import type { MachineSpec } from '../../src/config/vm-spec.ts';
 import { guestArchitecture, qemuArguments, type QemuFacts } from '../../src/qemu/args.ts';
 
@@ -180,16 +182,7 @@ describe('architectures', () => {
 const SSH = { address: '127.0.0.1', host: 0, guest: 22, protocol: 'tcp' } as const;
 
 function machine(qemuArgs: readonly string[] = [], more: Partial<MachineSpec> = {}): MachineSpec {
-  return {
-    program: 'qemu-system-x86_64',
-    memory: '1G',
-    cpus: 2,
-    accel: 'auto',
-    virtioScsi: true,
-    qmpTimeout: 10,
-    qemuArgs,
-    ...more,
-  };
+  return { ...machineOf(mergeLayers([])), qemuArgs, ...more };
 }
 
 function facts(more: Partial<QemuFacts> = {}): QemuFacts {

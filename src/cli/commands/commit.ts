@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs';
 import { mergeLayers } from '../../config/merge.ts';
-import { builderOf } from '../../config/resolve-vm.ts';
+import { builderOf } from '../../config/copies.ts';
 import { vmPaths } from '../../host/store-layout.ts';
-import { parseImageRef } from '../../options/option.ts';
+import { imageSpec } from '../../options/values/image-spec.ts';
+import { decodeOperand } from '../../options/values/value-type.ts';
 import { planCommit } from '../../plan/store-commands.ts';
+import type { Problem } from '../../problem.ts';
 import { failed, ok } from '../../problem.ts';
 import { type CommandDef, PLAN_SWITCH } from '../command.ts';
 import { storesIn } from '../typed-layers.ts';
@@ -19,11 +21,12 @@ export const commit: CommandDef = {
   plan: (invocation) => {
     const [vm = '', image = ''] = invocation.operands;
     const { backend, vmstore } = storesIn(invocation);
-    const ref = image.includes(',') ? 'must be a name, without a comma' : parseImageRef(image);
-    if (typeof ref === 'string') {
-      const where = { kind: 'flag' as const, flag: 'IMAGE', value: image };
-      return failed({ reason: 'usage', message: `IMAGE ${ref}`, where });
-    }
+    const where = { kind: 'flag' as const, flag: 'IMAGE', value: image };
+    const problemOf = (error: string): Problem => ({ reason: 'usage', message: `IMAGE ${error}`, where });
+    const name = image.includes(',')
+      ? failed(problemOf('must be a name, without a comma'))
+      : decodeOperand(imageSpec, image, problemOf);
+    if (!name.ok) return name;
     const { loginKey } = vmPaths(vmstore, vm);
     const builder = builderOf(mergeLayers([invocation.flags]).values);
     return ok({ plan: planCommit({ name: vm, vmstore }, { image, backend }, existsSync(loginKey), builder) });

@@ -1,7 +1,8 @@
 import { lstatSync } from 'node:fs';
-import { absoluteHostPath, mergeLayers } from '../../config/merge.ts';
-import { builderOf } from '../../config/resolve-vm.ts';
+import { mergeLayers } from '../../config/merge.ts';
+import { builderOf } from '../../config/copies.ts';
 import type { CopySpec } from '../../config/vm-spec.ts';
+import { absoluteHostPath } from '../../options/values/copy-pair.ts';
 import { planCopies } from '../../plan/store-commands.ts';
 import type { Result } from '../../problem.ts';
 import { failed, ok } from '../../problem.ts';

@@ -2,8 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { resolveRun } from '../../config/resolve.ts';
 import { mergeLayers } from '../../config/merge.ts';
 import { planCreate } from '../../plan/stored-state.ts';
+import type { ImageRef } from '../../options/values/image-spec.ts';
 import { ok } from '../../problem.ts';
 import { type CommandDef, PLAN_SWITCH } from '../command.ts';
+import { imageOperand } from '../image-operand.ts';
 import { typedLayers } from '../typed-layers.ts';
 
 const NO_COPIES =
@@ -25,20 +27,19 @@ export const create: CommandDef = {
   },
   takesQemuArguments: true,
   plan: async (invocation) => {
-    const { operands, workingDirectory, environment } = invocation;
     const layers = await typedLayers(invocation);
     if (!layers.ok) return layers;
-    const [image = ''] = operands;
-    const name = mergeLayers(layers.value).values.name ?? generatedName(image);
-    const spec = resolveRun(image, layers.value, workingDirectory, environment, { name });
+    const image = imageOperand(invocation);
+    if (!image.ok) return image;
+    const name = mergeLayers(layers.value).values.name ?? generatedName(image.value);
+    const spec = resolveRun(image.value, layers.value, invocation.environment, { name });
     return spec.ok ? ok({ plan: planCreate(spec.value) }) : spec;
   },
 };
 
 /** Generates a name for an unnamed VM from its image. */
-function generatedName(image: string): string {
-  const base = image
-    .replace(/,.*/s, '')
+function generatedName({ name }: ImageRef): string {
+  const base = name
     .replaceAll(/[^A-Za-z0-9.]+/g, '-')
     .replaceAll(/^[-.]+|-+$/g, '')
     .slice(0, 40);

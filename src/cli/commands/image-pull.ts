@@ -1,6 +1,7 @@
-import { absoluteImage } from '../../config/merge.ts';
 import type { ImageNeed } from '../../config/vm-spec.ts';
-import { parseImageRef } from '../../options/option.ts';
+import { IMAGE_PROTOCOLS, IMAGE_SOURCES } from '../../options/values/image-sources.ts';
+import { imageSpec, withImpliedSource } from '../../options/values/image-spec.ts';
+import { absolute, decodeOperand } from '../../options/values/value-type.ts';
 import { withoutPasswords } from '../../options/password.ts';
 import { planPull } from '../../plan/images.ts';
 import type { Problem, Result } from '../../problem.ts';
@@ -23,14 +24,15 @@ export const imagePull: CommandDef = {
 };
 
 function needOf(spec: string, backend: string, workingDirectory: string): Result<ImageNeed> {
-  const ref = parseImageRef(absoluteImage(spec, workingDirectory));
-  if (typeof ref !== 'string') return ok({ ...ref, backend });
-  return failed({
+  const examples = IMAGE_PROTOCOLS.map((protocol) => `NAME,${protocol}=${IMAGE_SOURCES[protocol].location}`);
+  const image = decodeOperand(imageSpec, spec, (message) => ({
     reason: 'usage',
-    message: `SPEC ${withoutPasswords(spec)} ${ref}`,
+    message: `SPEC ${withoutPasswords(spec)} ${message}`,
     where: { kind: 'flag', flag: 'SPEC', value: withoutPasswords(spec) },
-    hint: 'expected NAME,file=PATH or NAME,http=URL or NAME,vagrant=BOX:VERSION, or USER/BOX:VERSION',
-  });
+    hint: `expected ${examples.join(' or ')}, or USER/BOX:VERSION`,
+  }));
+  if (!image.ok) return image;
+  return ok({ ...withImpliedSource(absolute(imageSpec, image.value, workingDirectory)), backend });
 }
 
 /** Removes duplicates; one name with two sources is an error. */

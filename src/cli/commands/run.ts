@@ -2,10 +2,12 @@ import { resolveRun, resolveStored } from '../../config/resolve.ts';
 import { mergeLayers, storesOf } from '../../config/merge.ts';
 import type { VmSpec } from '../../config/vm-spec.ts';
 import type { Layer } from '../../options/layer.ts';
+import type { ImageRef } from '../../options/values/image-spec.ts';
 import { planSession } from '../../plan/session.ts';
 import type { Result } from '../../problem.ts';
 import { ok } from '../../problem.ts';
 import { type CommandDef, type Invocation, PLAN_SWITCH } from '../command.ts';
+import { imageOperand } from '../image-operand.ts';
 import { RUN_FILE_SWITCHES, runFileOptions } from '../run-file-switches.ts';
 import { typedLayers } from '../typed-layers.ts';
 
@@ -21,26 +23,26 @@ export const run: CommandDef = {
   plan: async (invocation) => {
     const layers = await typedLayers(invocation);
     if (!layers.ok) return layers;
-    const files = runFileOptions(invocation, titleOf(invocation, layers.value));
+    const image = imageOperand(invocation);
+    if (!image.ok) return image;
+    const title = mergeLayers(layers.value).values.name ?? image.value.name;
+    const files = runFileOptions(invocation, title);
     if (!files.ok) return files;
-    const spec = await specOf(invocation, layers.value);
+    const spec = await specOf(image.value, invocation, layers.value);
     return spec.ok ? ok({ plan: planSession([spec.value], files.value), files: files.value }) : spec;
   },
 };
 
-function titleOf({ operands: [image = ''] }: Invocation, layers: readonly Layer[]): string {
-  return mergeLayers(layers).values.name ?? imageNameIn(image);
-}
-
 async function specOf(
-  { operands, workingDirectory, environment }: Invocation,
+  image: ImageRef,
+  { environment }: Invocation,
   layers: readonly Layer[],
 ): Promise<Result<VmSpec>> {
   const { values } = mergeLayers(layers);
-  const [image = ''] = operands;
   const fresh = (who: { name: string } | { instance: string }): Result<VmSpec> =>
-    resolveRun(image, layers, workingDirectory, environment, who);
-  if (values.name === undefined) return fresh({ instance: instanceOf(image) });
+    resolveRun(image, layers, environment, who);
+  // several can run from one image
+  if (values.name === undefined) return fresh({ instance: `${image.name}-${process.pid}` });
   const { loadStoredVm } = await import('../../vmstore/load.ts');
   const stored = await loadStoredVm(storesOf(values, environment).vmstore, values.name);
   if (!stored.ok) return stored;
@@ -50,13 +52,4 @@ async function specOf(
   if (!asked.ok) return asked;
   const spec = resolveStored({ name: values.name, stored: stored.value }, layers, environment);
   return spec.ok ? ok({ ...spec.value, images: asked.value.images }) : spec;
-}
-
-/** Instance name of an unnamed VM: unique, since several can run from one image. */
-function instanceOf(image: string): string {
-  return `${imageNameIn(image)}-${process.pid}`;
-}
-
-function imageNameIn(spec: string): string {
-  return spec.replace(/,.*/s, '');
 }

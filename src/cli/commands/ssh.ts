@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { notRunning } from '../../config/stored-problems.ts';
 import { mergeLayers } from '../../config/merge.ts';
 import { isOfConnection } from '../../config/ssh-options.ts';
-import { sshOf } from '../../config/resolve-vm.ts';
+import { sshOf } from '../../config/ssh.ts';
 import type { Connection } from '../../config/vm-spec.ts';
 import type { RunningVm } from '../../host/vm-registry.ts';
 import { runningVms } from '../../host/vm-registry.ts';

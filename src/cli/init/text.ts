@@ -1,4 +1,4 @@
-import { formatImageSource, parseImageRef } from '../../options/option.ts';
+import { imageSource, imageSpec } from '../../options/values/image-spec.ts';
 
 /** Values for a new Transientfile, as typed. */
 export interface InitAnswers {
@@ -13,18 +13,16 @@ export const SCHEMA_FILE = 'Transientfile.schema.json';
 
 /** Text of a Transientfile with these validated answers, and comments about further options. */
 export function transientfileText({ name, image, memory, command }: InitAnswers): string {
-  const ref = parseImageRef(image);
-  const source = typeof ref === 'string' ? undefined : ref.source;
-  // the name of a box is also its source
-  const isNamed = typeof ref !== 'string' && source !== undefined && ref.name !== image;
-  const images = isNamed
-    ? [
-        '# Retrieved once and kept in the backend, read-only.',
-        `[images.${key(ref.name)}]`,
-        `source = ${basic(formatImageSource(source))}`,
-        '',
-      ]
-    : [];
+  const { name: imageName, source } = imageSpec().parse(image);
+  const images =
+    source === undefined
+      ? []
+      : [
+          '# Retrieved once and kept in the backend, read-only.',
+          `[images.${key(imageName)}]`,
+          `source = ${basic(imageSource.encode(source))}`,
+          '',
+        ];
   return [
     `#:schema ./${SCHEMA_FILE}`,
     '# "transient plan" prints what "transient up" does with this file. Relative paths are relative to it.',
@@ -35,7 +33,7 @@ export function transientfileText({ name, image, memory, command }: InitAnswers)
     ...images,
     '# The VM starts from a clean image in each run; its changes are discarded.',
     '[vms.main]',
-    `image = ${basic(isNamed ? ref.name : image)}`,
+    `image = ${basic(imageName)}`,
     `memory = ${basic(memory)}`,
     '# "transient up" exits with the exit code of this command.',
     `ssh-command = ${basic(command)}`,

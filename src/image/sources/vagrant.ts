@@ -7,6 +7,8 @@ import { withoutPasswords } from '../../options/password.ts';
 import type { StepContext } from '../../plan/executor.ts';
 import { TransientError, systemMessage } from '../../problem.ts';
 import type { HttpTimes } from './http-times.ts';
+import type { Locate } from './location.ts';
+import type { Expected } from '../sums.ts';
 import { fetchText } from './http.ts';
 
 /** Vagrant's default server, used when `VAGRANT_SERVER_URL` is not set. */
@@ -49,31 +51,16 @@ const metadataSchema = z.object({
 
 type Provider = z.infer<typeof metadataSchema>['versions'][number]['providers'][number];
 
-/** A resolved box: the location of its archive, and its expected checksum. */
-export interface Box {
-  readonly title: string;
-  /** `http(s)://…`, or an absolute path. */
-  readonly location: string;
-  readonly checksum?: { readonly algorithm: (typeof CHECKSUMS)[number]; readonly digest: string };
-}
-
 /** Resolves a box: `USER/BOX:VERSION` at a registry, or `CATALOG:VERSION` with the URL or file of a catalog. */
-export async function findBox(
-  location: string,
-  environment: Readonly<Record<string, string | undefined>>,
-  times: HttpTimes,
-  context: Pick<StepContext, 'signal' | 'note'>,
-): Promise<Box> {
-  const { box, version } = parseBox(location);
-  const catalog = catalogOf(box, environment);
+export const locateBox: Locate = async (source, times, context) => {
+  const { box, version } = parseBox(source);
+  const catalog = catalogOf(box, process.env);
   const text = await readCatalog(box, catalog, times, context);
   const provider = providerIn(parseMetadata(text, catalog), box, version);
-  return {
-    title: `${box}:${version}`,
-    location: absoluteUrl(provider.url, catalog),
-    ...checksumOf(provider, box),
-  };
-}
+  const located = { location: absoluteUrl(provider.url, catalog), expected: checksumsOf(provider, box) };
+  context.note(`Pulling from vagrant cloud: ${withoutPasswords(`${box}:${version}`)}`);
+  return located;
+};
 
 function parseBox(location: string): { box: string; version: string } {
   const [, box, version] = /^(.+):([^:/]+)$/.exec(location) ?? [];
@@ -188,16 +175,16 @@ function withCredentialsOf({ origin, username, password }: URL, target: URL): UR
   return Object.assign(new URL(target), { username, password });
 }
 
-function checksumOf({ checksum, checksum_type: type }: Provider, box: string): Pick<Box, 'checksum'> {
+function checksumsOf({ checksum, checksum_type: type }: Provider, box: string): Expected[] {
   const digest = checksum?.trim().toLowerCase();
-  if (!digest || !type?.trim()) return {};
+  if (!digest || !type?.trim()) return [];
   const algorithm = CHECKSUMS.find((name) => name === type.trim().toLowerCase().replace('-', ''));
   if (algorithm === undefined)
     throw problem(
       `the checksum of the vagrant box '${box}' has an unknown type: ${type}`,
       `supported: ${CHECKSUMS.join(', ')}; or download the box and use NAME,file=PATH`,
     );
-  return { checksum: { algorithm, digest } };
+  return [{ algorithm, digest }];
 }
 
 function problem(message: string, hint?: string, cause?: unknown): TransientError {

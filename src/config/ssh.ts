@@ -1,0 +1,46 @@
+import type { Merged } from './merge.ts';
+
+/** Ssh settings of a guest. Times are in seconds. */
+export interface SshSpec {
+  readonly user: string;
+  readonly program: string;
+  readonly timeout: number;
+  readonly options: readonly string[];
+  /**
+   * Port of the host; the kernel picks one when it is undefined.
+   * @asType integer
+   */
+  readonly port?: number;
+  readonly netDriver: string;
+  readonly wellKnownKeys: WellKnownKeys;
+}
+
+/**
+ * Handling of well-known public keys in a guest, whose private keys are published: they are replaced by a generated one,
+ * restored where they were replaced before, or left; `python`: left because the Python transient logs in with them.
+ */
+export type WellKnownKeys = 'replace' | 'restore' | 'leave' | 'python';
+
+/** Ssh settings from the options. */
+export function sshOf({ option, values }: Merged): SshSpec {
+  const port = values['ssh-port'];
+  return {
+    user: option('ssh-user'),
+    program: option('ssh-bin-name'),
+    timeout: option('ssh-timeout'),
+    options: option('ssh-option'),
+    ...(port === undefined ? {} : { port }),
+    netDriver: option('ssh-net-driver'),
+    wellKnownKeys: 'leave',
+  };
+}
+
+/** How well-known keys are handled; a persistent VM may have had them replaced in an earlier run. */
+export function keysIn(
+  { option }: Merged,
+  { isPersistent, isPythons }: { readonly isPersistent: boolean; readonly isPythons: boolean },
+): WellKnownKeys {
+  if (isPythons) return option('insert-key') ? 'python' : 'leave';
+  if (option('insert-key')) return 'replace';
+  return isPersistent ? 'restore' : 'leave';
+}

@@ -1,0 +1,37 @@
+import { resolve } from 'node:path';
+
+/** A protocol by which images are retrieved; image/sources/locate.ts has the code that does it. */
+interface ImageSourceDef {
+  /** Placeholder of a location in hints. */
+  readonly location: string;
+  /** Error in a location, in words that follow the name of its option. */
+  readonly error?: (location: string) => string | undefined;
+  /** Makes the host path in a location absolute. */
+  readonly absolute?: (location: string, base: string) => string;
+  /** Image names that are a location, too. */
+  readonly names?: RegExp;
+}
+
+const SOURCES = {
+  file: { location: 'PATH', absolute: (path, base) => resolve(base, path) },
+  http: {
+    location: 'URL',
+    error: (url) =>
+      /^https?:\/\//i.test(url) && URL.canParse(url)
+        ? undefined
+        : 'must have a URL after "http=" that begins with http:// or https://',
+  },
+  vagrant: {
+    location: 'BOX:VERSION',
+    // a path to a catalog of boxes
+    absolute: (box, base) => (/^(?:\.{0,2}\/|[^:]*\.json:)/.test(box) ? resolve(base, box) : box),
+    names: /^[^/\s:]+\/[^/\s:]+:[^/\s:]+$/,
+  },
+} as const satisfies Record<string, ImageSourceDef>;
+
+export type ImageProtocol = keyof typeof SOURCES;
+
+/** The protocols of image specs. */
+export const IMAGE_SOURCES: Readonly<Record<ImageProtocol, ImageSourceDef>> = SOURCES;
+
+export const IMAGE_PROTOCOLS = Object.keys(SOURCES) as readonly ImageProtocol[];
