@@ -1,5 +1,6 @@
 import { withoutPasswords } from '../options/password.ts';
 import { SHARE_WAYS } from '../options/shared-folder.ts';
+import { allFolders } from '../config/shares.ts';
 import type { SharesSpec, SshSpec } from '../config/vm-spec.ts';
 import { quotedForPeople } from '../host/shell-quote.ts';
 import { OPTION_TABLE } from '../options/table.ts';
@@ -173,7 +174,7 @@ function factsOf(step: Step, place?: ProjectPlace): string {
     case 'guest.console':
       return 'over ssh';
     case 'share.mount':
-      return [foldersText(step.shares, shown), step.closesPort === true ? 'then closes the port of ssh' : '']
+      return [foldersText(step.shares, place), step.closesPort === true ? 'then closes the port of ssh' : '']
         .filter(Boolean)
         .join('; ');
     case 'share.serve': {
@@ -220,13 +221,16 @@ function lastValue(args: readonly string[], flag: string): string | undefined {
   return at < 0 ? undefined : args[at + 1];
 }
 
-function foldersText(shares: SharesSpec, shown: ShowPath): string {
+function foldersText(shares: SharesSpec, place: ProjectPlace | undefined): string {
+  const shown = shownIn(place);
+  const alone = allFolders(shares).length === 1;
   const folders = SHARE_WAYS.flatMap((way) =>
     shares[way].map(({ host, guest, readonly }) => {
       // virtiofsd cannot filter setuid bits, and files created by the guest belong to us
       const setuid = way === 'virtiofs' && !readonly ? 'setuid bits let through' : '';
-      const by = way === 'sshfs' ? '' : ` by ${way}`;
-      return [`${shown(host)} at ${guest}${by}`, readonly ? 'read-only' : '', setuid]
+      // the title names a folder that is alone
+      const folder = alone ? outsideMark(host, place) : `${shown(host)} at ${guest}`;
+      return [folder, way === 'sshfs' ? '' : `by ${way}`, readonly ? 'read-only' : '', setuid]
         .filter(Boolean)
         .join(', ');
     }),

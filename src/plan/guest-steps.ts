@@ -21,7 +21,16 @@ export function guestSteps(
   const closing = closesPort(spec) ? { closesPort: true as const } : {};
   const console: Step[] =
     connection.kind === 'qemu-console'
-      ? [{ id: `${vm}/console`, kind: 'machine.console', vm, title: 'Console', needs: [boot], after: [] }]
+      ? [
+          {
+            id: `${vm}/console`,
+            kind: 'machine.console',
+            vm,
+            title: 'Open console',
+            needs: [boot],
+            after: [],
+          },
+        ]
       : [];
   if (ssh === undefined || (connection.kind === 'qemu-console' && mount.length === 0)) return console;
   const ready: AwaitGuest = {
@@ -104,7 +113,7 @@ function sessionOf(
   const onReady = { vm, needs: before.map((step) => step.id), after: [], ssh };
   switch (connection.kind) {
     case 'ssh-console':
-      return [{ ...onReady, id: `${vm}/console`, kind: 'guest.console', title: 'Console' }];
+      return [{ ...onReady, id: `${vm}/console`, kind: 'guest.console', title: 'Open console' }];
     case 'ssh-command': {
       const { command } = connection;
       const ownsTerminal = alone || connection.serial;

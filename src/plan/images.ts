@@ -3,7 +3,13 @@ import type { Plan, RetrieveImage, Step } from './step.ts';
 
 /** Step that retrieves an image into its backend. */
 export function retrieval(id: string, image: ImageNeed): RetrieveImage {
-  return { id, kind: 'image.retrieve', title: `Image ${image.name}`, needs: [], after: [], image };
+  const title = `${verbFor(image)} image ${image.name}`;
+  return { id, kind: 'image.retrieve', title, needs: [], after: [], image };
+}
+
+function verbFor({ source }: ImageNeed): string {
+  if (source === undefined) return 'Find';
+  return source.protocol === 'file' ? 'Import' : 'Download';
 }
 
 /** Plan that retrieves images in parallel. */

@@ -20,7 +20,7 @@ export function networkSteps(specs: readonly VmSpec[]): Step[] {
       {
         id: undoes,
         kind: 'network.open',
-        title: `Network ${network} (${subnet})`,
+        title: `Open network ${network} (${subnet})`,
         needs: [],
         after: [],
         network,
@@ -52,6 +52,7 @@ export function joinOf(
   ready: StepId,
 ): JoinNetworks[] {
   if (networks.length === 0) return [];
-  const title = `Join ${networks.map(({ name }) => name).join(', ')}`;
+  const names = networks.map(({ name }) => name).join(', ');
+  const title = `Join network${networks.length > 1 ? 's' : ''} ${names}`;
   return [{ id: `${vm}/join`, kind: 'network.join', vm, title, needs: [ready], after: [], ssh, networks }];
 }

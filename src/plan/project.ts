@@ -115,7 +115,7 @@ function endings(vms: readonly Supervised[]): EndSession[] {
     id: `${vm}/end`,
     kind: 'session.end',
     vm,
-    title: 'End',
+    title: `Stop VM ${vm}`,
     needs: [],
     after: vms.filter(({ dependsOn }) => dependsOn.includes(vm)).map(({ name }) => `${name}/end`),
   }));

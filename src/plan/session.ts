@@ -88,7 +88,7 @@ function portsOf(specs: readonly VmSpec[]): Step[] {
     .filter(({ ssh, forwards }) => ssh?.port !== undefined || forwards.some(({ host }) => host !== 0))
     .map(({ name: vm, ssh, forwards }) => ({ vm, ...(ssh ? { ssh } : {}), forwards }));
   if (vms.length === 0) return [];
-  return [{ id: 'ports', kind: 'machine.ports', title: 'Ports of the host', needs: [], after: [], vms }];
+  return [{ id: 'ports', kind: 'machine.ports', title: 'Check host ports', needs: [], after: [], vms }];
 }
 
 function bootOf(
@@ -137,7 +137,7 @@ function holdFor(specs: readonly VmSpec[], work: Work): Step[] {
   const vms = specs.map((spec) => spec.name);
   const needs = [...work.values()].flatMap(readinessIn);
   return [
-    { id: 'hold', kind: 'machine.hold', title: 'Services run until you interrupt', needs, after: [], vms },
+    { id: 'hold', kind: 'machine.hold', title: 'Run services until interrupted', needs, after: [], vms },
   ];
 }
 
@@ -154,7 +154,7 @@ function stopOf({ name: vm, ending }: VmSpec, steps: readonly Step[], served: re
     id: `${vm}/stop`,
     kind: 'machine.stop',
     vm,
-    title: 'Stop',
+    title: 'Shut down',
     needs: [],
     after: [...steps.map((step) => step.id), ...served],
     undoes: `${vm}/boot`,

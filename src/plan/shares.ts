@@ -18,9 +18,12 @@ export interface ShareSteps {
 }
 
 export function shareSteps({ name: vm, shares }: Pick<VmSpec, 'name' | 'shares'>, ssh?: SshSpec): ShareSteps {
-  const count = allFolders(shares).length;
-  if (count === 0 || ssh === undefined) return { serve: [], withdraw: [], mount: [], unmount: () => [] };
-  const folders = count === 1 ? 'a shared folder' : `${count} shared folders`;
+  const all = allFolders(shares);
+  const [folder] = all;
+  if (folder === undefined || ssh === undefined)
+    return { serve: [], withdraw: [], mount: [], unmount: () => [] };
+  const alone = all.length === 1;
+  const folders = alone ? 'a shared folder' : `${all.length} shared folders`;
   const [serve, mount] = [`${vm}/serve`, `${vm}/mount`];
   const common = { vm, needs: [], after: [] };
   return {
@@ -40,7 +43,7 @@ export function shareSteps({ name: vm, shares }: Pick<VmSpec, 'name' | 'shares'>
         ...common,
         id: mount,
         kind: 'share.mount',
-        title: `Mount ${folders}`,
+        title: alone ? `Mount ${folder.host} at ${folder.guest}` : `Mount ${folders}`,
         needs: [`${vm}/ready`],
         ssh,
         shares,
@@ -51,7 +54,7 @@ export function shareSteps({ name: vm, shares }: Pick<VmSpec, 'name' | 'shares'>
         ...common,
         id: `${vm}/unmount`,
         kind: 'share.unmount',
-        title: `Unmount ${folders}`,
+        title: `Unmount ${alone ? folder.guest : folders}`,
         after,
         undoes: mount,
       },

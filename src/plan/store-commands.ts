@@ -29,12 +29,12 @@ export function planRemoveVms(vms: readonly StoredVmName[], force: boolean): Pla
 }
 
 function stop({ name, vmstore }: StoredVmName, how: Pick<StopVm, 'together' | 'kill' | 'ifRunning'>): StopVm {
-  const title = `Stop VM '${name}'`;
+  const title = `Stop VM ${name}`;
   return { id: `stop/${name}`, kind: 'vm.stop', title, needs: [], after: [], name, vmstore, ...how };
 }
 
 function remove({ name, vmstore }: StoredVmName, needs: readonly string[]): RemoveVm {
-  const title = `Remove VM '${name}'`;
+  const title = `Remove VM ${name}`;
   return { id: `remove/${name}`, kind: 'vm.remove', title, needs, after: [], name, vmstore };
 }
 
@@ -59,7 +59,7 @@ export function planCommit(
     id: `${vm}/commit`,
     kind: 'image.commit',
     vm,
-    title: `Commit to image ${image}`,
+    title: `Commit VM ${vm} to image ${image}`,
     needs: [`${vm}/lock`, ...restoring.map((step) => step.id)],
     after: [],
     image,
@@ -82,7 +82,7 @@ function keysRestored(vm: string, builder: BuilderSpec): Step[] {
       id: `${vm}/builder-keys`,
       kind: 'builder.boot',
       vm,
-      title: "Mount the disk to put the image's keys back",
+      title: "Mount the disk to restore the image's keys",
       needs: [`${vm}/lock`],
       after: [],
       readOnly: false,
@@ -94,7 +94,7 @@ function keysRestored(vm: string, builder: BuilderSpec): Step[] {
         id: `${vm}/keys`,
         kind: 'keys.restore',
         vm,
-        title: "Put the image's keys back",
+        title: "Restore the image's keys",
         needs: [booted],
         after: [],
       },
@@ -128,7 +128,7 @@ export function planSsh(
     id: `${vm.name}/attach`,
     kind: 'machine.attach',
     vm: vm.name,
-    title: 'Find',
+    title: `Attach to VM ${vm.name}`,
     needs: [],
     after: [],
     port,

@@ -44,7 +44,7 @@ function creationOf(
       id: `${vm}/create`,
       kind: 'vm.create',
       vm,
-      title: `Create VM '${state.name}'`,
+      title: `Create VM ${state.name}`,
       needs: imageSteps(spec, specs),
       after: [],
       name: state.name,
@@ -136,7 +136,7 @@ export function holding(what: {
       id,
       kind: 'vm.lock',
       vm,
-      title: 'Lock',
+      title: `Lock VM ${vm}`,
       needs,
       after: [],
       name,
@@ -144,6 +144,14 @@ export function holding(what: {
       purpose,
       ...(image === undefined ? {} : { image }),
     },
-    { id: `${vm}/unlock`, kind: 'vm.unlock', vm, title: 'Unlock', needs: [], after: until, undoes: id },
+    {
+      id: `${vm}/unlock`,
+      kind: 'vm.unlock',
+      vm,
+      title: `Unlock VM ${vm}`,
+      needs: [],
+      after: until,
+      undoes: id,
+    },
   ];
 }
