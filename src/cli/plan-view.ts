@@ -5,20 +5,17 @@ import type { SharesSpec, SshSpec } from '../config/vm-spec.ts';
 import { quotedForPeople } from '../host/shell-quote.ts';
 import { OPTION_TABLE } from '../options/table.ts';
 import { vmsOf } from '../plan/graph.ts';
-import type { Plan, Step, StepId } from '../plan/step.ts';
+import type { Plan, PlanDocument, Step, StepId } from '../plan/step.ts';
 import { visible } from '../control-characters.ts';
 import type { PlanForm } from './command.ts';
 import type { ProjectPlace, ShowPath } from './project-place.ts';
 import { outsideMark, shownIn } from './project-place.ts';
 
-/** Version of the JSON format, increased on incompatible changes. */
-const JSON_VERSION = 1;
-
 /** Formats a plan, with a final newline. With `place`, paths outside the project are marked. */
 export function planText(plan: Plan, form: PlanForm, place?: ProjectPlace): string {
   switch (form) {
     case 'json':
-      return `${JSON.stringify({ version: JSON_VERSION, ...plan }, withoutSecrets, 2)}\n`;
+      return `${JSON.stringify({ version: 1, ...plan } satisfies PlanDocument, withoutSecrets, 2)}\n`;
     case 'dot':
       return dot(plan, place);
     case 'tree':

@@ -23,7 +23,10 @@ export interface SshSpec {
   readonly program: string;
   readonly timeout: number;
   readonly options: readonly string[];
-  /** Port of the host; the kernel picks one when it is undefined. */
+  /**
+   * Port of the host; the kernel picks one when it is undefined.
+   * @asType integer
+   */
   readonly port?: number;
   readonly netDriver: string;
   readonly wellKnownKeys: WellKnownKeys;
@@ -39,6 +42,7 @@ export type WellKnownKeys = 'replace' | 'restore' | 'leave' | 'python';
 export interface MachineSpec {
   readonly program: string;
   readonly memory: string;
+  /** @asType integer */
   readonly cpus: number;
   readonly accel: 'auto' | 'kvm' | 'tcg';
   readonly virtioScsi: boolean;
@@ -110,6 +114,7 @@ export interface NetworkCard {
   readonly name: string;
   /** Its IPv4 address, and how many bits of it the whole network shares. */
   readonly address: string;
+  /** @asType integer */
   readonly prefix: number;
   /** MAC address, in lower case with colons. */
   readonly mac: string;

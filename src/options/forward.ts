@@ -4,7 +4,9 @@ import { written } from './option.ts';
 /** A host port forwarded to a guest port; the kernel picks host port 0. */
 export interface Forward {
   readonly address: string;
+  /** @asType integer */
   readonly host: number;
+  /** @asType integer */
   readonly guest: number;
   readonly protocol: 'tcp' | 'udp';
 }

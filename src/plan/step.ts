@@ -9,26 +9,9 @@ import type {
   SharesSpec,
   SshSpec,
 } from '../config/vm-spec.ts';
+import type { StepBase, StepId } from './step-base.ts';
 
-/** ID of a step within its plan: `VM/what` or `image/NAME`. */
-export type StepId = string;
-
-/** Fields of every step. */
-interface StepBase<K extends string> {
-  readonly id: StepId;
-  readonly kind: K;
-  /** The VM it belongs to; a step without one serves several. */
-  readonly vm?: string;
-  readonly title: string;
-  /** Steps that must be done before this one starts; if one is not, this one is skipped. */
-  readonly needs: readonly StepId[];
-  /** Steps that must have settled, however they ended, before this one starts. */
-  readonly after: readonly StepId[];
-  /** The step whose acquisition this one releases: it runs exactly if that one started. */
-  readonly undoes?: StepId;
-  /** Whether it runs even if the run ends early, provided that the steps it needs are done. */
-  readonly always?: boolean;
-}
+export type { StepId };
 
 /** Retrieve an image into its backend. */
 export interface RetrieveImage extends StepBase<'image.retrieve'> {
@@ -122,6 +105,7 @@ export interface BootMachine extends StepBase<'machine.boot'> {
 /** Open a network between VMs. */
 export interface OpenNetwork extends StepBase<'network.open'> {
   readonly network: string;
+  /** @asType integer */
   readonly prefix: number;
   /** All cards of the network. */
   readonly cards: readonly Pick<NetworkCard, 'mac' | 'address'>[];
@@ -153,7 +137,10 @@ export interface BootBuilder extends StepBase<'builder.boot'> {
   readonly vm: string;
   /** Whether the disks are read-only. */
   readonly readOnly: boolean;
-  /** Number of copies to be made. */
+  /**
+   * Number of copies to be made.
+   * @asType integer
+   */
   readonly copies: number;
   readonly builder: BuilderSpec;
 }
@@ -195,7 +182,7 @@ export interface MountShares extends StepBase<'share.mount'> {
   readonly vm: string;
   readonly ssh: SshSpec;
   readonly shares: SharesSpec;
-  /** As in {@link AwaitGuest}, after all folders have logged in. */
+  /** Whether the host port of the guest's ssh is closed after all folders have logged in. */
   readonly closesPort?: true;
 }
 
@@ -207,6 +194,7 @@ export interface UnmountShares extends StepBase<'share.unmount'> {
 /** Attach to a machine run by another process, through its port on 127.0.0.1. */
 export interface AttachMachine extends StepBase<'machine.attach'> {
   readonly vm: string;
+  /** @asType integer */
   readonly port: number;
   readonly qemu: ProcessFacts;
   /** Private key that its owner may have generated for the guest. */
@@ -217,6 +205,7 @@ export interface AttachMachine extends StepBase<'machine.attach'> {
 
 /** Identity of a process that is unique despite reuse of process IDs (host/process-identity.ts). */
 export interface ProcessFacts {
+  /** @asType integer */
   readonly pid: number;
   readonly started: number;
   readonly boot: string;
@@ -326,6 +315,12 @@ export type Step =
 export type StepKind = Step['kind'];
 export type StepOf<K extends StepKind> = Extract<Step, { kind: K }>;
 
+/** The JSON form of a plan. */
+export interface PlanDocument extends Plan {
+  /** Increased on incompatible changes. */
+  readonly version: 1;
+}
+
 /** Steps to perform, as plain data. They are sorted topologically. */
 export interface Plan {
   readonly steps: readonly Step[];
@@ -336,5 +331,9 @@ export interface Plan {
   /** Whether a failure ends only the steps that need the failed one. */
   readonly keepGoing?: boolean;
   /** How many machines may boot at the same time, each from its boot step to the step by which it has come up. */
-  readonly starts?: { readonly limit: number; readonly spans: readonly { from: StepId; to: StepId }[] };
+  readonly starts?: {
+    /** @asType integer */
+    readonly limit: number;
+    readonly spans: readonly { from: StepId; to: StepId }[];
+  };
 }

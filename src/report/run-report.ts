@@ -15,8 +15,10 @@ export interface RunReport {
   readonly title: string;
   /** `unfinished`: written before the run starts; remains if the process cannot write the final report. */
   readonly state: 'unfinished' | 'ended';
+  /** @format date-time */
   readonly began: string;
   readonly seconds: number;
+  /** @asType integer */
   readonly exitCode?: number;
   readonly vms: readonly VmReport[];
   /** Steps that serve several VMs. */
@@ -43,7 +45,9 @@ export interface Phase {
   readonly kind: StepKind;
   readonly title: string;
   readonly outcome: Outcome['kind'] | 'unfinished';
+  /** @asType integer */
   readonly exitCode?: number;
+  /** @format date-time */
   readonly began?: string;
   readonly seconds?: number;
 }
@@ -54,7 +58,12 @@ export interface Phase {
  */
 export type Verdict =
   | { readonly kind: 'passed' | 'unfinished' }
-  | { readonly kind: 'failed'; readonly phase: StepId; readonly exitCode: number }
+  | {
+      readonly kind: 'failed';
+      readonly phase: StepId;
+      /** @asType integer */
+      readonly exitCode: number;
+    }
   | { readonly kind: 'error'; readonly phase: StepId; readonly problem: Problem }
   | { readonly kind: 'skipped'; readonly phase: StepId; readonly because: string }
   | { readonly kind: 'interrupted'; readonly phase: StepId };

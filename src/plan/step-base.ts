@@ -1,0 +1,19 @@
+/** ID of a step within its plan: `VM/what` or `image/NAME`. */
+export type StepId = string;
+
+/** Fields of every step. */
+export interface StepBase<K extends string> {
+  readonly id: StepId;
+  readonly kind: K;
+  /** The VM it belongs to; a step without one serves several. */
+  readonly vm?: string;
+  readonly title: string;
+  /** Steps that must be done before this one starts; if one is not, this one is skipped. */
+  readonly needs: readonly StepId[];
+  /** Steps that must have settled, however they ended, before this one starts. */
+  readonly after: readonly StepId[];
+  /** The step whose acquisition this one releases: it runs exactly if that one started. */
+  readonly undoes?: StepId;
+  /** Whether it runs even if the run ends early, provided that the steps it needs are done. */
+  readonly always?: boolean;
+}
