@@ -58,7 +58,7 @@ async function commitDisk(
     const target = join(working.directory, 'image');
     const { virtualSize: total } = await inspectImage(disk, 'qcow2', signal);
     await convertToQcow2({ path: disk, format: 'qcow2' }, target, signal, (fraction) =>
-      progress({ phase: 'converting', done: fraction * total, total }),
+      progress({ activity: 'converting', done: fraction * total, total }),
     );
     await recordOrigin(
       { name: image, backend },
@@ -154,7 +154,7 @@ async function written(fetched: Fetched, working: WorkingImage, context: StepCon
   }
   const { virtualSize } = await inspectImage(path, format, context.signal);
   await convertToQcow2({ path, format }, target, context.signal, (fraction) =>
-    context.progress({ phase: 'converting', done: fraction * virtualSize, total: virtualSize }),
+    context.progress({ activity: 'converting', done: fraction * virtualSize, total: virtualSize }),
   );
   return target;
 }

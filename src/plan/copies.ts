@@ -1,5 +1,6 @@
 import type { BuilderSpec, CopySpec, SshSpec, VmSpec } from '../config/vm-spec.ts';
-import type { BootBuilder, CopyIn, CopyOut, Step, StepId } from './step.ts';
+import type { BootBuilder, CopyIn, Step, StepId } from './step.ts';
+import { newStep } from './new-step.ts';
 
 type Direction = 'in' | 'out';
 
@@ -18,9 +19,10 @@ export function offlineCopies(what: {
   const isOut = direction === 'out';
   const through = { kind: 'builder' as const };
   return inBuilder(
-    {
+    newStep({
       id: `${vm}/builder-${direction}`,
       kind: 'builder.boot',
+      phase: isOut ? 'stop' : 'prepare',
       vm,
       title: `Mount the disk to copy ${direction}`,
       needs,
@@ -29,7 +31,7 @@ export function offlineCopies(what: {
       readOnly: isOut,
       copies: copies.length,
       builder,
-    },
+    }),
     (booted) => copySteps({ vm, direction, copies, through, timeout, needs: [booted], after: [] }),
   );
 }
@@ -37,15 +39,15 @@ export function offlineCopies(what: {
 /** Steps on the disks of a stopped VM, between a boot of the builder and its stop. */
 export function inBuilder(boot: BootBuilder, steps: (booted: StepId) => readonly Step[]): Step[] {
   const within = steps(boot.id);
-  const stop: Step = {
+  const stop = newStep({
     id: `${boot.id}-stop`,
     kind: 'builder.stop',
+    phase: boot.phase,
     vm: boot.vm,
     title: 'Unmount the disk',
-    needs: [],
     after: within.map((step) => step.id),
     undoes: boot.id,
-  };
+  });
   return [boot, ...within, stop];
 }
 
@@ -80,7 +82,7 @@ function copySteps(what: {
   readonly after: readonly StepId[];
 }): Step[] {
   const { vm, direction, copies, through, timeout, needs, after } = what;
-  return copies.map((copy, index): CopyIn | CopyOut => {
+  return copies.map((copy, index) => {
     const id = (at: number): StepId => `${vm}/copy-${direction}-${at + 1}`;
     const common = {
       id: id(index),
@@ -91,8 +93,11 @@ function copySteps(what: {
       through,
       ...(timeout === undefined ? {} : { timeout }),
     };
-    return direction === 'in'
-      ? { ...common, kind: 'copy.in', title: `Copy in ${copy.host} to ${copy.guest}` }
-      : { ...common, kind: 'copy.out', title: `Copy out ${copy.guest} to ${copy.host}`, always: true };
+    if (direction === 'in') {
+      const phase = through.kind === 'ssh' ? 'ready' : 'prepare';
+      return newStep({ ...common, kind: 'copy.in', phase, title: `Copy in ${copy.host} to ${copy.guest}` });
+    }
+    const title = `Copy out ${copy.guest} to ${copy.host}`;
+    return newStep({ ...common, kind: 'copy.out', phase: 'stop', title, always: true });
   });
 }

@@ -7,7 +7,7 @@ export interface Progress {
   readonly done: number;
   readonly total?: number;
   /** Current phase, if a step has several. */
-  readonly phase?: string;
+  readonly activity?: string;
 }
 
 /** Context given to an executor by the runner. */

@@ -6,6 +6,7 @@ import { isOfConnection } from '../config/ssh-options.ts';
 import { joinOf } from './networks.ts';
 import { shareSteps } from './shares.ts';
 import type { AwaitGuest, Step, StepId } from './step.ts';
+import { newStep } from './new-step.ts';
 
 /** Steps in a running VM, between its boot (or attachment) and its stop. */
 export function guestSteps(
@@ -19,27 +20,27 @@ export function guestSteps(
   const { name: vm, connection, ssh } = spec;
   const { mount, unmount } = shareSteps(spec, ssh);
   const closing = closesPort(spec) ? { closesPort: true as const } : {};
-  const console: Step[] =
+  const console =
     connection.kind === 'qemu-console'
       ? [
-          {
+          newStep({
             id: `${vm}/console`,
             kind: 'machine.console',
+            phase: 'user',
             vm,
             title: 'Open console',
             needs: [boot],
-            after: [],
-          },
+          }),
         ]
       : [];
   if (ssh === undefined || (connection.kind === 'qemu-console' && mount.length === 0)) return console;
-  const ready: AwaitGuest = {
+  const ready = newStep({
     id: `${vm}/ready`,
     kind: 'guest.ready',
+    phase: 'ready',
     vm,
     title: 'Wait for ssh',
     needs: [boot],
-    after: [],
     ssh,
     ...exposedBy(spec, ssh),
     ...(mount.length === 0 ? closing : {}),
@@ -50,7 +51,7 @@ export function guestSteps(
       mount.length > 0 ||
       spec.networks.length > 0 ||
       spec.readiness !== undefined,
-  };
+  });
   const join = joinOf(spec, ssh, ready.id);
   const first = [...join, ...mount.map((step) => ({ ...step, ...closing }))];
   const given = [...first, ...directCopies(spec, 'in', ssh, first.at(-1)?.id)];
@@ -88,18 +89,8 @@ function readyCommandOf(
   if (readiness === undefined) return [];
   const needs = before.map((step) => step.id);
   const title = titleOf('Wait for', readiness.command);
-  return [
-    {
-      id: `${vm}/ready-command`,
-      kind: 'guest.ready-command',
-      vm,
-      title,
-      needs,
-      after: [],
-      ssh,
-      ...readiness,
-    },
-  ];
+  const id = `${vm}/ready-command`;
+  return [newStep({ id, kind: 'guest.ready-command', phase: 'ready', vm, title, needs, ssh, ...readiness })];
 }
 
 /** Steps of the user's session; a service has none. */
@@ -110,15 +101,15 @@ function sessionOf(
   before: readonly Step[],
   alone: boolean,
 ): Step[] {
-  const onReady = { vm, needs: before.map((step) => step.id), after: [], ssh };
+  const common = { phase: 'user', vm, needs: before.map((step) => step.id), ssh } as const;
   switch (connection.kind) {
     case 'ssh-console':
-      return [{ ...onReady, id: `${vm}/console`, kind: 'guest.console', title: 'Open console' }];
+      return [newStep({ ...common, id: `${vm}/console`, kind: 'guest.console', title: 'Open console' })];
     case 'ssh-command': {
       const { command } = connection;
       const ownsTerminal = alone || connection.serial;
       const title = titleOf('Run', command);
-      return [{ ...onReady, id: `${vm}/run`, kind: 'guest.run', title, command, ownsTerminal }];
+      return [newStep({ ...common, id: `${vm}/run`, kind: 'guest.run', title, command, ownsTerminal })];
     }
     case 'service':
     case 'qemu-console':
@@ -127,15 +118,15 @@ function sessionOf(
 }
 
 function leaveOf(vm: string, ready: StepId, work: readonly Step[]): Step {
-  return {
+  return newStep({
     id: `${vm}/leave`,
     kind: 'guest.leave',
+    phase: 'stop',
     vm,
     title: 'Log out',
-    needs: [],
     after: work.map((step) => step.id),
     undoes: ready,
-  };
+  });
 }
 
 function titleOf(what: string, command: string): string {
@@ -149,22 +140,14 @@ export function shortCommand(command: string): string {
   return `${shown}${shown.length < command.trim().length ? ' …' : ''}`;
 }
 
-/** Whether the step is the user's command or console, which determines the exit code. */
-export function isUserStep(step: Step): boolean {
-  return step.kind === 'guest.run' || step.kind === 'guest.console' || step.kind === 'machine.console';
+/** The user's command or console, which determines the exit code. */
+export function userSteps(work: readonly Step[]): StepId[] {
+  return work.filter(({ phase }) => phase === 'user').map((step) => step.id);
 }
 
 /** Steps after which a VM is ready for its dependents: the last ones before its own session. */
 export function readinessIn(work: readonly Step[]): StepId[] {
-  const prelude = work.filter(({ kind }) => READINESS_KINDS.includes(kind));
+  const prelude = work.filter(({ phase }) => phase === 'ready');
   const waitedFor = new Set(prelude.flatMap(waitsFor));
   return prelude.map((step) => step.id).filter((id) => !waitedFor.has(id));
 }
-
-const READINESS_KINDS: readonly Step['kind'][] = [
-  'guest.ready',
-  'network.join',
-  'share.mount',
-  'copy.in',
-  'guest.ready-command',
-];

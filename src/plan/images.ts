@@ -1,10 +1,11 @@
 import type { ImageNeed } from '../config/vm-spec.ts';
 import type { Plan, RetrieveImage, Step } from './step.ts';
+import { newStep } from './new-step.ts';
 
 /** Step that retrieves an image into its backend. */
 export function retrieval(id: string, image: ImageNeed): RetrieveImage {
   const title = `${verbFor(image)} image ${image.name}`;
-  return { id, kind: 'image.retrieve', title, needs: [], after: [], image };
+  return newStep({ id, kind: 'image.retrieve', phase: 'prepare', title, image });
 }
 
 function verbFor({ source }: ImageNeed): string {
@@ -19,17 +20,19 @@ export function planPull(images: readonly ImageNeed[]): Plan {
 
 /** Plan that removes images from a backend. */
 export function planRemove(names: readonly string[], backend: string, vmstore: string, force: boolean): Plan {
-  const steps = names.map((image) => ({
-    id: `remove/${image}`,
-    kind: 'image.remove' as const,
-    title: `Remove image ${image}`,
-    needs: [],
-    after: [],
-    image,
-    backend,
-    vmstore,
-    force,
-  }));
+  const kind = 'image.remove';
+  const steps = names.map((image) =>
+    newStep({
+      id: `remove/${image}`,
+      kind,
+      phase: 'stop',
+      title: `Remove image ${image}`,
+      image,
+      backend,
+      vmstore,
+      force,
+    }),
+  );
   return plan(steps);
 }
 

@@ -1,6 +1,7 @@
 import { allFolders } from '../config/shares.ts';
 import type { SharesSpec, SshSpec, VmSpec } from '../config/vm-spec.ts';
 import type { Step, StepId } from './step.ts';
+import { newStep } from './new-step.ts';
 
 /** Tag by which a guest mounts a folder that is a device of its machine. */
 export function shareTag(type: '9p' | 'virtiofs', index: number): string {
@@ -25,39 +26,43 @@ export function shareSteps({ name: vm, shares }: Pick<VmSpec, 'name' | 'shares'>
   const alone = all.length === 1;
   const folders = alone ? 'a shared folder' : `${all.length} shared folders`;
   const [serve, mount] = [`${vm}/serve`, `${vm}/mount`];
-  const common = { vm, needs: [], after: [] };
   return {
-    serve: [{ ...common, id: serve, kind: 'share.serve', title: `Prepare ${folders}`, shares }],
+    serve: [
+      newStep({ id: serve, kind: 'share.serve', phase: 'prepare', vm, title: `Prepare ${folders}`, shares }),
+    ],
     withdraw: [
-      {
-        ...common,
+      newStep({
         id: `${vm}/withdraw`,
         kind: 'share.withdraw',
+        phase: 'stop',
+        vm,
         title: `Withdraw ${folders}`,
         after: [`${vm}/stop`],
         undoes: serve,
-      },
+      }),
     ],
     mount: [
-      {
-        ...common,
+      newStep({
         id: mount,
         kind: 'share.mount',
+        phase: 'ready',
+        vm,
         title: alone ? `Mount ${folder.host} at ${folder.guest}` : `Mount ${folders}`,
         needs: [`${vm}/ready`],
         ssh,
         shares,
-      },
+      }),
     ],
     unmount: (after) => [
-      {
-        ...common,
+      newStep({
         id: `${vm}/unmount`,
         kind: 'share.unmount',
+        phase: 'stop',
+        vm,
         title: `Unmount ${alone ? folder.guest : folders}`,
         after,
         undoes: mount,
-      },
+      }),
     ],
   };
 }

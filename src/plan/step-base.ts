@@ -1,10 +1,17 @@
 /** ID of a step within its plan: `VM/what` or `image/NAME`. */
 export type StepId = string;
 
+/**
+ * Part of a VM's life that a step belongs to: before its boot; its boot; until it is ready for its dependents; its user's
+ * command, console or service; and from then on, when results are saved and resources released.
+ */
+export type StepPhase = 'prepare' | 'boot' | 'ready' | 'user' | 'stop';
+
 /** Fields of every step. */
 export interface StepBase<K extends string> {
   readonly id: StepId;
   readonly kind: K;
+  readonly phase: StepPhase;
   /** The VM it belongs to; a step without one serves several. */
   readonly vm?: string;
   readonly title: string;

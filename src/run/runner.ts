@@ -1,6 +1,7 @@
 import type { Executors, StepContext, StepResult } from '../plan/executor.ts';
 import { acts, waitsFor, type Act } from '../plan/graph.ts';
 import type { Plan, Step, StepId } from '../plan/step.ts';
+import { commandOf } from '../plan/new-step.ts';
 import { linked, patience, type LinkedSignal } from '../host/deadline.ts';
 import { trace } from '../host/trace.ts';
 import { endingTime } from './ending-time.ts';
@@ -161,12 +162,12 @@ class Run implements Disposable {
   }
 
   /** Reports that a VM is not started because of another one. */
-  #skip({ vm, kind, needs }: Step, { note }: StepListener): Outcome {
+  #skip({ vm, phase, needs }: Step, { note }: StepListener): Outcome {
     const missing = needs.find((id) => !this.#isDone(id));
     const outcome = missing === undefined ? undefined : this.#outcomes.get(missing);
     const cause = outcome?.kind === 'skipped' ? outcome.cause : missing;
     const causing = this.#plan.steps.find((step) => step.id === cause);
-    if (kind === 'machine.boot' && causing?.vm !== undefined && causing.vm !== vm)
+    if (phase === 'boot' && causing?.vm !== undefined && causing.vm !== vm)
       note(
         `VM ${vm} is not started, because of VM ${causing.vm}: ${causing.title} ${fateOf(this.#outcomes.get(causing.id))}`,
       );
@@ -239,7 +240,7 @@ class Run implements Disposable {
     if (outcome.kind === 'done' && outcome.exitCode && this.#plan.exitFrom.includes(step.id)) {
       this.#firstBadExit ??= outcome.exitCode;
       // the exit code of an interactive console does not count
-      if (step.kind === 'guest.run' && this.#plan.keepGoing !== true) this.#abort.abort();
+      if (commandOf(step) !== undefined && this.#plan.keepGoing !== true) this.#abort.abort();
     }
   }
 

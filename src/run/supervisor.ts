@@ -3,6 +3,7 @@ import type { Executor, Executors } from '../plan/executor.ts';
 import type { Supervised } from '../plan/project.ts';
 import { isUp } from '../plan/project.ts';
 import type { Plan, Step, StepId, StepKind } from '../plan/step.ts';
+import { commandOf } from '../plan/new-step.ts';
 import { TransientError } from '../problem.ts';
 import { listrView } from './listr-view.ts';
 import { problemLines } from './problem-lines.ts';
@@ -28,8 +29,10 @@ interface Session extends RequestedVm {
   earlier: Session | undefined;
 }
 
-/** Steps after which a VM serves its purpose. */
-const UP: readonly StepKind[] = ['machine.hold', 'guest.run', 'session.end'];
+/** Whether a VM serves its purpose once the step has begun. */
+function isPurpose({ phase, kind }: Step): boolean {
+  return phase === 'user' || kind === 'session.end';
+}
 
 /** Runs the VMs of a project, each until it is stopped. */
 export class Supervisor {
@@ -208,7 +211,7 @@ class Progress {
   readonly up = new Promise<void>((resolve) => (this.#whenUp = resolve));
 
   constructor({ steps }: Plan) {
-    this.#waited = new Set(steps.filter(({ kind }) => UP.includes(kind)).map(({ id }) => id));
+    this.#waited = new Set(steps.filter(isPurpose).map(({ id }) => id));
     for (const { id, vm, kind } of steps) {
       if (vm === undefined || kind === 'session.end') continue;
       this.#left.set(vm, (this.#left.get(vm) ?? new Set<StepId>()).add(id));
@@ -230,17 +233,19 @@ class Progress {
     return this.#up.has(vm);
   }
 
-  begun({ id, vm, kind }: Step): void {
-    if (vm !== undefined && UP.includes(kind)) this.#up.add(vm);
+  begun(step: Step): void {
+    const { id, vm, kind } = step;
+    if (vm !== undefined && isPurpose(step)) this.#up.add(vm);
     // a step that stops a VM has served its purpose when it is done
     if (kind !== 'session.end') this.#reach(id);
   }
 
-  settled({ id, vm, kind }: Step, outcome: Outcome): void {
+  settled(step: Step, outcome: Outcome): void {
+    const { id, vm, kind } = step;
     const hasFaltered = outcome.kind !== 'done' && outcome.kind !== 'failed';
     // notifies clients that the VM will not come up
     if (hasFaltered && this.#waited.has(id) && kind !== 'session.end') this.exitCode ||= 1;
-    if (kind === 'guest.run' && outcome.kind === 'done') this.#done.add(vm);
+    if (vm !== undefined && commandOf(step) !== undefined && outcome.kind === 'done') this.#done.add(vm);
     const isBad = outcome.kind === 'failed' || (outcome.kind === 'done' && (outcome.exitCode ?? 0) !== 0);
     if (isBad && vm !== undefined) this.#failed.add(vm);
     if (outcome.kind === 'failed') this.exitCode ||= 1;

@@ -1,5 +1,5 @@
 import type { Executors, StepContext, StepResult } from '../../src/plan/executor.ts';
-import type { Plan, Step, StepId, StepKind } from '../../src/plan/step.ts';
+import type { Plan, Step, StepId } from '../../src/plan/step.ts';
 import { runPlan, type RunResult, type RunSignals, type View } from '../../src/run/runner.ts';
 
 /** Behaviour of one step; its signal is in the context, as for any executor. */
@@ -27,7 +27,7 @@ interface StepOptions {
 
 /** A step of some kind; the runner does not care which. */
 export function step(id: StepId, { needs = [], after = [], ...more }: StepOptions = {}): Step {
-  return { id, vm: 'vm', title: id, needs, after, ...more, kind: 'machine.console' };
+  return { id, vm: 'vm', title: id, needs, after, ...more, kind: 'machine.console', phase: 'prepare' };
 }
 
 export function planOf(steps: readonly Step[], more: Partial<Plan> = {}): Plan {
@@ -66,41 +66,7 @@ function shuffled(shuffle: Shuffle): View {
 function executorsOf(
   perform: (step: Step, context: StepContext) => Promise<StepResult | undefined>,
 ): Executors {
-  const kinds: Record<StepKind, true> = {
-    'image.retrieve': true,
-    'image.remove': true,
-    'image.commit': true,
-    'vm.create': true,
-    'vm.lock': true,
-    'vm.unlock': true,
-    'vm.stop': true,
-    'vm.remove': true,
-    'share.serve': true,
-    'share.withdraw': true,
-    'share.mount': true,
-    'share.unmount': true,
-    'machine.attach': true,
-    'builder.boot': true,
-    'builder.stop': true,
-    'copy.in': true,
-    'copy.out': true,
-    'network.open': true,
-    'network.close': true,
-    'network.join': true,
-    'machine.ports': true,
-    'machine.boot': true,
-    'machine.console': true,
-    'machine.stop': true,
-    'machine.hold': true,
-    'guest.ready': true,
-    'guest.ready-command': true,
-    'session.end': true,
-    'guest.leave': true,
-    'guest.run': true,
-    'keys.restore': true,
-    'guest.console': true,
-  };
-  return Object.fromEntries(Object.keys(kinds).map((kind) => [kind, perform])) as unknown as Executors;
+  return new Proxy({}, { get: () => perform }) as Executors;
 }
 
 function signalsInHand(): RunSignals & { interrupt: (code?: number) => void } {
