@@ -78,7 +78,7 @@ export function guestRoom(find: FindMachine, outputOf: OutputOf): GuestRoom {
       ).catch(endedInOrder);
       if (treated?.ended) return treated;
     }
-    if (closesPort === true) await logins.closePort(vm, context.signal);
+    if (closesPort) await logins.closePort(vm, context.signal);
     if (exposed !== undefined) context.warn(keptForPython(vm, exposed));
     machine.hideSerial();
     return undefined;

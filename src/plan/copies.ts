@@ -1,5 +1,6 @@
 import type { BuilderSpec, CopySpec, SshSpec, VmSpec } from '../config/vm-spec.ts';
 import type { BootBuilder, CopyIn, Step, StepId } from './step.ts';
+import { pathFact } from './facts.ts';
 import { newStep } from './new-step.ts';
 
 type Direction = 'in' | 'out';
@@ -19,9 +20,8 @@ export function offlineCopies(what: {
   const isOut = direction === 'out';
   const through = { kind: 'builder' as const };
   return inBuilder(
-    newStep({
+    {
       id: `${vm}/builder-${direction}`,
-      kind: 'builder.boot',
       phase: isOut ? 'stop' : 'prepare',
       vm,
       title: `Mount the disk to copy ${direction}`,
@@ -31,13 +31,27 @@ export function offlineCopies(what: {
       readOnly: isOut,
       copies: copies.length,
       builder,
-    }),
+    },
     (booted) => copySteps({ vm, direction, copies, through, timeout, needs: [booted], after: [] }),
   );
 }
 
 /** Steps on the disks of a stopped VM, between a boot of the builder and its stop. */
-export function inBuilder(boot: BootBuilder, steps: (booted: StepId) => readonly Step[]): Step[] {
+export function inBuilder(
+  fields: Omit<BootBuilder, 'kind' | 'detail'>,
+  steps: (booted: StepId) => readonly Step[],
+): Step[] {
+  const { kernel, initrd } = fields.builder;
+  const boot = newStep({
+    ...fields,
+    kind: 'builder.boot',
+    detail: [
+      'builder VM',
+      fields.readOnly ? 'read-only' : '',
+      pathFact('kernel', kernel),
+      pathFact('initramfs', initrd),
+    ],
+  });
   const within = steps(boot.id);
   const stop = newStep({
     id: `${boot.id}-stop`,
@@ -87,6 +101,11 @@ function copySteps(what: {
     const common = {
       id: id(index),
       vm,
+      detail: [
+        { text: '', path: copy.host },
+        through.kind === 'ssh' ? 'over ssh' : '',
+        copy.rsync ? 'rsync' : '',
+      ],
       needs,
       after: index === 0 ? after : [id(index - 1)],
       ...copy,

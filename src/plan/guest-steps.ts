@@ -6,6 +6,7 @@ import { isOfConnection } from '../config/ssh-options.ts';
 import { joinOf } from './networks.ts';
 import { shareSteps } from './shares.ts';
 import type { AwaitGuest, Step, StepId } from './step.ts';
+import { loginFacts } from './facts.ts';
 import { newStep } from './new-step.ts';
 
 /** Steps in a running VM, between its boot (or attachment) and its stop. */
@@ -18,8 +19,8 @@ export function guestSteps(
   alone: boolean,
 ): Step[] {
   const { name: vm, connection, ssh } = spec;
-  const { mount, unmount } = shareSteps(spec, ssh);
-  const closing = closesPort(spec) ? { closesPort: true as const } : {};
+  const closes = closesPort(spec);
+  const { mount, unmount } = shareSteps(spec, ssh, closes);
   const console =
     connection.kind === 'qemu-console'
       ? [
@@ -29,21 +30,24 @@ export function guestSteps(
             phase: 'user',
             vm,
             title: 'Open console',
+            detail: ['of QEMU'],
             needs: [boot],
           }),
         ]
       : [];
   if (ssh === undefined || (connection.kind === 'qemu-console' && mount.length === 0)) return console;
+  const closing = closes && mount.length === 0;
   const ready = newStep({
     id: `${vm}/ready`,
     kind: 'guest.ready',
     phase: 'ready',
     vm,
     title: 'Wait for ssh',
+    detail: loginFacts(ssh, closing),
     needs: [boot],
     ssh,
     ...exposedBy(spec, ssh),
-    ...(mount.length === 0 ? closing : {}),
+    closesPort: closing,
     // copies, folders and what joins a network go through a login of the user's ssh program too
     forSession:
       connection.kind !== 'service' ||
@@ -53,7 +57,7 @@ export function guestSteps(
       spec.readiness !== undefined,
   });
   const join = joinOf(spec, ssh, ready.id);
-  const first = [...join, ...mount.map((step) => ({ ...step, ...closing }))];
+  const first = [...join, ...mount];
   const given = [...first, ...directCopies(spec, 'in', ssh, first.at(-1)?.id)];
   const before = [...given, ...readyCommandOf(spec, ssh, [ready, ...given])];
   const session = [...console, ...sessionOf(vm, connection, ssh, [ready, ...before], alone)];
@@ -90,7 +94,19 @@ function readyCommandOf(
   const needs = before.map((step) => step.id);
   const title = titleOf('Wait for', readiness.command);
   const id = `${vm}/ready-command`;
-  return [newStep({ id, kind: 'guest.ready-command', phase: 'ready', vm, title, needs, ssh, ...readiness })];
+  return [
+    newStep({
+      id,
+      kind: 'guest.ready-command',
+      phase: 'ready',
+      vm,
+      title,
+      detail: [`within ${readiness.timeout} s`],
+      needs,
+      ssh,
+      ...readiness,
+    }),
+  ];
 }
 
 /** Steps of the user's session; a service has none. */
@@ -104,7 +120,15 @@ function sessionOf(
   const common = { phase: 'user', vm, needs: before.map((step) => step.id), ssh } as const;
   switch (connection.kind) {
     case 'ssh-console':
-      return [newStep({ ...common, id: `${vm}/console`, kind: 'guest.console', title: 'Open console' })];
+      return [
+        newStep({
+          ...common,
+          id: `${vm}/console`,
+          kind: 'guest.console',
+          title: 'Open console',
+          detail: ['over ssh'],
+        }),
+      ];
     case 'ssh-command': {
       const { command } = connection;
       const ownsTerminal = alone || connection.serial;

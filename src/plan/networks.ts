@@ -1,6 +1,7 @@
 import type { SshSpec, VmSpec } from '../config/vm-spec.ts';
 import { formatSubnet, parseIpv4, subnetAround } from '../options/ipv4.ts';
 import type { JoinNetworks, Step, StepId } from './step.ts';
+import { counted } from './facts.ts';
 import { newStep } from './new-step.ts';
 
 function openingId(network: string): StepId {
@@ -22,7 +23,8 @@ export function networkSteps(specs: readonly VmSpec[]): Step[] {
         id: undoes,
         kind: 'network.open',
         phase: 'prepare',
-        title: `Open network ${network} (${subnet})`,
+        title: `Open network ${network}`,
+        detail: [subnet, counted(members.length, 'card')],
         network,
         prefix,
         cards: members.map(({ card: { mac, address: ip } }) => ({ mac, address: ip })),
@@ -54,6 +56,9 @@ export function joinOf(
   if (networks.length === 0) return [];
   const names = networks.map(({ name }) => name).join(', ');
   const title = `Join network${networks.length > 1 ? 's' : ''} ${names}`;
+  const detail = networks.map(({ address, prefix }) => `${address}/${prefix}`);
   const id = `${vm}/join`;
-  return [newStep({ id, kind: 'network.join', phase: 'ready', vm, title, needs: [ready], ssh, networks })];
+  return [
+    newStep({ id, kind: 'network.join', phase: 'ready', vm, title, detail, needs: [ready], ssh, networks }),
+  ];
 }

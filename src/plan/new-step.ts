@@ -1,14 +1,16 @@
+import type { Fact } from './step-base.ts';
 import type { Step, StepKind, StepOf } from './step.ts';
 
-type Edges = 'needs' | 'after';
+type Lists = 'needs' | 'after' | 'detail';
 
-/** Fields of a step, of which those that name other steps may be omitted. */
-type StepFields<K extends StepKind> = Omit<StepOf<K>, Edges> & Partial<Pick<StepOf<K>, Edges>>;
+/** Fields of a step; lists may be omitted, and facts that are empty or undefined are left out. */
+type StepFields<K extends StepKind> = Omit<StepOf<K>, Lists> &
+  Partial<Pick<StepOf<K>, 'needs' | 'after'>> & { readonly detail?: readonly (Fact | undefined)[] };
 
 /** Creates a step; it waits for no other step unless the fields name one. */
 export function newStep<K extends StepKind>(fields: { kind: K } & StepFields<K>): StepOf<K> {
-  const { needs = [], after = [] } = fields;
-  return { ...fields, needs, after } as unknown as StepOf<K>;
+  const { needs = [], after = [], detail = [] } = fields;
+  return { ...fields, needs, after, detail: detail.filter(Boolean) } as unknown as StepOf<K>;
 }
 
 /** The user's command, for a step that runs it. */

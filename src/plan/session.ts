@@ -4,6 +4,7 @@ import { ordered } from './graph.ts';
 import { networkSteps, networksFor } from './networks.ts';
 import { deviceShares, shareSteps } from './shares.ts';
 import type { HoldServices, Plan, Step, StepId } from './step.ts';
+import { bootFacts } from './facts.ts';
 import { newStep } from './new-step.ts';
 import { retrievals, stateOf } from './stored-state.ts';
 import { guestSteps, readinessIn, userSteps } from './guest-steps.ts';
@@ -89,7 +90,16 @@ function portsOf(specs: readonly VmSpec[]): Step[] {
     .filter(({ ssh, forwards }) => ssh?.port !== undefined || forwards.some(({ host }) => host !== 0))
     .map(({ name: vm, ssh, forwards }) => ({ vm, ...(ssh ? { ssh } : {}), forwards }));
   if (vms.length === 0) return [];
-  return [newStep({ id: 'ports', kind: 'machine.ports', phase: 'prepare', title: 'Check host ports', vms })];
+  return [
+    newStep({
+      id: 'ports',
+      kind: 'machine.ports',
+      phase: 'prepare',
+      title: 'Check host ports',
+      detail: vms.map(({ vm }) => vm),
+      vms,
+    }),
+  ];
 }
 
 function bootOf(
@@ -105,6 +115,7 @@ function bootOf(
     phase: 'boot',
     vm,
     title: 'Boot',
+    detail: bootFacts(spec),
     needs,
     instance: spec.instance,
     images: spec.images,
@@ -156,6 +167,7 @@ function stopOf({ name: vm, ending }: VmSpec, steps: readonly Step[], served: re
     phase: 'stop',
     vm,
     title: 'Shut down',
+    detail: [ending.kind === 'at-once' ? 'at once, nothing is kept' : `orderly, within ${ending.timeout} s`],
     after: [...steps.map((step) => step.id), ...served],
     undoes: `${vm}/boot`,
     ending,

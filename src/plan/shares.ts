@@ -1,6 +1,7 @@
 import { allFolders } from '../config/shares.ts';
 import type { SharesSpec, SshSpec, VmSpec } from '../config/vm-spec.ts';
 import type { Step, StepId } from './step.ts';
+import { folderFacts, programFact } from './facts.ts';
 import { newStep } from './new-step.ts';
 
 /** Tag by which a guest mounts a folder that is a device of its machine. */
@@ -18,7 +19,11 @@ export interface ShareSteps {
   readonly unmount: (after: readonly StepId[]) => readonly Step[];
 }
 
-export function shareSteps({ name: vm, shares }: Pick<VmSpec, 'name' | 'shares'>, ssh?: SshSpec): ShareSteps {
+export function shareSteps(
+  { name: vm, shares }: Pick<VmSpec, 'name' | 'shares'>,
+  ssh?: SshSpec,
+  closesPort = false,
+): ShareSteps {
   const all = allFolders(shares);
   const [folder] = all;
   if (folder === undefined || ssh === undefined)
@@ -28,7 +33,15 @@ export function shareSteps({ name: vm, shares }: Pick<VmSpec, 'name' | 'shares'>
   const [serve, mount] = [`${vm}/serve`, `${vm}/mount`];
   return {
     serve: [
-      newStep({ id: serve, kind: 'share.serve', phase: 'prepare', vm, title: `Prepare ${folders}`, shares }),
+      newStep({
+        id: serve,
+        kind: 'share.serve',
+        phase: 'prepare',
+        vm,
+        title: `Prepare ${folders}`,
+        detail: [shares.sshfs.length > 0 ? programFact('sftp-bin-name', shares.sftpServer) : ''],
+        shares,
+      }),
     ],
     withdraw: [
       newStep({
@@ -48,9 +61,11 @@ export function shareSteps({ name: vm, shares }: Pick<VmSpec, 'name' | 'shares'>
         phase: 'ready',
         vm,
         title: alone ? `Mount ${folder.host} at ${folder.guest}` : `Mount ${folders}`,
+        detail: [...folderFacts(shares, alone), closesPort ? 'then closes the port of ssh' : ''],
         needs: [`${vm}/ready`],
         ssh,
         shares,
+        closesPort,
       }),
     ],
     unmount: (after) => [

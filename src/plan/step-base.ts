@@ -7,6 +7,9 @@ export type StepId = string;
  */
 export type StepPhase = 'prepare' | 'boot' | 'ready' | 'user' | 'stop';
 
+/** A fact about a step: a text, which may be about a path of the host. */
+export type Fact = string | { readonly text: string; readonly path: string };
+
 /** Fields of every step. */
 export interface StepBase<K extends string> {
   readonly id: StepId;
@@ -15,6 +18,8 @@ export interface StepBase<K extends string> {
   /** The VM it belongs to; a step without one serves several. */
   readonly vm?: string;
   readonly title: string;
+  /** Facts that a plan shows beside the title. */
+  readonly detail: readonly Fact[];
   /** Steps that must be done before this one starts; if one is not, this one is skipped. */
   readonly needs: readonly StepId[];
   /** Steps that must have settled, however they ended, before this one starts. */

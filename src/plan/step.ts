@@ -183,7 +183,7 @@ export interface MountShares extends StepBase<'share.mount'> {
   readonly ssh: SshSpec;
   readonly shares: SharesSpec;
   /** Whether the host port of the guest's ssh is closed after all folders have logged in. */
-  readonly closesPort?: true;
+  readonly closesPort: boolean;
 }
 
 /** Flush the guest's writes to the host, and unmount the folders. */
@@ -240,7 +240,7 @@ export interface AwaitGuest extends StepBase<'guest.ready'> {
   /** Whether sessions of the user's ssh program follow, sharing this login. */
   readonly forSession: boolean;
   /** Whether the host port of the guest's ssh is closed after the login. */
-  readonly closesPort?: true;
+  readonly closesPort: boolean;
   /** Host folders writable through a well-known key that the guest keeps for the Python transient. */
   readonly exposed?: readonly string[];
 }

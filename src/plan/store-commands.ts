@@ -31,12 +31,30 @@ export function planRemoveVms(vms: readonly StoredVmName[], force: boolean): Pla
 
 function stop({ name, vmstore }: StoredVmName, how: Pick<StopVm, 'together' | 'kill' | 'ifRunning'>): StopVm {
   const title = `Stop VM ${name}`;
-  return newStep({ id: `stop/${name}`, kind: 'vm.stop', phase: 'stop', title, name, vmstore, ...how });
+  return newStep({
+    id: `stop/${name}`,
+    kind: 'vm.stop',
+    phase: 'stop',
+    title,
+    detail: [how.kill ? 'at once' : how.ifRunning ? 'if it runs' : ''],
+    name,
+    vmstore,
+    ...how,
+  });
 }
 
 function remove({ name, vmstore }: StoredVmName, needs: readonly string[]): RemoveVm {
   const title = `Remove VM ${name}`;
-  return newStep({ id: `remove/${name}`, kind: 'vm.remove', phase: 'stop', title, needs, name, vmstore });
+  return newStep({
+    id: `remove/${name}`,
+    kind: 'vm.remove',
+    phase: 'stop',
+    title,
+    detail: [vmstore],
+    needs,
+    name,
+    vmstore,
+  });
 }
 
 /** Independent steps for several VMs. */
@@ -62,6 +80,7 @@ export function planCommit(
     phase: 'stop',
     vm,
     title: `Commit VM ${vm} to image ${image}`,
+    detail: [backend],
     needs: [`${vm}/lock`, ...restoring.map((step) => step.id)],
     image,
     backend,
@@ -79,17 +98,17 @@ export function planCommit(
 /** Steps that restore the image's own keys on the disk of a VM, using the builder. */
 function keysRestored(vm: string, builder: BuilderSpec): Step[] {
   return inBuilder(
-    newStep({
+    {
       id: `${vm}/builder-keys`,
-      kind: 'builder.boot',
       phase: 'prepare',
       vm,
       title: "Mount the disk to restore the image's keys",
       needs: [`${vm}/lock`],
+      after: [],
       readOnly: false,
       copies: 0,
       builder,
-    }),
+    },
     (booted) => [
       newStep({
         id: `${vm}/keys`,
@@ -131,6 +150,7 @@ export function planSsh(
     phase: 'boot',
     vm: vm.name,
     title: `Attach to VM ${vm.name}`,
+    detail: [`process ${vm.qemu.pid}`, `port ${port}`],
     port,
     qemu: vm.qemu,
     loginKey,

@@ -88,7 +88,7 @@ export function shareRoom({ runDirectory, find, shell, closePort, warn }: ShareN
         await mountSshfs(step, entry, signal);
       },
     );
-    if (step.closesPort === true) await closePort(vm, context.signal);
+    if (step.closesPort) await closePort(vm, context.signal);
     return undefined;
   };
 

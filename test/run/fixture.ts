@@ -27,7 +27,17 @@ interface StepOptions {
 
 /** A step of some kind; the runner does not care which. */
 export function step(id: StepId, { needs = [], after = [], ...more }: StepOptions = {}): Step {
-  return { id, vm: 'vm', title: id, needs, after, ...more, kind: 'machine.console', phase: 'prepare' };
+  return {
+    id,
+    vm: 'vm',
+    title: id,
+    detail: [],
+    needs,
+    after,
+    ...more,
+    kind: 'machine.console',
+    phase: 'prepare',
+  };
 }
 
 export function planOf(steps: readonly Step[], more: Partial<Plan> = {}): Plan {
