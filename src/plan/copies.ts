@@ -1,6 +1,7 @@
 import type { BuilderSpec, CopySpec, SshSpec, VmSpec } from '../config/vm-spec.ts';
-import type { BootBuilder, CopyIn, Step, StepId } from './step.ts';
+import type { CopyIn, Step, StepId } from './step.ts';
 import { pathFact } from './facts.ts';
+import type { StepFields } from './new-step.ts';
 import { newStep } from './new-step.ts';
 
 type Direction = 'in' | 'out';
@@ -38,7 +39,7 @@ export function offlineCopies(what: {
 
 /** Steps on the disks of a stopped VM, between a boot of the builder and its stop. */
 export function inBuilder(
-  fields: Omit<BootBuilder, 'kind' | 'detail'>,
+  fields: Omit<StepFields<'builder.boot'>, 'kind' | 'detail'>,
   steps: (booted: StepId) => readonly Step[],
 ): Step[] {
   const { kernel, initrd } = fields.builder;
@@ -105,6 +106,11 @@ function copySteps(what: {
         { text: '', path: copy.host },
         through.kind === 'ssh' ? 'over ssh' : '',
         copy.rsync ? 'rsync' : '',
+      ],
+      programs: [
+        'tar',
+        ...(copy.rsync ? ['rsync'] : []),
+        ...(through.kind === 'ssh' ? [through.ssh.program] : []),
       ],
       needs,
       after: index === 0 ? after : [id(index - 1)],

@@ -117,7 +117,8 @@ function sessionOf(
   before: readonly Step[],
   alone: boolean,
 ): Step[] {
-  const common = { phase: 'user', vm, needs: before.map((step) => step.id), ssh } as const;
+  const needs = before.map((step) => step.id);
+  const common = { phase: 'user', vm, needs, programs: [ssh.program], ssh } as const;
   switch (connection.kind) {
     case 'ssh-console':
       return [

@@ -8,7 +8,16 @@ import type { Fact } from './step-base.ts';
 /** Step that retrieves an image into its backend. */
 export function retrieval(id: string, image: ImageNeed): RetrieveImage {
   const title = `${verbFor(image)} image ${image.name}`;
-  return newStep({ id, kind: 'image.retrieve', phase: 'prepare', title, detail: [sourceOf(image)], image });
+  return newStep({
+    id,
+    kind: 'image.retrieve',
+    phase: 'prepare',
+    title,
+    detail: [sourceOf(image)],
+    programs: ['qemu-img'],
+    writesTo: { directory: image.backend, option: 'image-backend' },
+    image,
+  });
 }
 
 function verbFor({ source }: ImageNeed): string {

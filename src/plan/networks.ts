@@ -59,6 +59,17 @@ export function joinOf(
   const detail = networks.map(({ address, prefix }) => `${address}/${prefix}`);
   const id = `${vm}/join`;
   return [
-    newStep({ id, kind: 'network.join', phase: 'ready', vm, title, detail, needs: [ready], ssh, networks }),
+    newStep({
+      id,
+      kind: 'network.join',
+      phase: 'ready',
+      vm,
+      title,
+      detail,
+      needs: [ready],
+      programs: [ssh.program],
+      ssh,
+      networks,
+    }),
   ];
 }

@@ -1,16 +1,18 @@
 import type { Fact } from './step-base.ts';
 import type { Step, StepKind, StepOf } from './step.ts';
 
-type Lists = 'needs' | 'after' | 'detail';
+type Lists = 'needs' | 'after' | 'programs' | 'detail';
 
-/** Fields of a step; lists may be omitted, and facts that are empty or undefined are left out. */
-type StepFields<K extends StepKind> = Omit<StepOf<K>, Lists> &
-  Partial<Pick<StepOf<K>, 'needs' | 'after'>> & { readonly detail?: readonly (Fact | undefined)[] };
+/** Fields of a step; lists that are empty may be omitted, and facts that are empty or undefined are left out. */
+export type StepFields<K extends StepKind> = Omit<StepOf<K>, Lists> &
+  Partial<Pick<StepOf<K>, 'needs' | 'after' | 'programs'>> & {
+    readonly detail?: readonly (Fact | undefined)[];
+  };
 
-/** Creates a step; it waits for no other step unless the fields name one. */
+/** Creates a step. */
 export function newStep<K extends StepKind>(fields: { kind: K } & StepFields<K>): StepOf<K> {
-  const { needs = [], after = [], detail = [] } = fields;
-  return { ...fields, needs, after, detail: detail.filter(Boolean) } as unknown as StepOf<K>;
+  const { needs = [], after = [], programs = [], detail = [] } = fields;
+  return { ...fields, needs, after, programs, detail: detail.filter(Boolean) } as unknown as StepOf<K>;
 }
 
 /** The user's command, for a step that runs it. */

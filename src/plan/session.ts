@@ -116,6 +116,7 @@ function bootOf(
     vm,
     title: 'Boot',
     detail: bootFacts(spec),
+    programs: [spec.machine.program],
     needs,
     instance: spec.instance,
     images: spec.images,

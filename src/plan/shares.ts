@@ -63,6 +63,7 @@ export function shareSteps(
         title: alone ? `Mount ${folder.host} at ${folder.guest}` : `Mount ${folders}`,
         detail: [...folderFacts(shares, alone), closesPort ? 'then closes the port of ssh' : ''],
         needs: [`${vm}/ready`],
+        programs: [ssh.program],
         ssh,
         shares,
         closesPort,

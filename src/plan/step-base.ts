@@ -24,6 +24,10 @@ export interface StepBase<K extends string> {
   readonly needs: readonly StepId[];
   /** Steps that must have settled, however they ended, before this one starts. */
   readonly after: readonly StepId[];
+  /** Programs of the host that it runs, by name or path, as far as they are known in advance. */
+  readonly programs: readonly string[];
+  /** Directory that it fills, and the option by which the user chooses that. */
+  readonly writesTo?: { readonly directory: string; readonly option: 'image-backend' | 'vmstore' };
   /** The step whose acquisition this one releases: it runs exactly if that one started. */
   readonly undoes?: StepId;
   /** Whether it runs even if the run ends early, provided that the steps it needs are done. */

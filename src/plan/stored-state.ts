@@ -48,6 +48,8 @@ function creationOf(
       vm,
       title: `Create VM ${state.name}`,
       detail: [images.map((image) => image.name).join(' + '), `in ${state.vmstore}`],
+      programs: ['qemu-img'],
+      writesTo: { directory: state.vmstore, option: 'vmstore' },
       needs: imageSteps(spec, specs),
       name: state.name,
       vmstore: state.vmstore,

@@ -32,6 +32,7 @@ export function step(id: StepId, { needs = [], after = [], ...more }: StepOption
     vm: 'vm',
     title: id,
     detail: [],
+    programs: [],
     needs,
     after,
     ...more,
