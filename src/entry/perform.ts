@@ -61,7 +61,7 @@ async function run(
   }
 }
 
-function notSupervised(): Promise<undefined> {
+function notSupervised(): Promise<void> {
   throw new Error('only a supervisor ends what it has been running');
 }
 

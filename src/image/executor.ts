@@ -29,7 +29,7 @@ export function imageExecutors(disksOf: FindDisks): Pick<Executors, ImageKind> {
     return sweep;
   };
   const retrieve: Executor<'image.retrieve'> = async ({ image }, context) => {
-    if (await isUsable(image, context.signal)) return undefined;
+    if (await isUsable(image, context.signal)) return;
     await sweepOnce(image.backend);
     return retrieveMissing(image, context);
   };
@@ -78,7 +78,7 @@ function imageExists(image: string): TransientError {
   });
 }
 
-async function retrieveMissing(image: ImageNeed, context: StepContext): Promise<undefined> {
+async function retrieveMissing(image: ImageNeed, context: StepContext): Promise<void> {
   context.note(`Unable to find image '${image.name}' in backend`);
   if (image.source === undefined) throw noSource(image);
   const { signal, note } = context;
@@ -92,7 +92,6 @@ async function retrieveMissing(image: ImageNeed, context: StepContext): Promise<
   } finally {
     await working.close({ download: keepDownload });
   }
-  return undefined;
 }
 
 /** Whether the backend has the requested image; throws if it is damaged or another one. */
@@ -198,7 +197,6 @@ const remove: Executor<'image.remove'> = async (step, context) => {
   } finally {
     await working.close({ download: true });
   }
-  return undefined;
 };
 
 async function removeUnused(

@@ -23,7 +23,6 @@ export function joinExecutor(find: FindGuest): Pick<Executors, 'network.join'> {
         },
       );
       if (answer.code !== 0) throw new TransientError(problemOf(step, answer));
-      return undefined;
     },
   };
 }

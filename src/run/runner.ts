@@ -1,6 +1,6 @@
-import type { Executors, StepContext, StepResult } from '../plan/executor.ts';
+import type { Executor, Executors, OptionalResult, StepContext } from '../plan/executor.ts';
 import { acts, waitsFor, type Act } from '../plan/graph.ts';
-import type { Plan, Step, StepId } from '../plan/step.ts';
+import type { Plan, Step, StepId, StepKind } from '../plan/step.ts';
 import { commandOf } from '../plan/new-step.ts';
 import { linked, patience, type LinkedSignal } from '../host/deadline.ts';
 import { trace } from '../host/trace.ts';
@@ -208,7 +208,9 @@ class Run implements Disposable {
     if (this.#signals.abort.aborted) this.#announceEnding();
     try {
       const warn = (problem: Problem): void => listener.warn(this.#withVm(problem, step));
-      const result = await execute(this.#executors, step, { ...listener, warn, signal });
+      // the kind selects the matching executor, which the compiler cannot follow through a union
+      const execute = this.#executors[step.kind] as Executor<StepKind>;
+      const result = await inTimeAfter(signal, step, execute(step, { ...listener, warn, signal }));
       if (result?.output !== undefined) this.#output.push(result.output);
       return outcomeOf(result);
     } catch (error) {
@@ -254,19 +256,6 @@ class Run implements Disposable {
   }
 }
 
-async function execute(
-  executors: Executors,
-  step: Step,
-  context: StepContext,
-): Promise<StepResult | undefined> {
-  // the kind of step selects the matching executor, which the compiler cannot follow through a union
-  const executor = executors[step.kind] as (
-    step: Step,
-    context: StepContext,
-  ) => Promise<StepResult | undefined>;
-  return inTimeAfter(context.signal, step, executor(step, context));
-}
-
 /** Abandons a step that ignores its abort, since nothing may block the end of a run. */
 async function inTimeAfter<T>(signal: AbortSignal, { id }: Step, work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
@@ -302,7 +291,7 @@ function endedAtOnce({ title }: Step, time: number): Problem {
   };
 }
 
-function outcomeOf(result: StepResult | undefined): Outcome {
+function outcomeOf(result: OptionalResult): Outcome {
   if (result?.ended === true) return { kind: 'ended' };
   return { kind: 'done', ...(result?.exitCode === undefined ? {} : { exitCode: result.exitCode }) };
 }

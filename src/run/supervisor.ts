@@ -154,7 +154,7 @@ export class Supervisor {
   }
 
   /** Stops a VM, or the one that another replaces. */
-  async #end(vm: string): Promise<undefined> {
+  async #end(vm: string): Promise<void> {
     const current = this.#sessions.get(vm);
     const session = current?.earlier ?? current;
     session?.end.abort();
@@ -162,7 +162,6 @@ export class Supervisor {
     if (current !== session && current !== undefined) current.earlier = undefined;
     if (session !== undefined && session === current) this.#sessions.delete(vm);
     this.#onChange(this.vms);
-    return undefined;
   }
 
   /** Wraps executors so that stopping a VM ends its steps without a failure. */

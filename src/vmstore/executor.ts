@@ -39,13 +39,11 @@ export function vmRoom(runDirectory: string): VmRoom {
     const vm = await lockVm(step, runDirectory);
     locked.set(step.vm, vm);
     warnOfOtherImage(step, vm, context);
-    return undefined;
   };
 
   const unlock: Executor<'vm.unlock'> = async ({ vm }) => {
     await locked.get(vm)?.release();
     locked.delete(vm);
-    return undefined;
   };
 
   return {
@@ -77,7 +75,7 @@ function stopExecutor(): Executor<'vm.stop'> {
     const running = runningVms(process.env, step.vmstore);
     const vms = toBeStopped(step, running);
     if (vms.length === 0) {
-      if (step.ifRunning) return undefined;
+      if (step.ifRunning) return;
       throw new TransientError(notRunning(step.name, WHERE_TO_LOOK));
     }
     for (const vm of vms) {
@@ -105,7 +103,6 @@ function stopExecutor(): Executor<'vm.stop'> {
     );
     // its owner had no time to clean up
     if (step.kill) await sweepRunDirectories(process.env);
-    return undefined;
   };
 }
 
@@ -194,5 +191,4 @@ const remove: Executor<'vm.remove'> = async ({ name, vmstore }, context) => {
     });
   };
   await removeVm(vmstore, name, take, context);
-  return undefined;
 };

@@ -1,9 +1,9 @@
-import type { Executors, StepContext, StepResult } from '../../src/plan/executor.ts';
+import type { Executors, OptionalResult, StepContext } from '../../src/plan/executor.ts';
 import type { Plan, Step, StepId } from '../../src/plan/step.ts';
 import { runPlan, type RunResult, type RunSignals, type View } from '../../src/run/runner.ts';
 
 /** Behaviour of one step; its signal is in the context, as for any executor. */
-export type Part = (context: StepContext, stage: Stage) => Promise<StepResult | undefined>;
+export type Part = (context: StepContext, stage: Stage) => Promise<OptionalResult>;
 
 /** Handles of the steps on the run. */
 export interface Stage {
@@ -54,7 +54,7 @@ export async function play(
   const log: string[] = [];
   const signals = signalsInHand();
   const stage: Stage = { log, interrupt: signals.interrupt };
-  const perform = async (played: Step, context: StepContext): Promise<StepResult | undefined> => {
+  const perform = async (played: Step, context: StepContext): Promise<OptionalResult> => {
     log.push(`start ${played.id}`);
     try {
       return await parts[played.id]?.(context, stage);
@@ -74,9 +74,7 @@ function shuffled(shuffle: Shuffle): View {
   };
 }
 
-function executorsOf(
-  perform: (step: Step, context: StepContext) => Promise<StepResult | undefined>,
-): Executors {
+function executorsOf(perform: (step: Step, context: StepContext) => Promise<OptionalResult>): Executors {
   return new Proxy({}, { get: () => perform }) as Executors;
 }
 
