@@ -33,3 +33,11 @@ export interface StepBase<K extends string> {
   /** Whether it runs even if the run ends early, provided that the steps it needs are done. */
   readonly always?: boolean;
 }
+
+/**
+ * Fields of a step that belongs to one VM.
+ * @internal so that the schema shows each kind under its own name alone
+ */
+export interface VmStep<K extends string> extends StepBase<K> {
+  readonly vm: string;
+}
