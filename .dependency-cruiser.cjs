@@ -10,7 +10,7 @@ const room = (name, allowed) => ({
     path: '^src/',
     pathNot: [
       `^src/${name}/`,
-      '^src/(problem|control-characters|lazily)\\.ts$',
+      '^src/(problem|control-characters|lazily|shell-quote)\\.ts$',
       ...allowed.map((one) => `^src/${one}/`),
     ],
   },

@@ -5,16 +5,15 @@ import { transientfileSchema } from '../src/config/transientfile-schema.ts';
 import { commandsReference } from './commands-reference.ts';
 import { endingsReference } from './endings-reference.ts';
 import { exampleTransientfile } from './example-transientfile.ts';
-import { planSchema } from './plan-schema.ts';
-import { reportSchema } from './report-schema.ts';
 import { transientfileReference } from './transientfile-reference.ts';
+import { typeSchema } from './type-schema.ts';
 
 /** Paths below the repository's root with the text that they should have. */
 export function generatedFiles(): Map<string, string> {
   return new Map([
     ['schemas/transientfile.schema.json', jsonSchema('Transientfile.toml', transientfileSchema())],
-    ['schemas/plan.schema.json', jsonSchema('Output of transient plan --json', planSchema)],
-    ['schemas/report.schema.json', jsonSchema('What --report json=FILE writes', reportSchema)],
+    ['schemas/plan.schema.json', typeSchema('Output of transient plan --json', 'PlanDocument')],
+    ['schemas/report.schema.json', typeSchema('File written by --report json=FILE', 'RunReport')],
     ['Transientfile.example.toml', exampleTransientfile()],
     ['docs/commands.md', commandsReference()],
     ['docs/transientfile.md', transientfileReference()],

@@ -1,6 +1,6 @@
 import { builderProgram } from './builder/args.ts';
 import { findNeededPrograms } from './builder/programs.ts';
-import type { SharesSpec } from './config/vm-spec.ts';
+import type { BuilderSpec, SharesSpec } from './config/vm-spec.ts';
 import { findProgram } from './host/program.ts';
 import type { Step } from './plan/step.ts';
 import { findSftpServer } from './share/sftp-server.ts';
@@ -11,36 +11,16 @@ export type Lookup = () => Promise<unknown>;
 
 /** Lookups of the programs that a step runs, as far as these are known in advance. */
 export function lookupsOf(step: Step): readonly Lookup[] {
-  switch (step.kind) {
-    case 'image.retrieve':
-    case 'image.commit':
-    case 'vm.create':
-      return programs('qemu-img');
-    case 'machine.boot':
-      return programs(step.machine.program);
-    case 'builder.boot':
-      return [
-        ...programs(builderProgram()),
-        // a custom initramfs contains its own programs
-        ...(step.builder.initrd === undefined ? [findNeededPrograms] : []),
-      ];
-    case 'copy.in':
-    case 'copy.out':
-      return programs(
-        'tar',
-        ...(step.rsync ? ['rsync'] : []),
-        ...(step.through.kind === 'ssh' ? [step.through.ssh.program] : []),
-      );
-    case 'share.serve':
-      return servers(step.shares);
-    case 'share.mount':
-    case 'network.join':
-    case 'guest.run':
-    case 'guest.console':
-      return programs(step.ssh.program);
-    default:
-      return [];
-  }
+  return [
+    ...programs(...step.programs),
+    ...('builder' in step ? builderLookups(step.builder) : []),
+    ...(step.kind === 'share.serve' ? serverLookups(step.shares) : []),
+  ];
+}
+
+function builderLookups({ initrd }: BuilderSpec): Lookup[] {
+  // a custom initramfs contains its own programs
+  return [...programs(builderProgram()), ...(initrd === undefined ? [findNeededPrograms] : [])];
 }
 
 /** Lookups of programs that start all others and lock directories. */
@@ -51,7 +31,7 @@ function programs(...names: readonly string[]): Lookup[] {
   return names.map((name) => async () => findProgram(name));
 }
 
-function servers({ sshfs, virtiofs, sftpServer }: SharesSpec): Lookup[] {
+function serverLookups({ sshfs, virtiofs, sftpServer }: SharesSpec): Lookup[] {
   return [
     ...(sshfs.length > 0 ? [async () => findSftpServer(sftpServer)] : []),
     ...(virtiofs.length > 0 ? [findVirtiofsd, ...programs('unshare')] : []),

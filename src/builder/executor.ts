@@ -34,20 +34,18 @@ export function builderRoom(runDirectory: string, disksOf: FindDisks): BuilderRo
     const appliance = await prepareAppliance(step.builder, context);
     const disks = disksOf(vm);
     entry.builder = await Builder.boot({ appliance, disks, readOnly, copies, directory }, context.signal);
-    return undefined;
   };
 
   const stop: Executor<'builder.stop'> = async ({ vm }, { signal }) => {
     const entry = running.get(vm);
     running.delete(vm);
-    if (entry === undefined) return undefined;
+    if (entry === undefined) return;
     try {
       await entry.builder?.stop(signal);
     } finally {
       await entry.builder?.kill();
       await rm(entry.directory, { recursive: true, force: true });
     }
-    return undefined;
   };
 
   const find = (vm: string): GuestShell => {

@@ -21,7 +21,7 @@ export async function prepareLogDirectory(directory: string, plan: Plan): Promis
       await writeFile(join(directory, name), planText(plan, form), { flag: 'wx' });
     }
     for (const step of plan.steps) {
-      if (step.kind === 'machine.boot' && step.serialLog !== undefined) await removeLog(step.serialLog);
+      if ('serialLog' in step) await removeLog(step.serialLog);
     }
   } catch (error) {
     throw new TransientError({

@@ -61,7 +61,7 @@ async function run(
 function hasOutput({ steps }: Plan): boolean {
   return steps.some(
     (step) =>
-      (step.kind === 'guest.run' && !step.ownsTerminal) ||
-      (step.kind === 'machine.boot' && step.showSerial === 'always'),
+      ('ownsTerminal' in step && !step.ownsTerminal) ||
+      ('showSerial' in step && step.showSerial === 'always'),
   );
 }

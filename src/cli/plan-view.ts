@@ -1,25 +1,19 @@
 import { withoutPasswords } from '../options/password.ts';
-import { SHARE_WAYS } from '../options/values/shared-folder.ts';
-import type { SharesSpec, SshSpec } from '../config/vm-spec.ts';
-import { quotedForPeople } from '../host/shell-quote.ts';
-import { OPTION_TABLE } from '../options/table.ts';
+import { counted } from '../plan/facts.ts';
 import { vmsOf } from '../plan/graph.ts';
-import type { Plan, Step, StepId } from '../plan/step.ts';
+import type { Plan, PlanDocument, Step, StepId } from '../plan/step.ts';
 import { visible } from '../control-characters.ts';
-import type { ProjectPlace, ShowPath } from './project-place.ts';
-import { outsideMark, shownIn } from './project-place.ts';
+import type { ProjectPlace } from './project-place.ts';
+import { factText } from './project-place.ts';
 
 /** Output formats of a plan. */
 export type PlanForm = 'tree' | 'json' | 'dot';
-
-/** Version of the JSON format, increased on incompatible changes. */
-const JSON_VERSION = 1;
 
 /** Formats a plan, with a final newline. With `place`, paths outside the project are marked. */
 export function planText(plan: Plan, form: PlanForm, place?: ProjectPlace): string {
   switch (form) {
     case 'json':
-      return `${JSON.stringify({ version: JSON_VERSION, ...plan }, withoutSecrets, 2)}\n`;
+      return `${JSON.stringify({ version: 1, ...plan } satisfies PlanDocument, withoutSecrets, 2)}\n`;
     case 'dot':
       return dot(plan, place);
     case 'tree':
@@ -49,10 +43,6 @@ function tree(plan: Plan, place?: ProjectPlace): string {
     plan.starts === undefined ? '' : `, at most ${counted(plan.starts.limit, 'VM')} booting at a time`;
   const heading = `Plan: ${counted(vms.length, 'VM')}, ${counted(plan.steps.length, 'step')}${bound}`;
   return `${[heading, ...body].join('\n')}\n`;
-}
-
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 /** Groups steps by VM; steps that serve several VMs stand alone. */
@@ -87,153 +77,10 @@ function branchLines(
 }
 
 function described(step: Step, plan: Plan, place?: ProjectPlace): string {
-  const facts = factsOf(step, place);
+  const facts = step.detail.map((fact) => factText(fact, place));
   const terminal = plan.foreground.includes(step.id) ? 'owns the terminal' : '';
-  const inBrackets = [facts, terminal].filter(Boolean).join('; ');
+  const inBrackets = [facts.filter(Boolean).join(', '), terminal].filter(Boolean).join('; ');
   return visible(`${step.title}${inBrackets ? ` (${inBrackets})` : ''}`);
-}
-
-function factsOf(step: Step, place?: ProjectPlace): string {
-  const shown = shownIn(place);
-  switch (step.kind) {
-    case 'image.retrieve': {
-      const { source } = step.image;
-      if (source === undefined) return 'must be in the backend';
-      const { protocol, location } = source;
-      return `${protocol}: ${location.startsWith('/') ? shown(location) : withoutPasswords(location)}`;
-    }
-    case 'image.remove':
-    case 'image.commit':
-      return step.backend;
-    case 'vm.create':
-      return `${step.images.map(({ name }) => name).join(' + ')}, in ${step.vmstore}`;
-    case 'vm.lock':
-      return `VM '${step.name}' of ${step.vmstore}`;
-    case 'vm.stop':
-      return step.kill ? 'at once' : step.ifRunning ? 'if it runs' : '';
-    case 'vm.remove':
-      return step.vmstore;
-    case 'builder.boot': {
-      const { kernel, initrd } = step.builder;
-      const parts = [kernel && `kernel ${shown(kernel)}`, initrd && `initramfs ${shown(initrd)}`];
-      return ['builder VM', step.readOnly ? 'read-only' : '', ...parts].filter(Boolean).join(', ');
-    }
-    case 'copy.in':
-    case 'copy.out':
-      return [
-        outsideMark(step.host, place),
-        step.through.kind === 'ssh' ? 'over ssh' : '',
-        step.rsync ? 'rsync' : '',
-      ]
-        .filter(Boolean)
-        .join(', ');
-    case 'machine.attach':
-      return `process ${step.qemu.pid}, port ${step.port}`;
-    case 'machine.boot': {
-      const { qemuArgs } = step.machine;
-      // the user's own QEMU arguments win
-      const memory = lastValue(qemuArgs, '-m') ?? step.machine.memory;
-      const smp = lastValue(qemuArgs, '-smp');
-      const cpus = smp === undefined ? counted(step.machine.cpus, 'CPU') : `-smp ${smp}`;
-      const writes = step.disks === 'stored' ? 'writes kept' : 'writes discarded';
-      const ports = step.forwards.map(({ address, host, guest, protocol }) => {
-        // other addresses expose the guest to the network
-        const from = address === '127.0.0.1' ? '' : `${address}:`;
-        return `port ${from}${host || 'any'} → ${guest}/${protocol}`;
-      });
-      const program =
-        step.machine.program === DEFAULT_PROGRAM ? [] : [`program ${shown(step.machine.program)}`];
-      const args =
-        qemuArgs.length === 0 ? [] : [`QEMU arguments: ${qemuArgs.map(quotedForPeople).join(' ')}`];
-      const images = step.images.map(({ name }) => name).join(' + ');
-      return [memory, cpus, images, writes, ...ports, ...program, ...args].join(', ');
-    }
-    case 'guest.ready':
-      return [
-        `as ${step.ssh.user}`,
-        `within ${step.ssh.timeout} s`,
-        KEYS[step.ssh.wellKnownKeys],
-        step.closesPort === true ? 'then closes its port' : '',
-        ...programsOf(step.ssh, shown),
-      ]
-        .filter(Boolean)
-        .join(', ');
-    case 'machine.ports':
-      return step.vms.map(({ vm }) => vm).join(', ');
-    case 'network.open':
-      return counted(step.cards.length, 'card');
-    case 'network.join':
-      return step.networks.map(({ address, prefix }) => `${address}/${prefix}`).join(', ');
-    case 'guest.ready-command':
-      return `within ${step.timeout} s`;
-    case 'machine.stop':
-      return step.ending.kind === 'at-once'
-        ? 'at once, nothing is kept'
-        : `orderly, within ${step.ending.timeout} s`;
-    case 'machine.console':
-      return 'of QEMU';
-    case 'guest.console':
-      return 'over ssh';
-    case 'share.mount':
-      return [foldersText(step.shares, shown), step.closesPort === true ? 'then closes the port of ssh' : '']
-        .filter(Boolean)
-        .join('; ');
-    case 'share.serve': {
-      const { sshfs, sftpServer } = step.shares;
-      return sshfs.length > 0 && sftpServer !== DEFAULT_SFTP_SERVER ? `program ${shown(sftpServer)}` : '';
-    }
-    case 'keys.restore':
-    case 'session.end':
-    case 'share.withdraw':
-    case 'share.unmount':
-    case 'vm.unlock':
-    case 'builder.stop':
-    case 'guest.run':
-    case 'guest.leave':
-    case 'machine.hold':
-    case 'network.close':
-      return '';
-  }
-}
-
-const DEFAULT_PROGRAM = OPTION_TABLE['qemu-bin-name'].default;
-const DEFAULT_SSH = OPTION_TABLE['ssh-bin-name'].default;
-const DEFAULT_SFTP_SERVER = OPTION_TABLE['sftp-bin-name'].default;
-
-/** Descriptions of the handling of well-known keys. */
-const KEYS = {
-  replace: "replaces Vagrant's key",
-  restore: "puts Vagrant's key back",
-  leave: '',
-  python: "keeps Vagrant's key",
-} as const;
-
-/** Describes ssh programs and options that differ from the defaults. */
-function programsOf({ program, options }: SshSpec, shown: ShowPath): string[] {
-  return [
-    ...(program === DEFAULT_SSH ? [] : [`program ${shown(program)}`]),
-    ...options.map((option) => `ssh option ${quotedForPeople(option)}`),
-  ];
-}
-
-/** Last value of a QEMU option, which may have one or two dashes. */
-function lastValue(args: readonly string[], flag: string): string | undefined {
-  const at = args.findLastIndex((argument) => argument === flag || argument === `-${flag}`);
-  return at < 0 ? undefined : args[at + 1];
-}
-
-function foldersText(shares: SharesSpec, shown: ShowPath): string {
-  const folders = SHARE_WAYS.flatMap((way) =>
-    shares[way].map(({ host, guest, readonly }) => {
-      // virtiofsd cannot filter setuid bits, and files created by the guest belong to us
-      const setuid = way === 'virtiofs' && !readonly ? 'setuid bits let through' : '';
-      const by = way === 'sshfs' ? '' : ` by ${way}`;
-      return [`${shown(host)} at ${guest}${by}`, readonly ? 'read-only' : '', setuid]
-        .filter(Boolean)
-        .join(', ');
-    }),
-  );
-  return folders.join('; ');
 }
 
 /** Formats dependencies on steps of other VMs. */

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { isWithin, pathComponents } from '../config/path-components.ts';
+import type { Fact } from '../plan/step-base.ts';
 
 /** Directory of a project, and the working directory in which its programs are searched. */
 export interface ProjectPlace {
@@ -7,19 +8,13 @@ export interface ProjectPlace {
   readonly workingDirectory: string;
 }
 
-/** Formats a host path for display in a plan. */
-export type ShowPath = (path: string) => string;
-
 const MARK = 'outside the project';
 
-/** Marks paths outside the project. A name without a slash is searched on PATH and never marked. */
-export function shownIn(place: ProjectPlace | undefined): ShowPath {
-  return (path) => (isOutside(path, place) ? `${path} (${MARK})` : path);
-}
-
-/** Returns only the mark, for a path that is displayed elsewhere. */
-export function outsideMark(path: string, place: ProjectPlace | undefined): string {
-  return isOutside(path, place) ? MARK : '';
+/** The text of a fact, marked if its path is outside the project. A name without a slash is searched on PATH. */
+export function factText(fact: Fact, place: ProjectPlace | undefined): string {
+  if (typeof fact === 'string') return fact;
+  if (!isOutside(fact.path, place)) return fact.text;
+  return fact.text === '' ? MARK : `${fact.text} (${MARK})`;
 }
 
 function isOutside(path: string, place: ProjectPlace | undefined): boolean {

@@ -1,8 +1,11 @@
-import type { Plan, Step, StepId, StepKind } from '../plan/step.ts';
+import { commandOf } from '../plan/new-step.ts';
+import type { Plan, Step, StepId } from '../plan/step.ts';
 import type { Outcome } from '../run/runner.ts';
 
-/** Steps after which a VM serves its purpose. */
-const UP: readonly StepKind[] = ['machine.hold', 'guest.run', 'session.end'];
+/** Whether a VM serves its purpose once the step has begun. */
+function isPurpose({ phase, kind }: Step): boolean {
+  return phase === 'user' || kind === 'session.end';
+}
 
 /** Progress of a plan towards the point where its VMs serve their purpose. */
 export class PlanProgress {
@@ -18,7 +21,7 @@ export class PlanProgress {
   readonly up = new Promise<void>((resolve) => (this.#whenUp = resolve));
 
   constructor({ steps }: Plan) {
-    this.#waited = new Set(steps.filter(({ kind }) => UP.includes(kind)).map(({ id }) => id));
+    this.#waited = new Set(steps.filter(isPurpose).map(({ id }) => id));
     for (const { id, vm, kind } of steps) {
       if (vm === undefined || kind === 'session.end') continue;
       this.#left.set(vm, (this.#left.get(vm) ?? new Set<StepId>()).add(id));
@@ -40,17 +43,19 @@ export class PlanProgress {
     return this.#up.has(vm);
   }
 
-  begun({ id, vm, kind }: Step): void {
-    if (vm !== undefined && UP.includes(kind)) this.#up.add(vm);
+  begun(step: Step): void {
+    const { id, vm, kind } = step;
+    if (vm !== undefined && isPurpose(step)) this.#up.add(vm);
     // a step that stops a VM has served its purpose when it is done
     if (kind !== 'session.end') this.#reach(id);
   }
 
-  settled({ id, vm, kind }: Step, outcome: Outcome): void {
+  settled(step: Step, outcome: Outcome): void {
+    const { id, vm, kind } = step;
     const hasFaltered = outcome.kind !== 'done' && outcome.kind !== 'failed';
     // notifies clients that the VM will not come up
     if (hasFaltered && this.#waited.has(id) && kind !== 'session.end') this.exitCode ||= 1;
-    if (kind === 'guest.run' && outcome.kind === 'done') this.#done.add(vm);
+    if (vm !== undefined && commandOf(step) !== undefined && outcome.kind === 'done') this.#done.add(vm);
     const isBad = outcome.kind === 'failed' || (outcome.kind === 'done' && (outcome.exitCode ?? 0) !== 0);
     if (isBad && vm !== undefined) this.#failed.add(vm);
     if (outcome.kind === 'failed') this.exitCode ||= 1;

@@ -142,7 +142,7 @@ export class Supervisor {
   }
 
   /** Stops a VM, or the one that another replaces. */
-  async #end(vm: string): Promise<undefined> {
+  async #end(vm: string): Promise<void> {
     const current = this.#sessions.get(vm);
     const session = current?.earlier ?? current;
     session?.end.abort();
@@ -150,7 +150,6 @@ export class Supervisor {
     if (current !== session && current !== undefined) current.earlier = undefined;
     if (session !== undefined && session === current) this.#sessions.delete(vm);
     this.#onChange();
-    return undefined;
   }
 
   /** Wraps executors so that stopping a VM ends its steps without a failure. */

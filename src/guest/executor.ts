@@ -12,11 +12,13 @@ import type {
   FindMachine,
   GuestOutput,
   Machine,
+  OptionalResult,
   OutputOf,
   OutputStream,
   StepContext,
 } from '../plan/executor.ts';
 import { shortCommand } from '../plan/guest-steps.ts';
+import type { AwaitGuest } from '../plan/step.ts';
 import type { Problem } from '../problem.ts';
 import { TransientError } from '../problem.ts';
 import type { GuestShell } from '../transfer/guest-shell.ts';
@@ -51,11 +53,14 @@ export function guestRoom(find: FindMachine, outputOf: OutputOf): GuestRoom {
   const logins = new Logins(find);
   const informed = new Set<string>();
 
-  const ready: Executor<'guest.ready'> = async ({ vm, ssh, forSession, exposed, closesPort }, context) => {
+  const ready = async (
+    { vm, ssh, forSession, exposed, closesPort }: AwaitGuest,
+    context: StepContext,
+  ): Promise<OptionalResult> => {
     const machine = find(vm);
     // fails now, not after the wait
     if (forSession) await findProgram(ssh.program);
-    if (machine.sharedLogin !== undefined) return undefined;
+    if (machine.sharedLogin !== undefined) return;
     const target = await logins.target(vm, ssh);
     const nextOffer = inTurn(await offersOf(process.env));
     const keep = (master: Master, offer: Offer): void => logins.keep(vm, master, offer);
@@ -78,16 +83,14 @@ export function guestRoom(find: FindMachine, outputOf: OutputOf): GuestRoom {
       ).catch(endedInOrder);
       if (treated?.ended) return treated;
     }
-    if (closesPort === true) await logins.closePort(vm, context.signal);
+    if (closesPort) await logins.closePort(vm, context.signal);
     if (exposed !== undefined) context.warn(keptForPython(vm, exposed));
     machine.hideSerial();
-    return undefined;
   };
 
   const leave: Executor<'guest.leave'> = async ({ vm }) => {
     informed.delete(vm);
     await logins.close(vm);
-    return undefined;
   };
 
   const command: Executor<'guest.run'> = async ({ vm, ssh, command: line, ownsTerminal }, context) => {
@@ -131,7 +134,6 @@ export function guestRoom(find: FindMachine, outputOf: OutputOf): GuestRoom {
 
   const readyCommand: Executor<'guest.ready-command'> = async (step, { signal }) => {
     await awaitReadyCommand(step, async (until) => logins.shell(step.vm, step.ssh, until), signal);
-    return undefined;
   };
 
   return {

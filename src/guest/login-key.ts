@@ -52,7 +52,6 @@ export function keyExecutor(
       await limited(signal, patience('guest-probe'), silentDisk, async (until) =>
         restoreKeys(async (script) => disk.run(script, until), 'all', until),
       );
-      return undefined;
     },
   };
 }

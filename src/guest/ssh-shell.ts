@@ -3,7 +3,7 @@ import { pipeline } from 'node:stream/promises';
 import type { Child } from '../host/child.ts';
 import { startChild } from '../host/child.ts';
 import { shellExitCode } from '../host/exit.ts';
-import { quoted } from '../host/shell-quote.ts';
+import { quoted } from '../shell-quote.ts';
 import { tapErrors } from '../host/error-tap.ts';
 import { tailOf } from '../host/tail.ts';
 import type { ScriptResult, GuestShell, ScriptOutput, Reply } from '../transfer/guest-shell.ts';

@@ -1,6 +1,6 @@
 import type { execa as execaType } from 'execa';
 import { findProgram } from './program.ts';
-import { quotedForPeople } from './shell-quote.ts';
+import { quotedForPeople } from '../shell-quote.ts';
 import { trace } from './trace.ts';
 
 /** Loads execa on demand: it would dominate the start-up of commands that start no program. */

@@ -29,7 +29,7 @@ export function imageExecutors(disksOf: FindDisks): Pick<Executors, ImageKind> {
     return sweep;
   };
   const retrieve: Executor<'image.retrieve'> = async ({ image }, context) => {
-    if (await isUsable(image, context.signal)) return undefined;
+    if (await isUsable(image, context.signal)) return;
     await sweepOnce(image.backend);
     return retrieveMissing(image, context);
   };
@@ -58,7 +58,7 @@ async function commitDisk(
     const target = join(working.directory, 'image');
     const { virtualSize: total } = await inspectImage(disk, 'qcow2', signal);
     await convertToQcow2({ path: disk, format: 'qcow2' }, target, signal, (fraction) =>
-      progress({ phase: 'converting', done: fraction * total, total }),
+      progress({ activity: 'converting', done: fraction * total, total }),
     );
     await recordOrigin(
       { name: image, backend },
@@ -78,7 +78,7 @@ function imageExists(image: string): TransientError {
   });
 }
 
-async function retrieveMissing(image: ImageNeed, context: StepContext): Promise<undefined> {
+async function retrieveMissing(image: ImageNeed, context: StepContext): Promise<void> {
   context.note(`Unable to find image '${image.name}' in backend`);
   if (image.source === undefined) throw noSource(image);
   const { signal, note } = context;
@@ -92,7 +92,6 @@ async function retrieveMissing(image: ImageNeed, context: StepContext): Promise<
   } finally {
     await working.close({ download: keepDownload });
   }
-  return undefined;
 }
 
 /** Whether the backend has the requested image; throws if it is damaged or another one. */
@@ -154,7 +153,7 @@ async function written(fetched: Fetched, working: WorkingImage, context: StepCon
   }
   const { virtualSize } = await inspectImage(path, format, context.signal);
   await convertToQcow2({ path, format }, target, context.signal, (fraction) =>
-    context.progress({ phase: 'converting', done: fraction * virtualSize, total: virtualSize }),
+    context.progress({ activity: 'converting', done: fraction * virtualSize, total: virtualSize }),
   );
   return target;
 }
@@ -198,7 +197,6 @@ const remove: Executor<'image.remove'> = async (step, context) => {
   } finally {
     await working.close({ download: true });
   }
-  return undefined;
 };
 
 async function removeUnused(

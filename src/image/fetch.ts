@@ -78,7 +78,7 @@ async function fetchFile(
   await using file = await SourceFile.open(location);
   const { size: total } = file;
   const sums = new Sums(expected);
-  const onProgress = (done: number): void => context.progress({ phase: 'reading', done, total });
+  const onProgress = (done: number): void => context.progress({ activity: 'reading', done, total });
   const bytes = sums.over(file.bytes(onProgress, context.signal));
   const disks = await unpack(bytes, working.directory).catch(withLocation(location));
   sums.verify(location);
@@ -104,7 +104,7 @@ async function fetchUrl(
     const source = download(location, partial, times, trust, context, ({ done, total }) => {
       // fails early if the reported size does not fit on the disk
       space.mustHold((total ?? done) - offset);
-      context.progress({ phase: 'downloading', done, ...(total === undefined ? {} : { total }) });
+      context.progress({ activity: 'downloading', done, ...(total === undefined ? {} : { total }) });
     });
     const watched = tapErrors(source, () => (stream.failed = true));
     const whole = announcingEnd(watched, () =>

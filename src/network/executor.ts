@@ -30,11 +30,11 @@ export function networkRoom(): NetworkRoom {
         for (const { mac, address } of step.cards) open.leases.set(mac, parseIpv4(address) ?? 0);
         open.users += 1;
         networks.set(step.network, open);
-        return Promise.resolve(undefined);
+        return Promise.resolve();
       },
       'network.close': ({ network }, { warn }) => {
         const open = networks.get(network);
-        if (open === undefined || --open.users > 0) return Promise.resolve(undefined);
+        if (open === undefined || --open.users > 0) return Promise.resolve();
         networks.delete(network);
         open.switch.close();
         for (const vm of open.cut) {
@@ -42,7 +42,7 @@ export function networkRoom(): NetworkRoom {
           const hint = 'it is unreachable on this network from then on: check its QEMU, and restart it';
           warn({ reason: 'machine', message, where: { kind: 'vm', vm }, hint });
         }
-        return Promise.resolve(undefined);
+        return Promise.resolve();
       },
     },
     plugIn: (network, vm, channel) => {

@@ -4,7 +4,7 @@ import type { Executors, StepContext } from '../plan/executor.ts';
 import type { JoinNetworks } from '../plan/step.ts';
 import { TransientError, type Problem } from '../problem.ts';
 import type { ScriptResult, GuestShell } from '../transfer/guest-shell.ts';
-import { quoted } from '../host/shell-quote.ts';
+import { quoted } from '../shell-quote.ts';
 
 /** Finds a shell in the guest that joins its networks. */
 export type FindGuest = (step: JoinNetworks, context: StepContext) => Promise<GuestShell>;
@@ -23,7 +23,6 @@ export function joinExecutor(find: FindGuest): Pick<Executors, 'network.join'> {
         },
       );
       if (answer.code !== 0) throw new TransientError(problemOf(step, answer));
-      return undefined;
     },
   };
 }

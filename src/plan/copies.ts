@@ -1,5 +1,8 @@
 import type { BuilderSpec, CopySpec, SshSpec, VmSpec } from '../config/vm-spec.ts';
-import type { BootBuilder, CopyIn, CopyOut, Step, StepId } from './step.ts';
+import type { CopyIn, Step, StepId } from './step.ts';
+import { pathFact } from './facts.ts';
+import type { StepFields } from './new-step.ts';
+import { newStep } from './new-step.ts';
 
 type Direction = 'in' | 'out';
 
@@ -20,7 +23,7 @@ export function offlineCopies(what: {
   return inBuilder(
     {
       id: `${vm}/builder-${direction}`,
-      kind: 'builder.boot',
+      phase: isOut ? 'stop' : 'prepare',
       vm,
       title: `Mount the disk to copy ${direction}`,
       needs,
@@ -35,17 +38,31 @@ export function offlineCopies(what: {
 }
 
 /** Steps on the disks of a stopped VM, between a boot of the builder and its stop. */
-export function inBuilder(boot: BootBuilder, steps: (booted: StepId) => readonly Step[]): Step[] {
+export function inBuilder(
+  fields: Omit<StepFields<'builder.boot'>, 'kind' | 'detail'>,
+  steps: (booted: StepId) => readonly Step[],
+): Step[] {
+  const { kernel, initrd } = fields.builder;
+  const boot = newStep({
+    ...fields,
+    kind: 'builder.boot',
+    detail: [
+      'builder VM',
+      fields.readOnly ? 'read-only' : '',
+      pathFact('kernel', kernel),
+      pathFact('initramfs', initrd),
+    ],
+  });
   const within = steps(boot.id);
-  const stop: Step = {
+  const stop = newStep({
     id: `${boot.id}-stop`,
     kind: 'builder.stop',
+    phase: boot.phase,
     vm: boot.vm,
     title: 'Unmount the disk',
-    needs: [],
     after: within.map((step) => step.id),
     undoes: boot.id,
-  };
+  });
   return [boot, ...within, stop];
 }
 
@@ -80,19 +97,32 @@ function copySteps(what: {
   readonly after: readonly StepId[];
 }): Step[] {
   const { vm, direction, copies, through, timeout, needs, after } = what;
-  return copies.map((copy, index): CopyIn | CopyOut => {
+  return copies.map((copy, index) => {
     const id = (at: number): StepId => `${vm}/copy-${direction}-${at + 1}`;
     const common = {
       id: id(index),
       vm,
+      detail: [
+        { text: '', path: copy.host },
+        through.kind === 'ssh' ? 'over ssh' : '',
+        copy.rsync ? 'rsync' : '',
+      ],
+      programs: [
+        'tar',
+        ...(copy.rsync ? ['rsync'] : []),
+        ...(through.kind === 'ssh' ? [through.ssh.program] : []),
+      ],
       needs,
       after: index === 0 ? after : [id(index - 1)],
       ...copy,
       through,
       ...(timeout === undefined ? {} : { timeout }),
     };
-    return direction === 'in'
-      ? { ...common, kind: 'copy.in', title: `Copy in ${copy.host} to ${copy.guest}` }
-      : { ...common, kind: 'copy.out', title: `Copy out ${copy.guest} to ${copy.host}`, always: true };
+    if (direction === 'in') {
+      const phase = through.kind === 'ssh' ? 'ready' : 'prepare';
+      return newStep({ ...common, kind: 'copy.in', phase, title: `Copy in ${copy.host} to ${copy.guest}` });
+    }
+    const title = `Copy out ${copy.guest} to ${copy.host}`;
+    return newStep({ ...common, kind: 'copy.out', phase: 'stop', title, always: true });
   });
 }

@@ -7,7 +7,7 @@ export interface Progress {
   readonly done: number;
   readonly total?: number;
   /** Current phase, if a step has several. */
-  readonly phase?: string;
+  readonly activity?: string;
 }
 
 /** Context given to an executor by the runner. */
@@ -24,8 +24,9 @@ export interface StepContext {
 
 export type OutputStream = 'stdout' | 'stderr';
 
-/** Result of a successful step: the exit code of its command, or that there was nothing left to do. */
+/** Result of a successful step that has one. */
 export interface StepResult {
+  /** Exit code of its command. */
   readonly exitCode?: number;
   /** The machine shut down by itself; dependent steps are skipped without a failure. */
   readonly ended?: boolean;
@@ -33,10 +34,11 @@ export interface StepResult {
   readonly output?: string;
 }
 
-export type Executor<K extends StepKind> = (
-  step: StepOf<K>,
-  context: StepContext,
-) => Promise<StepResult | undefined>;
+// most executors return nothing, and need not say so
+// eslint-disable-next-line @typescript-eslint/no-invalid-void-type
+export type OptionalResult = StepResult | void;
+
+export type Executor<K extends StepKind> = (step: StepOf<K>, context: StepContext) => Promise<OptionalResult>;
 
 /** One executor for each kind of step. */
 export type Executors = { readonly [K in StepKind]: Executor<K> };

@@ -6,6 +6,8 @@ import { isOfConnection } from '../config/ssh-options.ts';
 import { joinOf } from './networks.ts';
 import { shareSteps } from './shares.ts';
 import type { AwaitGuest, Step, StepId } from './step.ts';
+import { loginFacts } from './facts.ts';
+import { newStep } from './new-step.ts';
 
 /** Steps in a running VM, between its boot (or attachment) and its stop. */
 export function guestSteps(
@@ -17,23 +19,35 @@ export function guestSteps(
   alone: boolean,
 ): Step[] {
   const { name: vm, connection, ssh } = spec;
-  const { mount, unmount } = shareSteps(spec, ssh);
-  const closing = closesPort(spec) ? { closesPort: true as const } : {};
-  const console: Step[] =
+  const closes = closesPort(spec);
+  const { mount, unmount } = shareSteps(spec, ssh, closes);
+  const console =
     connection.kind === 'qemu-console'
-      ? [{ id: `${vm}/console`, kind: 'machine.console', vm, title: 'Console', needs: [boot], after: [] }]
+      ? [
+          newStep({
+            id: `${vm}/console`,
+            kind: 'machine.console',
+            phase: 'user',
+            vm,
+            title: 'Open console',
+            detail: ['of QEMU'],
+            needs: [boot],
+          }),
+        ]
       : [];
   if (ssh === undefined || (connection.kind === 'qemu-console' && mount.length === 0)) return console;
-  const ready: AwaitGuest = {
+  const closing = closes && mount.length === 0;
+  const ready = newStep({
     id: `${vm}/ready`,
     kind: 'guest.ready',
+    phase: 'ready',
     vm,
     title: 'Wait for ssh',
+    detail: loginFacts(ssh, closing),
     needs: [boot],
-    after: [],
     ssh,
     ...exposedBy(spec, ssh),
-    ...(mount.length === 0 ? closing : {}),
+    closesPort: closing,
     // copies, folders and what joins a network go through a login of the user's ssh program too
     forSession:
       connection.kind !== 'service' ||
@@ -41,9 +55,9 @@ export function guestSteps(
       mount.length > 0 ||
       spec.networks.length > 0 ||
       spec.readiness !== undefined,
-  };
+  });
   const join = joinOf(spec, ssh, ready.id);
-  const first = [...join, ...mount.map((step) => ({ ...step, ...closing }))];
+  const first = [...join, ...mount];
   const given = [...first, ...directCopies(spec, 'in', ssh, first.at(-1)?.id)];
   const before = [...given, ...readyCommandOf(spec, ssh, [ready, ...given])];
   const session = [...console, ...sessionOf(vm, connection, ssh, [ready, ...before], alone)];
@@ -79,17 +93,19 @@ function readyCommandOf(
   if (readiness === undefined) return [];
   const needs = before.map((step) => step.id);
   const title = titleOf('Wait for', readiness.command);
+  const id = `${vm}/ready-command`;
   return [
-    {
-      id: `${vm}/ready-command`,
+    newStep({
+      id,
       kind: 'guest.ready-command',
+      phase: 'ready',
       vm,
       title,
+      detail: [`within ${readiness.timeout} s`],
       needs,
-      after: [],
       ssh,
       ...readiness,
-    },
+    }),
   ];
 }
 
@@ -101,15 +117,24 @@ function sessionOf(
   before: readonly Step[],
   alone: boolean,
 ): Step[] {
-  const onReady = { vm, needs: before.map((step) => step.id), after: [], ssh };
+  const needs = before.map((step) => step.id);
+  const common = { phase: 'user', vm, needs, programs: [ssh.program], ssh } as const;
   switch (connection.kind) {
     case 'ssh-console':
-      return [{ ...onReady, id: `${vm}/console`, kind: 'guest.console', title: 'Console' }];
+      return [
+        newStep({
+          ...common,
+          id: `${vm}/console`,
+          kind: 'guest.console',
+          title: 'Open console',
+          detail: ['over ssh'],
+        }),
+      ];
     case 'ssh-command': {
       const { command } = connection;
       const ownsTerminal = alone || connection.serial;
       const title = titleOf('Run', command);
-      return [{ ...onReady, id: `${vm}/run`, kind: 'guest.run', title, command, ownsTerminal }];
+      return [newStep({ ...common, id: `${vm}/run`, kind: 'guest.run', title, command, ownsTerminal })];
     }
     case 'service':
     case 'qemu-console':
@@ -118,15 +143,15 @@ function sessionOf(
 }
 
 function leaveOf(vm: string, ready: StepId, work: readonly Step[]): Step {
-  return {
+  return newStep({
     id: `${vm}/leave`,
     kind: 'guest.leave',
+    phase: 'stop',
     vm,
     title: 'Log out',
-    needs: [],
     after: work.map((step) => step.id),
     undoes: ready,
-  };
+  });
 }
 
 function titleOf(what: string, command: string): string {
@@ -140,22 +165,14 @@ export function shortCommand(command: string): string {
   return `${shown}${shown.length < command.trim().length ? ' …' : ''}`;
 }
 
-/** Whether the step is the user's command or console, which determines the exit code. */
-export function isUserStep(step: Step): boolean {
-  return step.kind === 'guest.run' || step.kind === 'guest.console' || step.kind === 'machine.console';
+/** The user's command or console, which determines the exit code. */
+export function userSteps(work: readonly Step[]): StepId[] {
+  return work.filter(({ phase }) => phase === 'user').map((step) => step.id);
 }
 
 /** Steps after which a VM is ready for its dependents: the last ones before its own session. */
 export function readinessIn(work: readonly Step[]): StepId[] {
-  const prelude = work.filter(({ kind }) => READINESS_KINDS.includes(kind));
+  const prelude = work.filter(({ phase }) => phase === 'ready');
   const waitedFor = new Set(prelude.flatMap(waitsFor));
   return prelude.map((step) => step.id).filter((id) => !waitedFor.has(id));
 }
-
-const READINESS_KINDS: readonly Step['kind'][] = [
-  'guest.ready',
-  'network.join',
-  'share.mount',
-  'copy.in',
-  'guest.ready-command',
-];

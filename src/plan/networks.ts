@@ -1,6 +1,8 @@
 import type { SshSpec, VmSpec } from '../config/vm-spec.ts';
 import { formatSubnet, parseIpv4, subnetAround } from '../options/ipv4.ts';
 import type { JoinNetworks, Step, StepId } from './step.ts';
+import { counted } from './facts.ts';
+import { newStep } from './new-step.ts';
 
 function openingId(network: string): StepId {
   return `network/${network}/open`;
@@ -17,25 +19,25 @@ export function networkSteps(specs: readonly VmSpec[]): Step[] {
     const subnet = formatSubnet(subnetAround(parseIpv4(address) ?? 0, prefix));
     const undoes = openingId(network);
     return [
-      {
+      newStep({
         id: undoes,
         kind: 'network.open',
-        title: `Network ${network} (${subnet})`,
-        needs: [],
-        after: [],
+        phase: 'prepare',
+        title: `Open network ${network}`,
+        detail: [subnet, counted(members.length, 'card')],
         network,
         prefix,
         cards: members.map(({ card: { mac, address: ip } }) => ({ mac, address: ip })),
-      },
-      {
+      }),
+      newStep({
         id: `network/${network}/close`,
         kind: 'network.close',
+        phase: 'stop',
         title: `Close network ${network}`,
-        needs: [],
         after: members.map(({ vm }) => `${vm}/stop`),
         undoes,
         network,
-      },
+      }),
     ];
   });
 }
@@ -52,6 +54,22 @@ export function joinOf(
   ready: StepId,
 ): JoinNetworks[] {
   if (networks.length === 0) return [];
-  const title = `Join ${networks.map(({ name }) => name).join(', ')}`;
-  return [{ id: `${vm}/join`, kind: 'network.join', vm, title, needs: [ready], after: [], ssh, networks }];
+  const names = networks.map(({ name }) => name).join(', ');
+  const title = `Join network${networks.length > 1 ? 's' : ''} ${names}`;
+  const detail = networks.map(({ address, prefix }) => `${address}/${prefix}`);
+  const id = `${vm}/join`;
+  return [
+    newStep({
+      id,
+      kind: 'network.join',
+      phase: 'ready',
+      vm,
+      title,
+      detail,
+      needs: [ready],
+      programs: [ssh.program],
+      ssh,
+      networks,
+    }),
+  ];
 }

@@ -4,6 +4,7 @@ import { ordered } from './graph.ts';
 import type { SessionOptions } from './session.ts';
 import { planSession } from './session.ts';
 import type { EndSession, Plan, Step } from './step.ts';
+import { newStep } from './new-step.ts';
 
 /** A VM that a supervisor runs or has run, for planning. */
 export interface SupervisedVm {
@@ -118,12 +119,14 @@ export function isUp({ state }: Pick<SupervisedVm, 'state'>): boolean {
 
 /** Steps that stop VMs, each after its dependents. */
 function endings(vms: readonly SupervisedVm[]): EndSession[] {
-  return vms.map(({ name: vm }) => ({
-    id: `${vm}/end`,
-    kind: 'session.end',
-    vm,
-    title: 'End',
-    needs: [],
-    after: vms.filter(({ dependsOn }) => dependsOn.includes(vm)).map(({ name }) => `${name}/end`),
-  }));
+  return vms.map(({ name: vm }) =>
+    newStep({
+      id: `${vm}/end`,
+      kind: 'session.end',
+      phase: 'stop',
+      vm,
+      title: `Stop VM ${vm}`,
+      after: vms.filter(({ dependsOn }) => dependsOn.includes(vm)).map(({ name }) => `${name}/end`),
+    }),
+  );
 }

@@ -4,8 +4,10 @@ import { ordered } from './graph.ts';
 import { networkSteps, networksFor } from './networks.ts';
 import { deviceShares, shareSteps } from './shares.ts';
 import type { HoldServices, Plan, Step, StepId } from './step.ts';
+import { bootFacts } from './facts.ts';
+import { newStep } from './new-step.ts';
 import { retrievals, stateOf } from './stored-state.ts';
-import { isUserStep, readinessIn, guestSteps } from './guest-steps.ts';
+import { guestSteps, readinessIn, userSteps } from './guest-steps.ts';
 
 /** Options of a session as a whole. */
 export interface SessionOptions {
@@ -59,7 +61,7 @@ export function planSession(specs: readonly VmSpec[], options: SessionOptions = 
   return {
     steps: ordered([...retrievals(specs), ...ports, ...networkSteps(specs), ...steps, ...holds]),
     foreground: specs.flatMap((spec) => foregroundOf(spec, alone)),
-    exitFrom: [...work.values()].flat().flatMap((step) => (isUserStep(step) ? [step.id] : [])),
+    exitFrom: [...work.values()].flatMap(userSteps),
     ...(keepGoing === true ? { keepGoing } : {}),
     ...(jobs !== undefined && jobs < specs.length
       ? { starts: { limit: jobs, spans: [...work].map(spanOf) } }
@@ -88,7 +90,16 @@ function portsOf(specs: readonly VmSpec[]): Step[] {
     .filter(({ ssh, forwards }) => ssh?.port !== undefined || forwards.some(({ host }) => host !== 0))
     .map(({ name: vm, ssh, forwards }) => ({ vm, ...(ssh ? { ssh } : {}), forwards }));
   if (vms.length === 0) return [];
-  return [{ id: 'ports', kind: 'machine.ports', title: 'Ports of the host', needs: [], after: [], vms }];
+  return [
+    newStep({
+      id: 'ports',
+      kind: 'machine.ports',
+      phase: 'prepare',
+      title: 'Check host ports',
+      detail: vms.map(({ vm }) => vm),
+      vms,
+    }),
+  ];
 }
 
 function bootOf(
@@ -98,13 +109,15 @@ function bootOf(
 ): Step {
   const { name: vm, connection, state } = spec;
   const shares = deviceShares(spec.shares);
-  return {
+  return newStep({
     id: `${vm}/boot`,
     kind: 'machine.boot',
+    phase: 'boot',
     vm,
     title: 'Boot',
+    detail: bootFacts(spec),
+    programs: [spec.machine.program],
     needs,
-    after: [],
     instance: spec.instance,
     images: spec.images,
     disks: state === undefined ? 'snapshot' : 'stored',
@@ -117,7 +130,7 @@ function bootOf(
     console: connection.kind === 'qemu-console',
     showSerial: logs ? 'always' : serialOf(connection),
     ...(logDirectory === undefined ? {} : { serialLog: join(logDirectory, serialLogOf(vm)) }),
-  };
+  });
 }
 
 /** Where serial output is shown: before a console on its stdout, before a command on stderr. */
@@ -136,30 +149,30 @@ function holdFor(specs: readonly VmSpec[], work: Work): Step[] {
   if (!specs.every(({ connection }) => connection.kind === 'service')) return [];
   const vms = specs.map((spec) => spec.name);
   const needs = [...work.values()].flatMap(readinessIn);
-  return [
-    { id: 'hold', kind: 'machine.hold', title: 'Services run until you interrupt', needs, after: [], vms },
-  ];
+  const title = 'Run services until interrupted';
+  return [newStep({ id: 'hold', kind: 'machine.hold', phase: 'user', title, needs, vms })];
 }
 
 /** Step that keeps a service running until it is stopped. */
 function serviceHold({ name: vm, connection }: VmSpec, work: Work): HoldServices[] {
   if (connection.kind === 'ssh-command') return [];
   const [needs, title] = [readinessIn(work.get(vm) ?? []), 'Run until stopped'];
-  return [{ id: `${vm}/hold`, kind: 'machine.hold', vm, title, needs, after: [], vms: [vm] }];
+  return [newStep({ id: `${vm}/hold`, kind: 'machine.hold', phase: 'user', vm, title, needs, vms: [vm] })];
 }
 
 /** Step that stops a VM, after its own steps and those it serves. */
 function stopOf({ name: vm, ending }: VmSpec, steps: readonly Step[], served: readonly StepId[]): Step {
-  return {
+  return newStep({
     id: `${vm}/stop`,
     kind: 'machine.stop',
+    phase: 'stop',
     vm,
-    title: 'Stop',
-    needs: [],
+    title: 'Shut down',
+    detail: [ending.kind === 'at-once' ? 'at once, nothing is kept' : `orderly, within ${ending.timeout} s`],
     after: [...steps.map((step) => step.id), ...served],
     undoes: `${vm}/boot`,
     ending,
-  };
+  });
 }
 
 /** Steps that a VM outlasts: its dependents, and for a service all work of the other VMs. */
@@ -181,7 +194,7 @@ function servedBy(
 /** Work of the other VMs; dependents are covered by their stop steps. */
 function userStepsOf(work: Work, dependents: readonly string[]): StepId[] {
   const others = [...work].filter(([vm]) => !dependents.includes(vm));
-  return others.flatMap(([, steps]) => steps.filter(isUserStep).map((step) => step.id));
+  return others.flatMap(([, steps]) => userSteps(steps));
 }
 
 /** Steps of a VM that own the terminal: from the boot if its output is shown, else only the session. */

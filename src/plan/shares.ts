@@ -1,6 +1,8 @@
 import { allFolders } from '../config/shares.ts';
 import type { SharesSpec, SshSpec, VmSpec } from '../config/vm-spec.ts';
 import type { Step, StepId } from './step.ts';
+import { folderFacts, programFact } from './facts.ts';
+import { newStep } from './new-step.ts';
 
 /** Tag by which a guest mounts a folder that is a device of its machine. */
 export function shareTag(type: '9p' | 'virtiofs', index: number): string {
@@ -17,44 +19,66 @@ export interface ShareSteps {
   readonly unmount: (after: readonly StepId[]) => readonly Step[];
 }
 
-export function shareSteps({ name: vm, shares }: Pick<VmSpec, 'name' | 'shares'>, ssh?: SshSpec): ShareSteps {
-  const count = allFolders(shares).length;
-  if (count === 0 || ssh === undefined) return { serve: [], withdraw: [], mount: [], unmount: () => [] };
-  const folders = count === 1 ? 'a shared folder' : `${count} shared folders`;
+export function shareSteps(
+  { name: vm, shares }: Pick<VmSpec, 'name' | 'shares'>,
+  ssh?: SshSpec,
+  closesPort = false,
+): ShareSteps {
+  const all = allFolders(shares);
+  const [folder] = all;
+  if (folder === undefined || ssh === undefined)
+    return { serve: [], withdraw: [], mount: [], unmount: () => [] };
+  const alone = all.length === 1;
+  const folders = alone ? 'a shared folder' : `${all.length} shared folders`;
   const [serve, mount] = [`${vm}/serve`, `${vm}/mount`];
-  const common = { vm, needs: [], after: [] };
   return {
-    serve: [{ ...common, id: serve, kind: 'share.serve', title: `Prepare ${folders}`, shares }],
+    serve: [
+      newStep({
+        id: serve,
+        kind: 'share.serve',
+        phase: 'prepare',
+        vm,
+        title: `Prepare ${folders}`,
+        detail: [shares.sshfs.length > 0 ? programFact('sftp-bin-name', shares.sftpServer) : ''],
+        shares,
+      }),
+    ],
     withdraw: [
-      {
-        ...common,
+      newStep({
         id: `${vm}/withdraw`,
         kind: 'share.withdraw',
+        phase: 'stop',
+        vm,
         title: `Withdraw ${folders}`,
         after: [`${vm}/stop`],
         undoes: serve,
-      },
+      }),
     ],
     mount: [
-      {
-        ...common,
+      newStep({
         id: mount,
         kind: 'share.mount',
-        title: `Mount ${folders}`,
+        phase: 'ready',
+        vm,
+        title: alone ? `Mount ${folder.host} at ${folder.guest}` : `Mount ${folders}`,
+        detail: [...folderFacts(shares, alone), closesPort ? 'then closes the port of ssh' : ''],
         needs: [`${vm}/ready`],
+        programs: [ssh.program],
         ssh,
         shares,
-      },
+        closesPort,
+      }),
     ],
     unmount: (after) => [
-      {
-        ...common,
+      newStep({
         id: `${vm}/unmount`,
         kind: 'share.unmount',
-        title: `Unmount ${folders}`,
+        phase: 'stop',
+        vm,
+        title: `Unmount ${alone ? folder.guest : folders}`,
         after,
         undoes: mount,
-      },
+      }),
     ],
   };
 }

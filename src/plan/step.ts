@@ -9,26 +9,9 @@ import type {
   SharesSpec,
   SshSpec,
 } from '../config/vm-spec.ts';
+import type { StepBase, StepId, VmStep } from './step-base.ts';
 
-/** ID of a step within its plan: `VM/what` or `image/NAME`. */
-export type StepId = string;
-
-/** Fields of every step. */
-interface StepBase<K extends string> {
-  readonly id: StepId;
-  readonly kind: K;
-  /** The VM it belongs to; a step without one serves several. */
-  readonly vm?: string;
-  readonly title: string;
-  /** Steps that must be done before this one starts; if one is not, this one is skipped. */
-  readonly needs: readonly StepId[];
-  /** Steps that must have settled, however they ended, before this one starts. */
-  readonly after: readonly StepId[];
-  /** The step whose acquisition this one releases: it runs exactly if that one started. */
-  readonly undoes?: StepId;
-  /** Whether it runs even if the run ends early, provided that the steps it needs are done. */
-  readonly always?: boolean;
-}
+export type { StepId };
 
 /** Retrieve an image into its backend. */
 export interface RetrieveImage extends StepBase<'image.retrieve'> {
@@ -44,8 +27,7 @@ export interface RemoveImage extends StepBase<'image.remove'> {
 }
 
 /** Create a standalone image from the first disk of a locked VM. */
-export interface CommitImage extends StepBase<'image.commit'> {
-  readonly vm: string;
+export interface CommitImage extends VmStep<'image.commit'> {
   readonly image: string;
   readonly backend: string;
 }
@@ -57,8 +39,7 @@ interface InStore {
 }
 
 /** Create a VM in the VM store: disks based on images, and the two texts of its configuration. */
-export interface CreateVm extends StepBase<'vm.create'>, InStore {
-  readonly vm: string;
+export interface CreateVm extends VmStep<'vm.create'>, InStore {
   readonly images: readonly ImageNeed[];
   readonly config: string;
   readonly ours: string;
@@ -69,16 +50,13 @@ export interface CreateVm extends StepBase<'vm.create'>, InStore {
 }
 
 /** Lock a stored VM. `image` is the expected base of its first disk, if one was given. */
-export interface LockVm extends StepBase<'vm.lock'>, InStore {
-  readonly vm: string;
+export interface LockVm extends VmStep<'vm.lock'>, InStore {
   readonly purpose: 'run' | 'commit' | 'copy';
   readonly image?: string;
 }
 
 /** Unlock the VM. */
-export interface UnlockVm extends StepBase<'vm.unlock'> {
-  readonly vm: string;
-}
+export type UnlockVm = VmStep<'vm.unlock'>;
 
 /** Ask the owner of a running VM to stop it, and wait for that. */
 export interface StopVm extends StepBase<'vm.stop'>, InStore {
@@ -93,8 +71,7 @@ export interface StopVm extends StepBase<'vm.stop'>, InStore {
 export interface RemoveVm extends StepBase<'vm.remove'>, InStore {}
 
 /** Start QEMU on images with a snapshot in memory, or on the disks of a locked VM. */
-export interface BootMachine extends StepBase<'machine.boot'> {
-  readonly vm: string;
+export interface BootMachine extends VmStep<'machine.boot'> {
   /** Name of the VM while it runs. */
   readonly instance: string;
   readonly images: readonly ImageNeed[];
@@ -122,6 +99,7 @@ export interface BootMachine extends StepBase<'machine.boot'> {
 /** Open a network between VMs. */
 export interface OpenNetwork extends StepBase<'network.open'> {
   readonly network: string;
+  /** @asType integer */
   readonly prefix: number;
   /** All cards of the network. */
   readonly cards: readonly Pick<NetworkCard, 'mac' | 'address'>[];
@@ -133,8 +111,7 @@ export interface CloseNetwork extends StepBase<'network.close'> {
 }
 
 /** Configure the addresses of a guest's cards, and the names of the other VMs in it. */
-export interface JoinNetworks extends StepBase<'network.join'> {
-  readonly vm: string;
+export interface JoinNetworks extends VmStep<'network.join'> {
   readonly ssh: SshSpec;
   readonly networks: readonly NetworkCard[];
 }
@@ -149,64 +126,53 @@ export interface CheckPorts extends StepBase<'machine.ports'> {
 }
 
 /** Boot the builder VM on the disks of a locked VM, and mount the guest's root in it. */
-export interface BootBuilder extends StepBase<'builder.boot'> {
-  readonly vm: string;
+export interface BootBuilder extends VmStep<'builder.boot'> {
   /** Whether the disks are read-only. */
   readonly readOnly: boolean;
-  /** Number of copies to be made. */
+  /**
+   * Number of copies to be made.
+   * @asType integer
+   */
   readonly copies: number;
   readonly builder: BuilderSpec;
 }
 
 /** Unmount the disks in the builder, and stop it. */
-export interface StopBuilder extends StepBase<'builder.stop'> {
-  readonly vm: string;
-}
+export type StopBuilder = VmStep<'builder.stop'>;
 
 /** Copy between the host and a guest: on its disks in the builder, or over ssh while it runs. */
 interface Copying extends CopySpec {
-  readonly vm: string;
   readonly through: { readonly kind: 'builder' } | { readonly kind: 'ssh'; readonly ssh: SshSpec };
   /** Time limit in seconds. */
   readonly timeout?: number;
 }
 
-export interface CopyIn extends StepBase<'copy.in'>, Copying {
-  readonly vm: string;
-}
+export interface CopyIn extends VmStep<'copy.in'>, Copying {}
 
-export interface CopyOut extends StepBase<'copy.out'>, Copying {
-  readonly vm: string;
-}
+export interface CopyOut extends VmStep<'copy.out'>, Copying {}
 
 /** Prepare shared folders on the host: the directories and their servers. */
-export interface ServeShares extends StepBase<'share.serve'> {
-  readonly vm: string;
+export interface ServeShares extends VmStep<'share.serve'> {
   readonly shares: SharesSpec;
 }
 
 /** Stop the servers of shared folders. */
-export interface WithdrawShares extends StepBase<'share.withdraw'> {
-  readonly vm: string;
-}
+export type WithdrawShares = VmStep<'share.withdraw'>;
 
 /** Mount shared folders in the guest, in parallel. */
-export interface MountShares extends StepBase<'share.mount'> {
-  readonly vm: string;
+export interface MountShares extends VmStep<'share.mount'> {
   readonly ssh: SshSpec;
   readonly shares: SharesSpec;
-  /** As in {@link AwaitGuest}, after all folders have logged in. */
-  readonly closesPort?: true;
+  /** Whether the host port of the guest's ssh is closed after all folders have logged in. */
+  readonly closesPort: boolean;
 }
 
 /** Flush the guest's writes to the host, and unmount the folders. */
-export interface UnmountShares extends StepBase<'share.unmount'> {
-  readonly vm: string;
-}
+export type UnmountShares = VmStep<'share.unmount'>;
 
 /** Attach to a machine run by another process, through its port on 127.0.0.1. */
-export interface AttachMachine extends StepBase<'machine.attach'> {
-  readonly vm: string;
+export interface AttachMachine extends VmStep<'machine.attach'> {
+  /** @asType integer */
   readonly port: number;
   readonly qemu: ProcessFacts;
   /** Private key that its owner may have generated for the guest. */
@@ -217,6 +183,7 @@ export interface AttachMachine extends StepBase<'machine.attach'> {
 
 /** Identity of a process that is unique despite reuse of process IDs (host/process-identity.ts). */
 export interface ProcessFacts {
+  /** @asType integer */
   readonly pid: number;
   readonly started: number;
   readonly boot: string;
@@ -224,13 +191,10 @@ export interface ProcessFacts {
 }
 
 /** Leave the terminal to QEMU until it exits. */
-export interface WatchConsole extends StepBase<'machine.console'> {
-  readonly vm: string;
-}
+export type WatchConsole = VmStep<'machine.console'>;
 
 /** Stop the machine and remove its files. */
-export interface StopMachine extends StepBase<'machine.stop'> {
-  readonly vm: string;
+export interface StopMachine extends VmStep<'machine.stop'> {
   readonly ending: Ending;
 }
 
@@ -240,30 +204,24 @@ export interface HoldServices extends StepBase<'machine.hold'> {
 }
 
 /** Stop a VM that this process runs. */
-export interface EndSession extends StepBase<'session.end'> {
-  readonly vm: string;
-}
+export type EndSession = VmStep<'session.end'>;
 
 /** Wait until the guest accepts an ssh login. */
-export interface AwaitGuest extends StepBase<'guest.ready'> {
-  readonly vm: string;
+export interface AwaitGuest extends VmStep<'guest.ready'> {
   readonly ssh: SshSpec;
   /** Whether sessions of the user's ssh program follow, sharing this login. */
   readonly forSession: boolean;
   /** Whether the host port of the guest's ssh is closed after the login. */
-  readonly closesPort?: true;
+  readonly closesPort: boolean;
   /** Host folders writable through a well-known key that the guest keeps for the Python transient. */
   readonly exposed?: readonly string[];
 }
 
 /** Restore the replaced well-known keys of users on a disk mounted by the builder. */
-export interface RestoreKeys extends StepBase<'keys.restore'> {
-  readonly vm: string;
-}
+export type RestoreKeys = VmStep<'keys.restore'>;
 
 /** Retry a command in the guest until it exits with 0. */
-export interface RunReadyCommand extends StepBase<'guest.ready-command'> {
-  readonly vm: string;
+export interface RunReadyCommand extends VmStep<'guest.ready-command'> {
   readonly ssh: SshSpec;
   readonly command: string;
   /** Time limit in seconds. */
@@ -271,21 +229,17 @@ export interface RunReadyCommand extends StepBase<'guest.ready-command'> {
 }
 
 /** Close the login. */
-export interface LeaveGuest extends StepBase<'guest.leave'> {
-  readonly vm: string;
-}
+export type LeaveGuest = VmStep<'guest.leave'>;
 
 /** Run one command in the guest. `ownsTerminal`: our stdin is its stdin. */
-export interface RunCommand extends StepBase<'guest.run'> {
-  readonly vm: string;
+export interface RunCommand extends VmStep<'guest.run'> {
   readonly ssh: SshSpec;
   readonly command: string;
   readonly ownsTerminal: boolean;
 }
 
 /** Open an interactive ssh session. */
-export interface OpenConsole extends StepBase<'guest.console'> {
-  readonly vm: string;
+export interface OpenConsole extends VmStep<'guest.console'> {
   readonly ssh: SshSpec;
 }
 
@@ -326,6 +280,12 @@ export type Step =
 export type StepKind = Step['kind'];
 export type StepOf<K extends StepKind> = Extract<Step, { kind: K }>;
 
+/** The JSON form of a plan. */
+export interface PlanDocument extends Plan {
+  /** Increased on incompatible changes. */
+  readonly version: 1;
+}
+
 /** Steps to perform, as plain data. They are sorted topologically. */
 export interface Plan {
   readonly steps: readonly Step[];
@@ -336,5 +296,9 @@ export interface Plan {
   /** Whether a failure ends only the steps that need the failed one. */
   readonly keepGoing?: boolean;
   /** How many machines may boot at the same time, each from its boot step to the step by which it has come up. */
-  readonly starts?: { readonly limit: number; readonly spans: readonly { from: StepId; to: StepId }[] };
+  readonly starts?: {
+    /** @asType integer */
+    readonly limit: number;
+    readonly spans: readonly { from: StepId; to: StepId }[];
+  };
 }

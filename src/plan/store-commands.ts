@@ -1,8 +1,9 @@
 import type { BuilderSpec, Connection, CopySpec, SshSpec } from '../config/vm-spec.ts';
 import { inBuilder, offlineCopies } from './copies.ts';
 import type { AttachMachine, CommitImage, Plan, ProcessFacts, RemoveVm, Step, StopVm } from './step.ts';
+import { newStep } from './new-step.ts';
 import { holding } from './stored-state.ts';
-import { isUserStep, guestSteps } from './guest-steps.ts';
+import { guestSteps, userSteps } from './guest-steps.ts';
 
 /** A VM by its name in a store. */
 interface StoredVmName {
@@ -29,13 +30,31 @@ export function planRemoveVms(vms: readonly StoredVmName[], force: boolean): Pla
 }
 
 function stop({ name, vmstore }: StoredVmName, how: Pick<StopVm, 'together' | 'kill' | 'ifRunning'>): StopVm {
-  const title = `Stop VM '${name}'`;
-  return { id: `stop/${name}`, kind: 'vm.stop', title, needs: [], after: [], name, vmstore, ...how };
+  const title = `Stop VM ${name}`;
+  return newStep({
+    id: `stop/${name}`,
+    kind: 'vm.stop',
+    phase: 'stop',
+    title,
+    detail: [how.kill ? 'at once' : how.ifRunning ? 'if it runs' : ''],
+    name,
+    vmstore,
+    ...how,
+  });
 }
 
 function remove({ name, vmstore }: StoredVmName, needs: readonly string[]): RemoveVm {
-  const title = `Remove VM '${name}'`;
-  return { id: `remove/${name}`, kind: 'vm.remove', title, needs, after: [], name, vmstore };
+  const title = `Remove VM ${name}`;
+  return newStep({
+    id: `remove/${name}`,
+    kind: 'vm.remove',
+    phase: 'stop',
+    title,
+    detail: [vmstore],
+    needs,
+    name,
+    vmstore,
+  });
 }
 
 /** Independent steps for several VMs. */
@@ -55,16 +74,19 @@ export function planCommit(
 ): Plan {
   const vm = state.name;
   const restoring = hasLoginKey ? keysRestored(vm, builder) : [];
-  const commit: Step = {
+  const commit = newStep({
     id: `${vm}/commit`,
     kind: 'image.commit',
+    phase: 'stop',
     vm,
-    title: `Commit to image ${image}`,
+    title: `Commit VM ${vm} to image ${image}`,
+    detail: [backend],
+    programs: ['qemu-img'],
+    writesTo: { directory: backend, option: 'image-backend' },
     needs: [`${vm}/lock`, ...restoring.map((step) => step.id)],
-    after: [],
     image,
     backend,
-  };
+  });
   const [lock, unlock] = holding({
     vm,
     state,
@@ -80,24 +102,23 @@ function keysRestored(vm: string, builder: BuilderSpec): Step[] {
   return inBuilder(
     {
       id: `${vm}/builder-keys`,
-      kind: 'builder.boot',
+      phase: 'prepare',
       vm,
-      title: "Mount the disk to put the image's keys back",
+      title: "Mount the disk to restore the image's keys",
       needs: [`${vm}/lock`],
-      after: [],
       readOnly: false,
       copies: 0,
       builder,
     },
     (booted) => [
-      {
+      newStep({
         id: `${vm}/keys`,
         kind: 'keys.restore',
+        phase: 'prepare',
         vm,
-        title: "Put the image's keys back",
+        title: "Restore the image's keys",
         needs: [booted],
-        after: [],
-      },
+      }),
     ],
   );
 }
@@ -124,22 +145,22 @@ export function planSsh(
   connection: Connection,
   ssh: SshSpec,
 ): Plan {
-  const attach: Step = {
+  const attach = newStep({
     id: `${vm.name}/attach`,
     kind: 'machine.attach',
+    phase: 'boot',
     vm: vm.name,
-    title: 'Find',
-    needs: [],
-    after: [],
+    title: `Attach to VM ${vm.name}`,
+    detail: [`process ${vm.qemu.pid}`, `port ${port}`],
     port,
     qemu: vm.qemu,
     loginKey,
     ...(sharedLogin === undefined ? {} : { sharedLogin }),
-  };
+  });
   const copies = { in: [], out: [], direct: false, builder: {} };
   const shares = { sshfs: [], '9p': [], virtiofs: [], sftpServer: '', unchanged: [] };
   const spec = { name: vm.name, connection, ssh, copies, shares, networks: [] };
   const work = guestSteps(spec, attach.id, true);
-  const session = work.filter(isUserStep).map((step) => step.id);
+  const session = userSteps(work);
   return { steps: [attach, ...work], foreground: session, exitFrom: session };
 }

@@ -3,6 +3,7 @@ import { offlineCopies } from './copies.ts';
 import { ordered } from './graph.ts';
 import { retrieval } from './images.ts';
 import type { CreateVm, LockVm, Plan, Step, StepId } from './step.ts';
+import { newStep } from './new-step.ts';
 
 /** Step ID of an image; VMs with different backends can have different images of the same name. */
 function imageStepId({ name, backend }: ImageNeed, specs: readonly VmSpec[]): StepId {
@@ -40,19 +41,22 @@ function creationOf(
   const { name: vm, images, state } = spec;
   if (state?.creation === undefined) return [];
   return [
-    {
+    newStep({
       id: `${vm}/create`,
       kind: 'vm.create',
+      phase: 'prepare',
       vm,
-      title: `Create VM '${state.name}'`,
+      title: `Create VM ${state.name}`,
+      detail: [images.map((image) => image.name).join(' + '), `in ${state.vmstore}`],
+      programs: ['qemu-img'],
+      writesTo: { directory: state.vmstore, option: 'vmstore' },
       needs: imageSteps(spec, specs),
-      after: [],
       name: state.name,
       vmstore: state.vmstore,
       images,
       ...state.creation,
       ...how,
-    },
+    }),
   ];
 }
 
@@ -104,19 +108,18 @@ export function stateOf(spec: VmSpec, specs: readonly VmSpec[]): StateSteps {
 
 /** Step that removes a temporary VM from the store at the end. */
 function removalOf(vm: string, { name, vmstore }: StateSpec): Step {
-  const [undoes, unlocked] = [`${vm}/create`, `${vm}/unlock`];
-  const title = 'Remove temporary state';
-  return {
+  return newStep({
     id: `${vm}/remove`,
     kind: 'vm.remove',
+    phase: 'stop',
     vm,
-    title,
-    needs: [],
-    after: [unlocked],
-    undoes,
+    title: 'Remove temporary state',
+    detail: [vmstore],
+    after: [`${vm}/unlock`],
+    undoes: `${vm}/create`,
     name,
     vmstore,
-  };
+  });
 }
 
 /** Steps that lock a stored VM and unlock it after other steps. */
@@ -132,18 +135,27 @@ export function holding(what: {
   const id = `${vm}/lock`;
   const { name, vmstore } = state;
   return [
-    {
+    newStep({
       id,
       kind: 'vm.lock',
+      phase: 'prepare',
       vm,
-      title: 'Lock',
+      title: `Lock VM ${vm}`,
+      detail: [`VM '${name}' of ${vmstore}`],
       needs,
-      after: [],
       name,
       vmstore,
       purpose,
       ...(image === undefined ? {} : { image }),
-    },
-    { id: `${vm}/unlock`, kind: 'vm.unlock', vm, title: 'Unlock', needs: [], after: until, undoes: id },
+    }),
+    newStep({
+      id: `${vm}/unlock`,
+      kind: 'vm.unlock',
+      phase: 'stop',
+      vm,
+      title: `Unlock VM ${vm}`,
+      after: until,
+      undoes: id,
+    }),
   ];
 }

@@ -2,7 +2,14 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { unlessAborted } from '../host/abort.ts';
 import { findProgram } from '../host/program.ts';
-import type { Executors, Machine, MachineEnd, StepContext, StepResult } from '../plan/executor.ts';
+import type {
+  Executors,
+  Machine,
+  MachineEnd,
+  OptionalResult,
+  StepContext,
+  StepResult,
+} from '../plan/executor.ts';
 import type {
   AttachMachine,
   BootMachine,
@@ -49,20 +56,20 @@ export class Machines {
     return machine;
   }
 
-  async #checkPorts({ vms }: CheckPorts): Promise<undefined> {
+  async #checkPorts({ vms }: CheckPorts): Promise<void> {
     for (const { vm, ...machine } of vms) await refuseTakenPorts(vm, machine);
   }
 
-  async #boot(step: BootMachine, context: StepContext): Promise<StepResult | undefined> {
+  async #boot(step: BootMachine, context: StepContext): Promise<OptionalResult> {
     await findProgram(step.machine.program);
     await refuseTakenPorts(step.vm, step);
     const machine = new BootedMachine(step, await this.#newDirectory(), this.#parts);
     this.#booted.set(step.vm, machine);
     const end = await machine.boot(context);
-    return end && afterEnd(end);
+    if (end) return afterEnd(end);
   }
 
-  async #attach(step: AttachMachine): Promise<undefined> {
+  async #attach(step: AttachMachine): Promise<void> {
     this.#attached.set(step.vm, attachedMachine(step, await this.#newDirectory()));
   }
 
@@ -70,13 +77,13 @@ export class Machines {
     return afterEnd(await unlessAborted(this.find(vm).ended, signal));
   }
 
-  async #hold({ vm, vms }: HoldServices, { signal, note }: StepContext): Promise<undefined> {
+  async #hold({ vm, vms }: HoldServices, { signal, note }: StepContext): Promise<void> {
     if (vm === undefined) note('All services are ready; press ^C to stop them');
     const ends = vms.map(async (one) => awaitService(one, this.find(one), note));
     await unlessAborted(Promise.all(ends), signal);
   }
 
-  async #stop({ vm, ending }: StopMachine, context: StepContext): Promise<undefined> {
+  async #stop({ vm, ending }: StopMachine, context: StepContext): Promise<void> {
     const machine = this.#booted.get(vm);
     this.#booted.delete(vm);
     const end = await machine?.stop(ending, context);

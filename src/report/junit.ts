@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from 'node:util';
 import XMLBuilder from 'fast-xml-builder';
 import { problemLines } from '../run/problem-lines.ts';
-import type { Phase, RunReport, Verdict, VmReport } from './run-report.ts';
+import type { StepReport, RunReport, Verdict, VmReport } from './run-report.ts';
 
 /**
  * Formats a run as JUnit XML for CI systems: a suite with one case for each VM that had a command, and for each other VM
@@ -59,7 +59,7 @@ function hasCulprit({ vms }: RunReport): boolean {
   return vms.some(({ verdict }) => verdict.kind === 'failed' || verdict.kind === 'error');
 }
 
-function property({ id, outcome, seconds }: Phase): Record<string, string> {
+function property({ id, outcome, seconds }: StepReport): Record<string, string> {
   return { '@name': id, '@value': seconds === undefined ? outcome : `${outcome} ${seconds.toFixed(3)} s` };
 }
 

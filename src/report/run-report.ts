@@ -1,6 +1,6 @@
 import { vmsOf } from '../plan/graph.ts';
 import type { Plan, Step, StepId, StepKind } from '../plan/step.ts';
-import { isUserStep } from '../plan/guest-steps.ts';
+import { commandOf } from '../plan/new-step.ts';
 import type { Problem } from '../problem.ts';
 import type { Recorder } from '../run/recorder.ts';
 import type { Outcome, RunResult } from '../run/runner.ts';
@@ -15,12 +15,14 @@ export interface RunReport {
   readonly title: string;
   /** `unfinished`: written before the run starts; remains if the process cannot write the final report. */
   readonly state: 'unfinished' | 'ended';
+  /** @format date-time */
   readonly began: string;
   readonly seconds: number;
+  /** @asType integer */
   readonly exitCode?: number;
   readonly vms: readonly VmReport[];
   /** Steps that serve several VMs. */
-  readonly shared: readonly Phase[];
+  readonly shared: readonly StepReport[];
   readonly problems: readonly Problem[];
 }
 
@@ -31,19 +33,21 @@ export interface VmReport {
   readonly verdict: Verdict;
   /** Duration of its command, or of all its steps if the command did not start. */
   readonly seconds: number;
-  readonly phases: readonly Phase[];
+  readonly phases: readonly StepReport[];
   /** The end of what the command wrote, as UTF-8. */
   readonly stdout: string;
   readonly stderr: string;
 }
 
 /** One step of a run. */
-export interface Phase {
+export interface StepReport {
   readonly id: StepId;
   readonly kind: StepKind;
   readonly title: string;
   readonly outcome: Outcome['kind'] | 'unfinished';
+  /** @asType integer */
   readonly exitCode?: number;
+  /** @format date-time */
   readonly began?: string;
   readonly seconds?: number;
 }
@@ -54,7 +58,12 @@ export interface Phase {
  */
 export type Verdict =
   | { readonly kind: 'passed' | 'unfinished' }
-  | { readonly kind: 'failed'; readonly phase: StepId; readonly exitCode: number }
+  | {
+      readonly kind: 'failed';
+      readonly phase: StepId;
+      /** @asType integer */
+      readonly exitCode: number;
+    }
   | { readonly kind: 'error'; readonly phase: StepId; readonly problem: Problem }
   | { readonly kind: 'skipped'; readonly phase: StepId; readonly because: string }
   | { readonly kind: 'interrupted'; readonly phase: StepId };
@@ -89,7 +98,7 @@ export function reportOf(facts: RunFacts, now: number): RunReport {
 
 interface Performed {
   readonly step: Step;
-  readonly phase: Phase;
+  readonly phase: StepReport;
   readonly outcome: Outcome | undefined;
 }
 
@@ -99,7 +108,7 @@ function phasesOf({ plan, recorder, result }: RunFacts): Performed[] {
     // steps skipped without being shown are known only to the runner
     const outcome = result?.outcomes.get(step.id);
     const exitCode = outcome?.kind === 'done' ? outcome.exitCode : undefined;
-    const phase: Phase = {
+    const phase: StepReport = {
       id: step.id,
       kind: step.kind,
       title: step.title,
@@ -114,11 +123,12 @@ function phasesOf({ plan, recorder, result }: RunFacts): Performed[] {
 
 function vmReport(vm: string, phases: readonly Performed[], facts: RunFacts): VmReport {
   const vmSteps = phases.filter(({ step }) => step.vm === vm);
-  const work = vmSteps.find(({ step }) => isUserStep(step));
+  const work = vmSteps.find(({ step }) => step.phase === 'user');
+  const command = work && commandOf(work.step);
   const output = work && facts.recorder.of(work.step.id).output;
   return {
     name: vm,
-    ...(work?.step.kind === 'guest.run' ? { command: work.step.command } : {}),
+    ...(command === undefined ? {} : { command }),
     verdict: verdictOf(vm, vmSteps, phases, facts.result),
     seconds: work?.phase.seconds ?? spanOf(vmSteps, facts.recorder),
     phases: vmSteps.map(({ phase }) => phase),
@@ -138,7 +148,7 @@ function verdictOf(
     if (outcome?.kind === 'failed') return { kind: 'error', phase: phase.id, problem: outcome.problem };
   }
   for (const { step, phase, outcome } of vmSteps) {
-    if (isUserStep(step) && outcome?.kind === 'done' && outcome.exitCode)
+    if (step.phase === 'user' && outcome?.kind === 'done' && outcome.exitCode)
       return { kind: 'failed', phase: phase.id, exitCode: outcome.exitCode };
   }
   const blamed = all.find(({ step, outcome }) => step.vm === undefined && isAbout(outcome, vm));

@@ -10,17 +10,17 @@ const SHUTDOWN = 20;
  * so do copies out of a stopped VM, since they start only then.
  */
 export function endingTime({ steps }: Plan): number {
-  const perVm = vmsOf(steps).map((vm) => furtherTime(steps.filter((step) => step.vm === vm)));
+  const perVm = vmsOf(steps).map((vm) =>
+    steps.reduce((sum, step) => sum + (step.vm === vm ? furtherTime(step) : 0), 0),
+  );
   return patience('ending') + Math.max(0, ...perVm);
 }
 
-function furtherTime(steps: readonly Step[]): number {
-  const times = steps.map((step) => {
-    if (step.kind === 'machine.stop' && step.ending.kind === 'orderly')
-      return Math.max(0, step.ending.timeout - SHUTDOWN) * 1000;
-    if (step.kind === 'copy.out' && step.timeout !== undefined) return step.timeout * 1000;
-    // booting the builder is counted once for copies without a timeout
-    return step.kind === 'builder.boot' && step.always === true ? patience('ending') : 0;
-  });
-  return times.reduce((sum, time) => sum + time, 0);
+function furtherTime(step: Step): number {
+  if ('ending' in step && step.ending.kind === 'orderly')
+    return Math.max(0, step.ending.timeout - SHUTDOWN) * 1000;
+  if (step.always !== true) return 0;
+  if ('timeout' in step) return (step.timeout ?? 0) * 1000;
+  // booting the builder is counted once for copies without a timeout
+  return 'builder' in step ? patience('ending') : 0;
 }

@@ -35,26 +35,14 @@ export function tellingOfFullDisks<K extends StepKind>(
   return Object.fromEntries(wrapped) as Pick<Executors, K>;
 }
 
-function placeOf(step: Step, runDirectory: string): Place {
-  switch (step.kind) {
-    case 'image.retrieve':
-      return {
-        directory: step.image.backend,
-        choice: 'choose another backend: --image-backend',
-        byPrograms: true,
-      };
-    case 'image.commit':
-      return { directory: step.backend, choice: 'choose another backend: --image-backend', byPrograms: true };
-    case 'vm.create':
-      return { directory: step.vmstore, choice: 'choose another VM store: --vmstore', byPrograms: true };
-    default:
-      return {
-        directory: runDirectory,
-        choice: 'set XDG_RUNTIME_DIR to another directory',
-        byPrograms: false,
-      };
-  }
+function placeOf({ writesTo }: Step, runDirectory: string): Place {
+  if (writesTo === undefined)
+    return { directory: runDirectory, choice: 'set XDG_RUNTIME_DIR to another directory', byPrograms: false };
+  const { directory, option } = writesTo;
+  return { directory, choice: `choose another ${NOUNS[option]}: --${option}`, byPrograms: true };
 }
+
+const NOUNS = { 'image-backend': 'backend', vmstore: 'VM store' } as const;
 
 function explained(error: unknown, place: Place): unknown {
   if (!isWantOfSpace(error, place)) return error;

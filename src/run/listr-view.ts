@@ -5,6 +5,7 @@ import { duration } from '../host/duration.ts';
 import type { Act } from '../plan/graph.ts';
 import { vmsOf } from '../plan/graph.ts';
 import type { Step } from '../plan/step.ts';
+import { commandOf } from '../plan/new-step.ts';
 import { problemLines } from './problem-lines.ts';
 import { ProgressText } from './progress-text.ts';
 import type { Outcome, StepListener, View } from './runner.ts';
@@ -175,7 +176,7 @@ function lineTask(
         begun: () => {
           begun = Date.now();
           // the run time of services is not progress
-          if (step.kind === 'machine.hold') return;
+          if (step.phase === 'user' && commandOf(step) === undefined) return;
           clock = setTimeout(() => {
             print();
             clock = setInterval(print, LINE_INTERVAL);

@@ -24,8 +24,8 @@ export class ProgressText {
 
   /** Records progress; `now` in milliseconds. */
   take(progress: Progress, now: number): void {
-    if (progress.phase !== this.#phase) this.#samples = [];
-    this.#phase = progress.phase;
+    if (progress.activity !== this.#phase) this.#samples = [];
+    this.#phase = progress.activity;
     this.#last = progress;
     this.#samples.push({ time: now, done: progress.done });
     this.#samples = this.#samples.filter((_sample, index, all) => {
@@ -38,7 +38,7 @@ export class ProgressText {
   text({ bar }: { bar: boolean }): string {
     const progress = this.#last;
     if (progress === undefined) return '';
-    const { done, total, phase } = progress;
+    const { done, total, activity: phase } = progress;
     const rate = this.#rate();
     const left = total !== undefined && rate > 0 ? (total - done) / rate : undefined;
     const share = total ? Math.min(1, done / total) : undefined;

@@ -1,6 +1,6 @@
 import { Tail } from '../host/tail.ts';
 import type { OutputStream } from '../plan/executor.ts';
-import type { Step, StepId } from '../plan/step.ts';
+import type { StepId } from '../plan/step.ts';
 import type { View } from './runner.ts';
 
 /** Most output kept per command and stream, in bytes; the end is kept. */
@@ -31,19 +31,14 @@ export class Recorder {
     return (act, perform) =>
       view(act, async (step, listener) => {
         const record = this.of(step.id);
+        const heard = (stream: OutputStream, bytes: Buffer): void => record.output[stream].add(bytes);
         const begun = (): void => {
           record.begun = Date.now();
           listener.begun();
         };
-        const outcome = await perform(step, { ...listener, begun, ...this.#listening(step) });
+        const outcome = await perform(step, { ...listener, begun, heard });
         if (record.begun !== undefined) record.ended = Date.now();
         return outcome;
       });
-  }
-
-  #listening({ id, kind }: Step): { heard?: (stream: OutputStream, bytes: Buffer) => void } {
-    if (kind !== 'guest.run') return {};
-    const { output } = this.of(id);
-    return { heard: (stream, bytes) => output[stream].add(bytes) };
   }
 }

@@ -1,6 +1,7 @@
-import type { Executors, StepContext, StepResult } from '../plan/executor.ts';
+import type { Executor, Executors, OptionalResult, StepContext } from '../plan/executor.ts';
 import { acts, waitsFor, type Act } from '../plan/graph.ts';
-import type { Plan, Step, StepId } from '../plan/step.ts';
+import type { Plan, Step, StepId, StepKind } from '../plan/step.ts';
+import { commandOf } from '../plan/new-step.ts';
 import { linked, patience, type LinkedSignal } from '../host/deadline.ts';
 import { trace } from '../host/trace.ts';
 import { endingTime } from './ending-time.ts';
@@ -161,12 +162,12 @@ class Run implements Disposable {
   }
 
   /** Reports that a VM is not started because of another one. */
-  #skip({ vm, kind, needs }: Step, { note }: StepListener): Outcome {
+  #skip({ vm, phase, needs }: Step, { note }: StepListener): Outcome {
     const missing = needs.find((id) => !this.#isDone(id));
     const outcome = missing === undefined ? undefined : this.#outcomes.get(missing);
     const cause = outcome?.kind === 'skipped' ? outcome.cause : missing;
     const causing = this.#plan.steps.find((step) => step.id === cause);
-    if (kind === 'machine.boot' && causing?.vm !== undefined && causing.vm !== vm)
+    if (phase === 'boot' && causing?.vm !== undefined && causing.vm !== vm)
       note(
         `VM ${vm} is not started, because of VM ${causing.vm}: ${causing.title} ${fateOf(this.#outcomes.get(causing.id))}`,
       );
@@ -207,7 +208,9 @@ class Run implements Disposable {
     if (this.#signals.abort.aborted) this.#announceEnding();
     try {
       const warn = (problem: Problem): void => listener.warn(this.#withVm(problem, step));
-      const result = await execute(this.#executors, step, { ...listener, warn, signal });
+      // the kind selects the matching executor, which the compiler cannot follow through a union
+      const execute = this.#executors[step.kind] as Executor<StepKind>;
+      const result = await inTimeAfter(signal, step, execute(step, { ...listener, warn, signal }));
       if (result?.output !== undefined) this.#output.push(result.output);
       return outcomeOf(result);
     } catch (error) {
@@ -239,7 +242,7 @@ class Run implements Disposable {
     if (outcome.kind === 'done' && outcome.exitCode && this.#plan.exitFrom.includes(step.id)) {
       this.#firstBadExit ??= outcome.exitCode;
       // the exit code of an interactive console does not count
-      if (step.kind === 'guest.run' && this.#plan.keepGoing !== true) this.#abort.abort();
+      if (commandOf(step) !== undefined && this.#plan.keepGoing !== true) this.#abort.abort();
     }
   }
 
@@ -251,19 +254,6 @@ class Run implements Disposable {
       exitCode: this.#signals.exitCode() ?? this.#firstBadExit ?? 0,
     };
   }
-}
-
-async function execute(
-  executors: Executors,
-  step: Step,
-  context: StepContext,
-): Promise<StepResult | undefined> {
-  // the kind of step selects the matching executor, which the compiler cannot follow through a union
-  const executor = executors[step.kind] as (
-    step: Step,
-    context: StepContext,
-  ) => Promise<StepResult | undefined>;
-  return inTimeAfter(context.signal, step, executor(step, context));
 }
 
 /** Abandons a step that ignores its abort, since nothing may block the end of a run. */
@@ -301,7 +291,7 @@ function endedAtOnce({ title }: Step, time: number): Problem {
   };
 }
 
-function outcomeOf(result: StepResult | undefined): Outcome {
+function outcomeOf(result: OptionalResult): Outcome {
   if (result?.ended === true) return { kind: 'ended' };
   return { kind: 'done', ...(result?.exitCode === undefined ? {} : { exitCode: result.exitCode }) };
 }

@@ -57,7 +57,6 @@ export function shareRoom({ runDirectory, find, shell, closePort, warn }: ShareN
     await mkdir(directory, { mode: 0o700 });
     for (const [index, folder] of shares.virtiofs.entries())
       daemons.push(await Virtiofsd.open(folder, join(directory, String(index)), signal));
-    return undefined;
   };
 
   const withdraw: Executor<'share.withdraw'> = async ({ vm }) => {
@@ -66,7 +65,6 @@ export function shareRoom({ runDirectory, find, shell, closePort, warn }: ShareN
       await rm(daemon.socket, { force: true });
     }
     served.delete(vm);
-    return undefined;
   };
 
   const mount: Executor<'share.mount'> = async (step, context) => {
@@ -88,8 +86,7 @@ export function shareRoom({ runDirectory, find, shell, closePort, warn }: ShareN
         await mountSshfs(step, entry, signal);
       },
     );
-    if (step.closesPort === true) await closePort(vm, context.signal);
-    return undefined;
+    if (step.closesPort) await closePort(vm, context.signal);
   };
 
   const mountSshfs = async (
@@ -121,7 +118,7 @@ export function shareRoom({ runDirectory, find, shell, closePort, warn }: ShareN
   const unmount: Executor<'share.unmount'> = async ({ vm }, context) => {
     const entry = mounted.get(vm);
     mounted.delete(vm);
-    if (entry === undefined) return undefined;
+    if (entry === undefined) return;
     entry.mounts.forEach((one) => one.expectEnd());
     const machine = find(vm);
     try {
@@ -130,7 +127,6 @@ export function shareRoom({ runDirectory, find, shell, closePort, warn }: ShareN
     } finally {
       await Promise.all(entry.mounts.map((one) => one.kill()));
     }
-    return undefined;
   };
 
   return {

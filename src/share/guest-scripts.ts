@@ -1,5 +1,5 @@
 import type { SharedFolderSpec } from '../config/vm-spec.ts';
-import { quoted } from '../host/shell-quote.ts';
+import { quoted } from '../shell-quote.ts';
 
 /** Line on a mount script's stderr once the folder is mounted. */
 export const MOUNTED = 'transient: mounted';

@@ -168,7 +168,7 @@ async function* counted(
     claim(chunk.length);
     yield chunk;
     done += chunk.length;
-    progress({ phase: 'copying', done });
+    progress({ activity: 'copying', done });
   }
 }
 

@@ -19,7 +19,7 @@ export function copyExecutors(
     step: CopyIn | CopyOut,
     context: StepContext,
     copy: typeof copyOut,
-  ): Promise<undefined> => {
+  ): Promise<void> => {
     const { timeout } = step;
     using deadline = within(context.signal, timeout === undefined ? undefined : timeout * 1000);
     const { signal } = deadline;
@@ -29,7 +29,6 @@ export function copyExecutors(
     } catch (error) {
       throw deadline.expired ? tooSlow(step) : named(step, error);
     }
-    return undefined;
   };
   return {
     'copy.in': (step, context) => perform(step, context, copyIn),

@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import type { GuestShell } from './guest-shell.ts';
-import { quoted } from '../host/shell-quote.ts';
+import { quoted } from '../shell-quote.ts';
 
 /** Exit code of our scripts for a path that does not exist. */
 export const MISSING = 44;

@@ -44,13 +44,11 @@ export function vmRoom(runDirectory: string, supervisors: Supervisors): VmRoom {
     const vm = await lockVm(step, runDirectory);
     locked.set(step.vm, vm);
     warnOfOtherImage(step, vm, context);
-    return undefined;
   };
 
   const unlock: Executor<'vm.unlock'> = async ({ vm }) => {
     await locked.get(vm)?.release();
     locked.delete(vm);
-    return undefined;
   };
 
   return {
@@ -82,7 +80,7 @@ function stopExecutor(supervisors: Supervisors): Executor<'vm.stop'> {
     const running = runningVms(process.env, step.vmstore);
     const vms = toBeStopped(step, running);
     if (vms.length === 0) {
-      if (step.ifRunning) return undefined;
+      if (step.ifRunning) return;
       throw new TransientError(notRunning(step.name, WHERE_TO_LOOK));
     }
     for (const vm of vms) {
@@ -112,7 +110,6 @@ function stopExecutor(supervisors: Supervisors): Executor<'vm.stop'> {
     );
     // its owner had no time to clean up
     if (step.kill) await sweepRunDirectories(process.env);
-    return undefined;
   };
 }
 
@@ -175,5 +172,4 @@ const remove: Executor<'vm.remove'> = async ({ name, vmstore }, context) => {
     });
   };
   await removeVm(vmstore, name, take, context);
-  return undefined;
 };

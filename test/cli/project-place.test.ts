@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { outsideMark, shownIn } from '../../src/cli/project-place.ts';
+import { factText } from '../../src/cli/project-place.ts';
 
 const home = realpathSync(mkdtempSync(join(tmpdir(), 'transient-outside-')));
 const directory = join(home, 'project');
@@ -17,8 +17,8 @@ afterAll(() => rmSync(home, { recursive: true, force: true }));
 test.for([directory, join(directory, 'inner'), join(directory, 'none/x'), './tool', '../tool', 'qemu-img'])(
   '%s is the project’s own, or no path',
   (path) => {
-    expect(shownIn(place)(path)).toBe(path);
-    expect(outsideMark(path, place)).toBe('');
+    expect(factText({ text: path, path }, place)).toBe(path);
+    expect(factText({ text: '', path }, place)).toBe('');
   },
 );
 
@@ -26,10 +26,10 @@ test.for([
   ...['/etc', home, `${directory}-other`, '../../tool', `${directory}/../x`],
   ...[join(directory, 'link'), join(directory, 'link/passwd')],
 ])('%s is not, also where a link leads there', (path) => {
-  expect(shownIn(place)(path)).toBe(`${path} (outside the project)`);
-  expect(outsideMark(path, place)).toBe('outside the project');
+  expect(factText({ text: path, path }, place)).toBe(`${path} (outside the project)`);
+  expect(factText({ text: '', path }, place)).toBe('outside the project');
 });
 
 test('where there is no project, nothing is outside of it', () => {
-  expect(shownIn(undefined)('/etc')).toBe('/etc');
+  expect(factText({ text: '/etc', path: '/etc' }, undefined)).toBe('/etc');
 });

@@ -48,7 +48,7 @@ test('a guest that stands still is reported once its ssh does not answer', async
 
 test.for([
   ['one signal', [], /VM vm does not respond; terminating it/],
-  ['two signals', ['SIGINT'], /Stop: done/],
+  ['two signals', ['SIGINT'], /Shut down: done/],
 ] as const)('a guest that stands still with a folder mounted is ended by %s', async ([, further, words]) => {
   await using rig = realRig();
   rig.write({ 'folder/file': 'x' });

@@ -54,7 +54,7 @@ test('four VMs: those that are independent boot together, the others in order, a
   inOrder(/^db: Boot$/, /^web: Boot$/, /^web: Wait for ssh$/);
   inOrder(/^db: Wait for sh database/, /^migrate: Boot$/, /^migrate: Run/, /^client: Boot$/, /^client: Run/);
   inOrder(/^web: Wait for sh web/, /^client: Boot$/);
-  inOrder(/^client: Stop$/, /^web: Stop$/, /^db: Stop$/, /^Close network lan$/);
+  inOrder(/^client: Shut down$/, /^web: Shut down$/, /^db: Shut down$/, /^Close network lan$/);
 });
 
 /** The example as it is, with its image. */

@@ -49,7 +49,12 @@ ssh-command = "hostname"
   const { exitCode, stdout, stderr } = await rig.run(['up', 'client']);
   expect(exitCode).toBe(0);
   expect(stdout.text).toBe('client | tiny\n');
-  const news = ['db: Wait for ssh: done', 'client: Boot: done', 'client: Stop: done', 'db: Stop: done'];
+  const news = [
+    'db: Wait for ssh: done',
+    'client: Boot: done',
+    'client: Shut down: done',
+    'db: Shut down: done',
+  ];
   const positions = news.map((line) => stderr.text.indexOf(line));
   expect(positions).toEqual([...positions].sort((a, b) => a - b));
   expect(positions[0]).toBeGreaterThanOrEqual(0);

@@ -3,7 +3,7 @@ import { startChild } from '../../src/host/child.ts';
 import { shellExitCode } from '../../src/host/exit.ts';
 import { findProgram } from '../../src/host/program.ts';
 import { run } from '../../src/host/run.ts';
-import { quotedForPeople } from '../../src/host/shell-quote.ts';
+import { quotedForPeople } from '../../src/shell-quote.ts';
 
 describe('a program that runs to its end', () => {
   test('gives what it printed', async () => {

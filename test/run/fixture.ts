@@ -1,9 +1,9 @@
-import type { Executors, StepContext, StepResult } from '../../src/plan/executor.ts';
-import type { Plan, Step, StepId, StepKind } from '../../src/plan/step.ts';
+import type { Executors, OptionalResult, StepContext } from '../../src/plan/executor.ts';
+import type { Plan, Step, StepId } from '../../src/plan/step.ts';
 import { runPlan, type RunResult, type RunSignals, type View } from '../../src/run/runner.ts';
 
 /** Behaviour of one step; its signal is in the context, as for any executor. */
-export type Part = (context: StepContext, stage: Stage) => Promise<StepResult | undefined>;
+export type Part = (context: StepContext, stage: Stage) => Promise<OptionalResult>;
 
 /** Handles of the steps on the run. */
 export interface Stage {
@@ -27,7 +27,18 @@ interface StepOptions {
 
 /** A step of some kind; the runner does not care which. */
 export function step(id: StepId, { needs = [], after = [], ...more }: StepOptions = {}): Step {
-  return { id, vm: 'vm', title: id, needs, after, ...more, kind: 'machine.console' };
+  return {
+    id,
+    vm: 'vm',
+    title: id,
+    detail: [],
+    programs: [],
+    needs,
+    after,
+    ...more,
+    kind: 'machine.console',
+    phase: 'prepare',
+  };
 }
 
 export function planOf(steps: readonly Step[], more: Partial<Plan> = {}): Plan {
@@ -43,7 +54,7 @@ export async function play(
   const log: string[] = [];
   const signals = signalsInHand();
   const stage: Stage = { log, interrupt: signals.interrupt };
-  const perform = async (played: Step, context: StepContext): Promise<StepResult | undefined> => {
+  const perform = async (played: Step, context: StepContext): Promise<OptionalResult> => {
     log.push(`start ${played.id}`);
     try {
       return await parts[played.id]?.(context, stage);
@@ -63,44 +74,8 @@ function shuffled(shuffle: Shuffle): View {
   };
 }
 
-function executorsOf(
-  perform: (step: Step, context: StepContext) => Promise<StepResult | undefined>,
-): Executors {
-  const kinds: Record<StepKind, true> = {
-    'image.retrieve': true,
-    'image.remove': true,
-    'image.commit': true,
-    'vm.create': true,
-    'vm.lock': true,
-    'vm.unlock': true,
-    'vm.stop': true,
-    'vm.remove': true,
-    'share.serve': true,
-    'share.withdraw': true,
-    'share.mount': true,
-    'share.unmount': true,
-    'machine.attach': true,
-    'builder.boot': true,
-    'builder.stop': true,
-    'copy.in': true,
-    'copy.out': true,
-    'network.open': true,
-    'network.close': true,
-    'network.join': true,
-    'machine.ports': true,
-    'machine.boot': true,
-    'machine.console': true,
-    'machine.stop': true,
-    'machine.hold': true,
-    'guest.ready': true,
-    'guest.ready-command': true,
-    'session.end': true,
-    'guest.leave': true,
-    'guest.run': true,
-    'keys.restore': true,
-    'guest.console': true,
-  };
-  return Object.fromEntries(Object.keys(kinds).map((kind) => [kind, perform])) as unknown as Executors;
+function executorsOf(perform: (step: Step, context: StepContext) => Promise<OptionalResult>): Executors {
+  return new Proxy({}, { get: () => perform }) as Executors;
 }
 
 function signalsInHand(): RunSignals & { interrupt: (code?: number) => void } {

@@ -234,7 +234,7 @@ function stepsOf({ needs, after, isReached }: Vm, index: number, vms: readonly V
     step(id('lock')),
     boot,
     ...reached,
-    { ...step(id('run'), { needs: [booted] }), kind: 'guest.run' } as Step,
+    { ...step(id('run'), { needs: [booted] }), kind: 'guest.run', phase: 'user', command: 'true' } as Step,
     step(id('copy'), { needs: [booted], after: [id('run')], always: true }),
     step(id('stop'), { undoes: id('boot'), after: [booted, id('run'), id('copy'), ...dependents] }),
     step(id('unlock'), { undoes: id('lock'), after: [id('stop')] }),

@@ -57,7 +57,7 @@ describe('the progress of a step', () => {
 
   test('the share, the amounts and the phase from the first report on', () => {
     const progress = new ProgressText();
-    progress.take({ phase: 'converting', done: 250_000, total: 1_000_000 }, 0);
+    progress.take({ activity: 'converting', done: 250_000, total: 1_000_000 }, 0);
     expect(progress.text({ bar: false })).toBe('converting   25%  250 kB of 1.0 MB');
   });
 
@@ -85,9 +85,9 @@ describe('the progress of a step', () => {
 
   test('a new phase begins anew', () => {
     const progress = new ProgressText();
-    progress.take({ phase: 'loading', done: 0, total: 100 }, 0);
-    progress.take({ phase: 'loading', done: 100, total: 100 }, 1000);
-    progress.take({ phase: 'converting', done: 10, total: 100 }, 2000);
+    progress.take({ activity: 'loading', done: 0, total: 100 }, 0);
+    progress.take({ activity: 'loading', done: 100, total: 100 }, 1000);
+    progress.take({ activity: 'converting', done: 10, total: 100 }, 2000);
     expect(progress.text({ bar: false })).toBe('converting   10%  10 B of 100 B');
   });
 

@@ -12,8 +12,8 @@ test('up --detach returns when all are ready; down ends them in reverse order', 
   expect(await names(rig)).toEqual(['work-db', 'work-web']);
   const down = await rig.run(['down']);
   expect(await names(rig)).toEqual([]);
-  const stops = down.stderr.text.match(/^\w+: Stop: done/gm);
-  expect(stops).toEqual(['web: Stop: done', 'db: Stop: done']);
+  const stops = down.stderr.text.match(/^\w+: Shut down: done/gm);
+  expect(stops).toEqual(['web: Shut down: done', 'db: Shut down: done']);
   expect(rig.leftovers()).toEqual([]);
 });
 
@@ -25,7 +25,7 @@ test('a second up does nothing, and what has changed is replaced alone', async (
   expect((await rig.run(['plan'])).stdout.text).toBe('Plan: 0 VMs, 0 steps\n');
   writeProject(rig, { db: '', web: 'depends-on = ["db"]\nmemory = "300M"' });
   const plan = await succeeded(rig, ['plan']);
-  expect(plan).toMatch(/web[\s\S]*End[\s\S]*Boot \(300M/);
+  expect(plan).toMatch(/web[\s\S]*Stop VM web[\s\S]*Boot \(300M/);
   expect(plan).not.toContain('db\n');
   await succeeded(rig, ['up']);
   expect(rig.entries('start').map(({ name }) => name)).toEqual(['work-db', 'work-web', 'work-web']);
@@ -130,7 +130,7 @@ test('commands run, and their output is in the log of the project', async () => 
   await using rig = project({ db: '', job: 'depends-on = ["db"]\nssh-command = "echo from the job"' });
   await succeeded(rig, ['up', '-d']);
   const log = rig.start(['logs', '--follow']);
-  await log.waitFor(/^job \| from the job$[\s\S]*job: Stop: done/m, 'stdout');
+  await log.waitFor(/^job \| from the job$[\s\S]*job: Shut down: done/m, 'stdout');
   expect(await names(rig)).toEqual(['work-db']);
   await succeeded(rig, ['down']);
   expect((await log.ended).exitCode).toBe(0);

@@ -15,10 +15,10 @@ describe('run with a name', () => {
     const second = await rig.run(args);
     expect([first.exitCode, second.exitCode]).toEqual([0, 0]);
     expect([first.stdout.text, second.stdout.text]).toEqual(['in\n', 'in\n']);
-    expect(stepsOf(first)).toContain("Create VM 'x'");
-    expect(stepsOf(first)).toContain('Image disk');
-    expect(stepsOf(second)).not.toContain("Create VM 'x'");
-    expect(stepsOf(second)).not.toContain('Image disk');
+    expect(stepsOf(first)).toContain('Create VM x');
+    expect(stepsOf(first)).toContain('Import image disk');
+    expect(stepsOf(second)).not.toContain('Create VM x');
+    expect(stepsOf(second)).not.toContain('Import image disk');
     expect(rig.entries('start').map(({ argv }) => valuesOf(argv, '-drive')[0])).toEqual([
       expect.stringContaining(`file=${disk},`),
       expect.stringContaining(`file=${disk},`),
@@ -111,7 +111,7 @@ describe('run with a name', () => {
   test('with --plan there is none', async () => {
     await using rig = new Rig();
     const output = await succeeded(rig, ['run', rig.stored(), '--name', 'x', '--plan']);
-    expect(output).toContain("Create VM 'x'");
+    expect(output).toContain('Create VM x');
     expect(storeFiles(rig.vmstore)).toEqual({});
   });
 

@@ -58,8 +58,8 @@ describe('a VM of a Transientfile that is kept', () => {
     });
     const [first, second] = [await rig.run(['up']), await rig.run(['up'])];
     expect([first.exitCode, second.exitCode]).toEqual([0, 0]);
-    expect(first.stderr.text).toMatch(/^Image disk: done/m);
-    expect(second.stderr.text).not.toMatch(/^Image disk/m);
+    expect(first.stderr.text).toMatch(/^Import image disk: done/m);
+    expect(second.stderr.text).not.toMatch(/^Import image disk/m);
     expect(configOf(rig, 'work-a')).toContain(`primary_image = "disk,file=${join(rig.work, 'disk.qcow2')}"`);
   });
 

@@ -101,7 +101,7 @@ describe('a case for each VM with a command', () => {
     });
     expect((await rig.run(['up', ...REPORTS])).exitCode).toBe(1);
     expect(reports(rig)['a']?.verdict).toMatchObject({ kind: 'error', phase: 'image/none' });
-    expect(junit(rig)[1]).toContain('<error message="Image none: ');
+    expect(junit(rig)[1]).toContain('<error message="Import image none: ');
   });
 
   test('one that a signal ended', async () => {

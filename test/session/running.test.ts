@@ -112,7 +112,7 @@ describe('rm', () => {
   test('with --plan it stays', async () => {
     await using rig = new Rig();
     await created(rig, 'x');
-    expect(await succeeded(rig, ['rm', 'x', '--plan'])).toContain("Remove VM 'x'");
+    expect(await succeeded(rig, ['rm', 'x', '--plan'])).toContain('Remove VM x');
     expect(vmsIn(rig.vmstore)).toEqual(['x']);
   });
 

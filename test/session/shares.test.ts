@@ -72,7 +72,7 @@ test('an ssh card comes with a shared folder, and the console stays QEMU’s', a
   await using rig = new Rig();
   rig.write({ 'folder/file': '' });
   const plan = await rig.run(['run', rig.stored(), '-s', './folder:/srv', '--plan']);
-  expect(plan.stdout.text).toMatch(/Mount a shared folder[\s\S]*Console \(of QEMU; owns the terminal\)/);
+  expect(plan.stdout.text).toMatch(/Mount \S+ at \S+[\s\S]*Open console \(of QEMU; owns the terminal\)/);
 });
 
 test('folders that are devices are those of the machine', async () => {

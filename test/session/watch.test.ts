@@ -60,7 +60,7 @@ test('what runs or opens something on the host is not taken up, and told once fo
   writeFileSync(path, held);
   await up.waitFor(/db: restart up to use the new qemu-bin-name\nnew: restart up to use the new forward\n/);
   await until('the VM that uses nothing', () => startsOf(rig, 'fine') === 1);
-  await until('the second run of the job', () => up.stderr.text.split('job: Stop: done').length === 3);
+  await until('the second run of the job', () => up.stderr.text.split('job: Shut down: done').length === 3);
   appendFileSync(path, 'memory = "2G"\n');
   await until('the other VM', () => startsOf(rig, 'fine') === 2);
   await until('the third run of the job', () => startsOf(rig, 'job') === 3);
@@ -92,7 +92,7 @@ function project(): Rig {
 async function watching(rig: Rig): Promise<Program> {
   const up = rig.start(['up', '--watch']);
   await up.waitFor(/Watching for changes/);
-  await until('the end of the job', () => up.stderr.text.includes('job: Stop: done'));
+  await until('the end of the job', () => up.stderr.text.includes('job: Shut down: done'));
   return up;
 }
 
