@@ -1,6 +1,10 @@
 import { resolve } from 'node:path';
 
-/** A protocol by which images are retrieved; image/sources/locate.ts has the code that does it. */
+/** Protocols by which images are retrieved; image/sources/protocols.ts has the code that finds their bytes. */
+export const IMAGE_PROTOCOLS = ['file', 'http', 'vagrant'] as const;
+export type ImageProtocol = (typeof IMAGE_PROTOCOLS)[number];
+
+/** How the text after a protocol is read. */
 interface ImageSourceDef {
   /** Placeholder of a location in hints. */
   readonly location: string;
@@ -12,7 +16,7 @@ interface ImageSourceDef {
   readonly names?: RegExp;
 }
 
-const SOURCES = {
+export const IMAGE_SOURCES: Readonly<Record<ImageProtocol, ImageSourceDef>> = {
   file: { location: 'PATH', absolute: (path, base) => resolve(base, path) },
   http: {
     location: 'URL',
@@ -27,11 +31,4 @@ const SOURCES = {
     absolute: (box, base) => (/^(?:\.{0,2}\/|[^:]*\.json:)/.test(box) ? resolve(base, box) : box),
     names: /^[^/\s:]+\/[^/\s:]+:[^/\s:]+$/,
   },
-} as const satisfies Record<string, ImageSourceDef>;
-
-export type ImageProtocol = keyof typeof SOURCES;
-
-/** The protocols of image specs. */
-export const IMAGE_SOURCES: Readonly<Record<ImageProtocol, ImageSourceDef>> = SOURCES;
-
-export const IMAGE_PROTOCOLS = Object.keys(SOURCES) as readonly ImageProtocol[];
+};
