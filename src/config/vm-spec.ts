@@ -14,12 +14,13 @@ export type { SharedFolderSpec, SharesSpec } from './shares.ts';
 export type { Ending } from './shutdown.ts';
 export type { SshSpec, WellKnownKeys } from './ssh.ts';
 
-/** An image with the expected SHA-256 checksum of its source, in hexadecimal. */
+/** An image, and what must be true of it. */
 export interface WantedImage extends ImageRef {
+  /** Expected SHA-256 checksum of the source, in hexadecimal. */
   readonly sha256?: string | undefined;
 }
 
-/** An image that a VM needs, and the backend it belongs in. */
+/** An image that a VM needs, and the backend it belongs in; a path in its source is absolute. */
 export interface ImageNeed extends WantedImage {
   readonly backend: string;
 }
