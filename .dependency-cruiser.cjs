@@ -55,6 +55,7 @@ module.exports = {
     room('share', [...EFFECTS, 'transfer']),
     room('guest', [...EFFECTS, 'transfer']),
     room('network', [...EFFECTS, 'transfer']),
+    room('seed', EFFECTS),
     room('builder', [...EFFECTS, 'transfer', 'qemu']),
     room('doctor', ['host', 'share', 'builder', 'qemu']),
     room('run', ['plan', 'config', 'options', 'host']),
