@@ -10,6 +10,7 @@ import type { Executor, Executors, Machine, OutputOf } from './plan/executor.ts'
 import type { StepKind } from './plan/step.ts';
 import type { Problem } from './problem.ts';
 import { Machines } from './qemu/executor.ts';
+import { seedRoom } from './seed/executor.ts';
 import { shareRoom } from './share/executor.ts';
 import { copyExecutors } from './transfer/executor.ts';
 import { vmRoom } from './vmstore/executor.ts';
@@ -35,10 +36,12 @@ export function createExecutors({ runDirectory, outputOf, warn }: ProcessParts):
     closePort: async (...where) => guests.closePort(...where),
     warn,
   });
+  const seeds = seedRoom(runDirectory, vms.disks);
   const networks = networkRoom();
   const { plugIn } = networks;
   const machines = new Machines(runDirectory, {
     disksOf: vms.disks,
+    seedOf: seeds.find,
     socketsOf: shares.socketsOf,
     plugIn,
     outputOf,
@@ -50,6 +53,7 @@ export function createExecutors({ runDirectory, outputOf, warn }: ProcessParts):
     'session.end': notSupervised,
     ...imageExecutors(vms.disks),
     ...vms.executors,
+    ...seeds.executors,
     ...machines.executors,
     ...guests.executors,
     ...shares.executors,

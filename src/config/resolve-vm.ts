@@ -4,6 +4,7 @@ import { machineOf } from './machine.ts';
 import type { Environment, Merged } from './merge.ts';
 import { storesOf } from './merge.ts';
 import { allFolders, sharesOf } from './shares.ts';
+import { seedOf } from './seed-spec.ts';
 import { endingOf } from './shutdown.ts';
 import { keysIn, sshOf } from './ssh.ts';
 import { temporaryTexts } from './stored-vm.ts';
@@ -57,7 +58,12 @@ export function resolveVm(facts: VmFacts, merged: Merged, environment: Environme
     forwards.length > 0 ||
     isSet('ssh-port') ||
     isSet('ssh-net-driver');
-  const wellKnownKeys = keysIn(merged, { isPersistent: facts.persistent !== undefined, isPythons });
+  const seed = seedOf(merged);
+  const wellKnownKeys = keysIn(merged, {
+    isPersistent: facts.persistent !== undefined,
+    isPythons,
+    isSeeded: seed !== undefined,
+  });
   const readyCommand = values['ready-command'];
   return {
     name: facts.name,
@@ -68,6 +74,7 @@ export function resolveVm(facts: VmFacts, merged: Merged, environment: Environme
     shares,
     connection,
     ...(wantsCard ? { ssh: { ...sshOf(merged), wellKnownKeys } } : {}),
+    ...(seed ? { seed } : {}),
     forwards,
     machine: machineOf(merged),
     networks,

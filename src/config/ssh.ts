@@ -38,8 +38,14 @@ export function sshOf({ option, values }: Merged): SshSpec {
 /** How well-known keys are handled; a persistent VM may have had them replaced in an earlier run. */
 export function keysIn(
   { option }: Merged,
-  { isPersistent, isPythons }: { readonly isPersistent: boolean; readonly isPythons: boolean },
+  {
+    isPersistent,
+    isPythons,
+    isSeeded,
+  }: { readonly isPersistent: boolean; readonly isPythons: boolean; readonly isSeeded: boolean },
 ): WellKnownKeys {
+  // a seed gives the guest a key of its own
+  if (isSeeded) return 'leave';
   if (isPythons) return option('insert-key') ? 'python' : 'leave';
   if (option('insert-key')) return 'replace';
   return isPersistent ? 'restore' : 'leave';

@@ -3,6 +3,7 @@ import type { ImageRef } from '../options/values/image-spec.ts';
 import type { Connection } from './connection.ts';
 import type { CopiesSpec } from './copies.ts';
 import type { MachineSpec } from './machine.ts';
+import type { SeedSpec } from './seed-spec.ts';
 import type { SharesSpec } from './shares.ts';
 import type { Ending } from './shutdown.ts';
 import type { SshSpec } from './ssh.ts';
@@ -10,6 +11,7 @@ import type { SshSpec } from './ssh.ts';
 export type { Connection } from './connection.ts';
 export type { BuilderSpec, CopiesSpec, CopySpec } from './copies.ts';
 export type { MachineSpec } from './machine.ts';
+export type { SeedSpec } from './seed-spec.ts';
 export type { SharedFolderSpec, SharesSpec } from './shares.ts';
 export type { Ending } from './shutdown.ts';
 export type { SshSpec, WellKnownKeys } from './ssh.ts';
@@ -70,6 +72,8 @@ export interface VmSpec {
   readonly shares: SharesSpec;
   readonly connection: Connection;
   readonly ssh?: SshSpec;
+  /** Undefined for a guest that is not set up by cloud-init. */
+  readonly seed?: SeedSpec;
   readonly forwards: readonly ForwardSpec[];
   readonly machine: MachineSpec;
   /** In the order given by the VM. */

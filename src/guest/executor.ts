@@ -25,6 +25,7 @@ import type { GuestShell } from '../transfer/guest-shell.ts';
 import type { SshShell } from './ssh-shell.ts';
 import { BROKEN } from './ssh-shell.ts';
 import { ConnectionLost, GuestGone, endedInOrder, whileAlive } from './fate.ts';
+import { hostKeyIn } from './host-key.ts';
 import type { Offer } from './keys.ts';
 import { keyFilesOf, offersOf, optionKeyFiles, readPrivateKeys } from './keys.ts';
 import type { RunScript } from './login-key.ts';
@@ -62,7 +63,7 @@ export function guestRoom(find: FindMachine, outputOf: OutputOf): GuestRoom {
     if (forSession) await findProgram(ssh.program);
     if (machine.sharedLogin !== undefined) return;
     const target = await logins.target(vm, ssh);
-    const nextOffer = inTurn(await offersOf(process.env));
+    const nextOffer = inTurn(machine.seed === undefined ? await offersOf(process.env) : ['vm']);
     const keep = (master: Master, offer: Offer): void => logins.keep(vm, master, offer);
     const treatKeys = async (run: RunScript, signal: AbortSignal): Promise<void> =>
       logins.treatKeys(vm, ssh, run, { ...context, signal });
@@ -76,6 +77,7 @@ export function guestRoom(find: FindMachine, outputOf: OutputOf): GuestRoom {
     );
     if (end?.problem) throw new TransientError(end.problem);
     if (end) return { ended: true };
+    await machine.seed?.applied();
     if (isShared) {
       const run = await logins.byUser(vm, ssh);
       const treated = await whileAlive(machine, 'right after it was logged in to', context, async (signal) =>
@@ -190,7 +192,7 @@ function loginForSessions(
 /** Logs in and out again with ssh2. */
 function loginOfOurOwn(
   { ssh, port }: Target,
-  { loginKey }: Machine,
+  { loginKey, seed }: Machine,
   nextOffer: () => Offer,
   treatKeys: (run: RunScript, signal: AbortSignal) => Promise<void>,
 ): LoginTry {
@@ -198,9 +200,10 @@ function loginOfOurOwn(
     try {
       const offer = nextOffer();
       const keys = await readPrivateKeys(loginKey, optionKeyFiles(ssh.options), offer);
+      const hostKey = seed && (await hostKeyIn(seed.knownHosts));
       const withAgent = offer === 'agent';
       const client = await login(
-        { port, user: ssh.user, keys, withAgent, ...(socket ? { socket } : {}) },
+        { port, user: ssh.user, keys, withAgent, hostKey, ...(socket ? { socket } : {}) },
         signal,
       );
       try {

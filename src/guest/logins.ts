@@ -48,6 +48,7 @@ export class Logins {
       port: sshPortOf(machine),
       keyFiles: await keyFilesOf(machine.directory, machine.loginKey, offer),
       offer,
+      knownHosts: machine.seed?.knownHosts,
       controlPath: fitsSocket(controlPath) ? controlPath : undefined,
       master: main,
       isEmulated: machine.isEmulated,

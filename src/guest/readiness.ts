@@ -56,7 +56,7 @@ async function awaitLogin(
     }
   } catch (error) {
     if (!deadline.expired) throw error;
-    throw noLogin(ssh, refused, await machine.serialTail());
+    throw noLogin(ssh, refused, await machine.serialTail(), machine.seed !== undefined);
   }
 }
 
@@ -66,7 +66,12 @@ export function sshPortOf({ sshPort }: Machine): number {
   return sshPort;
 }
 
-function noLogin(ssh: SshSpec, refused: string | undefined, serial: SerialTail): TransientError {
+function noLogin(
+  ssh: SshSpec,
+  refused: string | undefined,
+  serial: SerialTail,
+  isSeeded: boolean,
+): TransientError {
   const message =
     refused === undefined
       ? `the guest did not offer ssh within ${ssh.timeout} s`
@@ -74,7 +79,9 @@ function noLogin(ssh: SshSpec, refused: string | undefined, serial: SerialTail):
   const hint =
     refused === undefined
       ? 'raise the limit with --ssh-timeout, or watch its console: run it without ssh, or with --ssh-with-serial'
-      : 'choose another user with --ssh-user; the guest must accept the Vagrant public key, or a key from ~/.ssh, your agent or --ssh-option IdentityFile=PATH';
+      : isSeeded
+        ? 'cloud-init creates that user at the first boot, unless user-data has its own list of users; it may need more time (--ssh-timeout)'
+        : 'choose another user with --ssh-user; the guest must accept the Vagrant public key, or a key from ~/.ssh, your agent or --ssh-option IdentityFile=PATH';
   return new TransientError({ reason: 'guest', message, hint, details: serialDetails(serial) });
 }
 

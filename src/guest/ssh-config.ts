@@ -1,6 +1,6 @@
 import type { RunningVm } from '../host/vm-registry.ts';
 import { keyFilesOf } from './keys.ts';
-import { plainPath } from './ssh-program.ts';
+import { hostKeyOptions, plainPath } from './ssh-program.ts';
 
 /** A running VM and its host names. */
 interface Host {
@@ -33,8 +33,7 @@ async function hostBlock({ names, vm: { name, directory, ssh } }: Host): Promise
     `User ${ssh.user}`,
     ...keys.map((file) => `IdentityFile "${plainPath(file)}"`),
     'IdentitiesOnly yes',
-    'StrictHostKeyChecking no',
-    'UserKnownHostsFile /dev/null',
+    ...hostKeyOptions(ssh.knownHosts).map((option) => option.replace('=', ' ')),
     'LogLevel ERROR',
   ];
   return `Host ${patterns.join(' ')}\n${lines.map((line) => `  ${line}\n`).join('')}`;

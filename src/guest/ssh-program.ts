@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { HOST_KEY_ALIAS } from '../config/seed-spec.ts';
 import type { SshSpec } from '../config/vm-spec.ts';
 import { exists } from '../host/exists.ts';
 import type { Child } from '../host/child.ts';
@@ -7,8 +8,10 @@ import { startChild } from '../host/child.ts';
 import { patience } from '../host/deadline.ts';
 import type { Tail } from '../host/tail.ts';
 import { tailOf } from '../host/tail.ts';
+import { TransientError } from '../problem.ts';
 import { ConnectionLost } from './fate.ts';
 import type { Offer } from './keys.ts';
+import { differentHostKey } from './host-key.ts';
 import { lendConnection } from './lent-connection.ts';
 
 /** Connection parameters for the user's ssh program. */
@@ -19,6 +22,8 @@ export interface Target {
   readonly keyFiles: readonly string[];
   /** The offer they belong to; unless it includes an agent, the program is kept from offering an agent's keys. */
   readonly offer: Offer;
+  /** File with the guest's host key, if that is known. */
+  readonly knownHosts?: string | undefined;
   /** Control socket of the shared login; without it each session logs in by itself. */
   readonly controlPath: string | undefined;
   /** The shared login, if this process owns it. */
@@ -54,10 +59,10 @@ const INTERNAL = [
 /**
  * Arguments for the user's ssh program, up to and including the host, after which `--` and a command may follow. No
  * configuration file is read: settings for all hosts (ssh_config(5)) would break internal sessions, and forward an
- * agent or ports into the guest. Throw-away guests have throw-away host keys.
+ * agent or ports into the guest.
  */
 export function sshArguments(
-  { ssh, port, keyFiles, offer, controlPath, isEmulated }: Target,
+  { ssh, port, keyFiles, offer, knownHosts, controlPath, isEmulated }: Target,
   purpose: Purpose,
 ): string[] {
   const options = purpose === 'user' ? ssh.options : ssh.options.filter((option) => !isInternal(option));
@@ -65,7 +70,8 @@ export function sshArguments(
     ...['-F', 'none'],
     // the first value wins in ssh: options of the user come before ours
     ...options.flatMap((option) => ['-o', option]),
-    ...['-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null', '-o', 'LogLevel=ERROR'],
+    ...hostKeyOptions(knownHosts).flatMap((option) => ['-o', option]),
+    ...['-o', 'LogLevel=ERROR'],
     ...['-o', `ServerAliveInterval=${ALIVE_INTERVAL}`],
     ...['-o', `ServerAliveCountMax=${isEmulated ? ALIVE_COUNT.emulated : ALIVE_COUNT.kvm}`],
     ...(controlPath === undefined ? [] : ['-o', `ControlPath=${plainPath(controlPath)}`]),
@@ -74,6 +80,19 @@ export function sshArguments(
     ...keyFiles.flatMap((file) => ['-o', `IdentityFile="${plainPath(file)}"`]),
     ...['-p', String(port), '-l', ssh.user],
     '127.0.0.1',
+  ];
+}
+
+/** Options (ssh_config(5)) that verify the host key of a guest; without a known one, a throw-away guest has a throw-away key. */
+export function hostKeyOptions(knownHosts: string | undefined): string[] {
+  if (knownHosts === undefined) return ['StrictHostKeyChecking=no', 'UserKnownHostsFile=/dev/null'];
+  return [
+    'StrictHostKeyChecking=yes',
+    `UserKnownHostsFile="${plainPath(knownHosts)}"`,
+    'GlobalKnownHostsFile=/dev/null',
+    `HostKeyAlias=${HOST_KEY_ALIAS}`,
+    // the file says all there is to know
+    'UpdateHostKeys=no',
   ];
 }
 
@@ -138,7 +157,7 @@ export class Master {
 /**
  * Logs in with the user's ssh program and keeps the connection for its sessions (ControlMaster, ssh_config(5)), so that
  * the handshake, which takes seconds in an emulated guest, happens once. Uses the connection that received the banner,
- * if there is one. Returns the guest's refusal, if any.
+ * if there is one. Returns the guest's refusal, if any; throws for a guest with another host key than the known one.
  */
 export async function openMaster(
   target: Target & { controlPath: string },
@@ -159,7 +178,10 @@ export async function openMaster(
   if (await connects(child, target.controlPath, signal)) return master;
   await master.close();
   signal.throwIfAborted();
-  return { refused: stderr.lines.at(-1)?.trim() ?? '' };
+  const refused = stderr.lines.at(-1)?.trim() ?? '';
+  if (target.knownHosts !== undefined && refused.startsWith('Host key verification failed'))
+    throw new TransientError(differentHostKey());
+  return { refused };
 }
 
 /**

@@ -6,6 +6,8 @@ import { unlessAborted } from '../host/abort.ts';
 import { tailOf } from '../host/tail.ts';
 import { trace } from '../host/trace.ts';
 import type { ScriptResult } from '../transfer/guest-shell.ts';
+import { TransientError } from '../problem.ts';
+import { differentHostKey } from './host-key.ts';
 import { SCRIPT_COMMAND, markedScript } from './script-channel.ts';
 
 /** Timeout of one login, in milliseconds: the handshake alone takes seconds while a guest is busy booting. */
@@ -19,13 +21,15 @@ export interface Login {
   readonly keys: readonly string[];
   /** Whether keys of an agent are offered after them. */
   readonly withAgent: boolean;
+  /** The guest's host key in base64, if it is known. */
+  readonly hostKey?: string | undefined;
   /** An existing connection to that port. */
   readonly socket?: Socket;
 }
 
 /** Logs in once with ssh2, by one of the keys or the user's agent. The caller ends the connection. */
 export async function login(
-  { port, user, keys, withAgent, socket }: Login,
+  { port, user, keys, withAgent, hostKey, socket }: Login,
   signal: AbortSignal,
 ): Promise<Client> {
   const { default: ssh2 } = await import('ssh2');
@@ -38,12 +42,18 @@ export async function login(
     ...usable.map((key) => ({ type: 'publickey' as const, username: user, key })),
     ...(agent ? [{ type: 'agent' as const, username: user, agent }] : []),
   ];
+  let isOther = false;
+  const hostVerifier = (key: Buffer): boolean => {
+    isOther = key.toString('base64') !== hostKey;
+    return !isOther;
+  };
   const config: ConnectConfig = {
     // a handshake is a sequence of small messages, which Nagle's algorithm would delay
     sock: socket ?? connect({ port, host: '127.0.0.1', noDelay: true }),
     username: user,
     readyTimeout: LOGIN_PATIENCE,
     authHandler: methods,
+    ...(hostKey === undefined ? {} : { hostVerifier }),
     debug: (line) => trace('debug', () => `ssh: ${line}`),
   };
   return new Promise((resolve, reject) => {
@@ -58,7 +68,7 @@ export async function login(
     });
     client.on('error', (error) => {
       signal.removeEventListener('abort', abort);
-      reject(error);
+      reject(isOther ? new TransientError(differentHostKey()) : error);
     });
     client.connect(config);
   });

@@ -31,7 +31,12 @@ export interface VmPaths {
   readonly ours: string;
   /** Generated private key of the guest; exists as long as the guest may use it. */
   readonly loginKey: string;
+  /** Private host key of a guest until its seed has been applied, and the public one from then on (known_hosts). */
+  readonly hostKey: string;
+  readonly knownHosts: string;
 }
+
+type KeyPaths = Pick<VmPaths, 'loginKey' | 'hostKey' | 'knownHosts'>;
 
 export function vmPaths(vmstore: string, name: string): VmPaths {
   const encoded = encodeName(name);
@@ -40,13 +45,15 @@ export function vmPaths(vmstore: string, name: string): VmPaths {
     directory,
     config: join(directory, 'config'),
     ours: join(internalPath(vmstore, 'vms'), `${encoded}.toml`),
-    loginKey: loginKeyOf(directory),
+    ...keyPathsOf(directory),
   };
 }
 
-/** Path of the login key of the VM with this directory. */
-export function loginKeyOf(directory: string): string {
-  return join(internalPath(dirname(directory), 'vms'), `${basename(directory)}.key`);
+/** Paths of the keys of the VM with this directory. */
+export function keyPathsOf(directory: string): KeyPaths {
+  const path = (extension: string): string =>
+    join(internalPath(dirname(directory), 'vms'), `${basename(directory)}.${extension}`);
+  return { loginKey: path('key'), hostKey: path('host-key'), knownHosts: path('known-hosts') };
 }
 
 /** Path of an internal directory of a VM store: for texts of VMs, VMs being created, VMs being removed. */

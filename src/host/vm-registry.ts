@@ -43,6 +43,8 @@ const runningVm = lazily(() =>
         options: z.array(z.string()).readonly(),
         /** Private key that may have been generated for the guest. */
         loginKey: z.string().default(''),
+        /** File with the guest's host key, if that is known from a seed. */
+        knownHosts: z.string().optional(),
       })
       .optional(),
     /** Host ports forwarded to the guest. */

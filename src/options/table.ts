@@ -6,20 +6,10 @@ import { copyIn, copyOut } from './values/copy-pair.ts';
 import { flag, hostPath, integer, port, seconds, text } from './values/primitives.ts';
 import { imageSpec } from './values/image-spec.ts';
 import { list, option } from './option.ts';
+import { CONTACT, EVERYWHERE, ONCE, SESSION } from './scopes.ts';
 import { memory } from './values/size.ts';
 import { vmName } from './values/vm-name.ts';
 import { sharedFolder } from './values/shared-folder.ts';
-
-/** Scopes of options that configure a VM's sessions. */
-const SESSION: readonly Scope[] = ['run', 'create', 'start', 'up', 'plan', 'file'];
-
-/** Scopes of options for one session of a VM, which are not stored for the next. */
-const ONCE: readonly Scope[] = ['run', 'start', 'up', 'plan', 'file'];
-
-/** Scopes of options for connecting to a guest, which also apply to a running VM. */
-const CONTACT: readonly Scope[] = [...SESSION, 'ssh'];
-
-const EVERYWHERE: readonly Scope[] = ['everywhere', 'file'];
 
 /** Every option. Schema, flags, help, defaults, merge, docs and the example file are derived from this table. */
 export const OPTIONS = {
@@ -286,6 +276,22 @@ export const OPTIONS = {
     unknownToPython: true,
     help: 'replace the public Vagrant key in the guest with a key generated for this VM',
     example: 'false',
+  }),
+  'cloud-init': option({
+    type: flag,
+    scopes: SESSION,
+    default: false,
+    unknownToPython: true,
+    help: 'set up the guest with cloud-init: ssh-user, a login key, a host key and the network, from a seed disk',
+    example: 'true',
+  }),
+  'user-data': option({
+    type: hostPath,
+    scopes: SESSION,
+    placeholder: 'FILE',
+    unknownToPython: true,
+    help: 'user-data for cloud-init: a cloud-config, a script or MIME (implies cloud-init)',
+    example: '"./user-data.yaml"',
   }),
   'ready-command': option({
     type: text,

@@ -65,6 +65,21 @@ export interface GuestNetwork {
   readonly isAnswered: () => Promise<boolean | 'unknown'>;
 }
 
+/** Keys of a guest that is set up by cloud-init. */
+export interface Seed {
+  /** Path of the private key of its login. */
+  readonly loginKey: string;
+  /** Path of the file with its host key (sshd(8), known_hosts). */
+  readonly knownHosts: string;
+  /** Path of the disk image for cloud-init; undefined for a guest that was set up at an earlier boot. */
+  readonly image: string | undefined;
+  /** Records that the guest has been set up, so that its next boot needs no image. */
+  readonly applied: () => Promise<void>;
+}
+
+/** Finds the seed of a VM, if it has one. */
+export type FindSeed = (vm: string) => Seed | undefined;
+
 /** One live QEMU. */
 export interface Machine {
   readonly pid: number;
@@ -74,6 +89,8 @@ export interface Machine {
   readonly directory: string;
   /** Path of the private key generated for the guest, if any. */
   readonly loginKey: string;
+  /** Its host key, if that is known from a seed. */
+  readonly seed?: Pick<Seed, 'knownHosts' | 'applied'>;
   /** Socket of the ssh login shared by its owner's sessions; undefined if there is none. */
   readonly sharedLogin?: string;
   /** Closes the guest's ssh port to new connections, and publishes the login to share to other processes. */

@@ -7,7 +7,7 @@ import { OPTION_TABLE } from '../options/table.ts';
 const HOST_KEYS = [
   ...(['qemu-bin-name', 'qemu-args', 'ssh-bin-name', 'ssh-option', 'sftp-bin-name'] as const),
   ...(['builder-kernel', 'builder-initrd', 'forward', 'shared-folder'] as const),
-  ...(['copy-in-before', 'copy-out-after', 'image', 'image-backend', 'vmstore'] as const),
+  ...(['copy-in-before', 'copy-out-after', 'user-data', 'image', 'image-backend', 'vmstore'] as const),
 ] as const satisfies (OptionName | 'image')[];
 
 export type HostKey = (typeof HOST_KEYS)[number];
@@ -16,7 +16,7 @@ export type HostKey = (typeof HOST_KEYS)[number];
 export type HostUse = Readonly<Record<HostKey, readonly string[]>>;
 
 /** Host resources used by a VM. Arguments and options are compared as a whole, since their meaning depends on each other. */
-export function hostUse({ machine, ssh, shares, copies, forwards, images, vmstore }: VmSpec): HostUse {
+export function hostUse({ machine, ssh, seed, shares, copies, forwards, images, vmstore }: VmSpec): HostUse {
   return {
     'qemu-bin-name': [machine.program],
     'qemu-args': [JSON.stringify(machine.qemuArgs)],
@@ -36,6 +36,7 @@ export function hostUse({ machine, ssh, shares, copies, forwards, images, vmstor
     ),
     'copy-in-before': copies.in.map(({ host }) => host),
     'copy-out-after': copies.out.map(({ host }) => host),
+    'user-data': seed?.userData === undefined ? [] : [seed.userData],
     image: images.flatMap(({ source }) => (source?.location.startsWith('/') ? [source.location] : [])),
     'image-backend': images.map(({ backend }) => backend),
     vmstore: [vmstore],

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Connection, Dependency, VmSpec } from '../config/vm-spec.ts';
 import { ordered } from './graph.ts';
 import { networkSteps, networksFor } from './networks.ts';
+import { seedSteps } from './seed-steps.ts';
 import { deviceShares, shareSteps } from './shares.ts';
 import type { HoldServices, Plan, Step, StepId } from './step.ts';
 import { bootFacts } from './facts.ts';
@@ -44,17 +45,26 @@ export function planSession(specs: readonly VmSpec[], options: SessionOptions = 
     );
     const { take, giveBack, ready } = stateOf(spec, specs);
     const { serve, withdraw } = shareSteps(spec, spec.ssh);
+    const { create, remove } = seedSteps(spec);
     const needs = [
-      ...[...ready, ...serve.map((step) => step.id), ...ports.map((step) => step.id), ...networksFor(spec)],
+      ...[
+        ...ready,
+        ...create.map((step) => step.id),
+        ...serve.map((step) => step.id),
+        ...ports.map((step) => step.id),
+        ...networksFor(spec),
+      ],
       ...spec.dependsOn.flatMap((dependency) => dependencyOf(dependency, work)),
     ];
     return [
       ...take,
       ...serve,
+      ...create,
       bootOf(spec, needs, options),
       ...steps,
       stopOf(spec, steps, served),
       ...withdraw,
+      ...remove,
       ...giveBack,
     ];
   });

@@ -70,6 +70,26 @@ export interface StopVm extends StepBase<'vm.stop'>, InStore {
 /** Remove an unused VM from the VM store. */
 export interface RemoveVm extends StepBase<'vm.remove'>, InStore {}
 
+/** Create the keys of a VM and the disk from which cloud-init sets up its guest, unless that happened at an earlier boot. */
+export interface CreateSeed extends VmStep<'seed.create'> {
+  readonly user: string;
+  readonly hostname: string;
+  /** Path of the user's own document. */
+  readonly userData?: string;
+  readonly cards: readonly SeedCard[];
+  /** Whether its keys are kept with the locked VM. */
+  readonly disks: 'snapshot' | 'stored';
+}
+
+/** Address of a card, which is identified by its MAC. */
+export interface SeedCard extends Pick<NetworkCard, 'mac' | 'address' | 'prefix'> {
+  readonly gateway?: string;
+  readonly nameserver?: string;
+}
+
+/** Remove the seed of a VM from the run directory. */
+export type RemoveSeed = VmStep<'seed.remove'>;
+
 /** Start QEMU on images with a snapshot in memory, or on the disks of a locked VM. */
 export interface BootMachine extends VmStep<'machine.boot'> {
   /** Name of the VM while it runs. */
@@ -177,6 +197,8 @@ export interface AttachMachine extends VmStep<'machine.attach'> {
   readonly qemu: ProcessFacts;
   /** Private key that its owner may have generated for the guest. */
   readonly loginKey: string;
+  /** File with the host key of a guest that has a seed (sshd(8), known_hosts). */
+  readonly knownHosts?: string | undefined;
   /** Socket of its owner's shared login, if the port is closed. */
   readonly sharedLogin?: string | undefined;
 }
@@ -264,6 +286,8 @@ export type Step =
   | CloseNetwork
   | JoinNetworks
   | CheckPorts
+  | CreateSeed
+  | RemoveSeed
   | BootMachine
   | AttachMachine
   | WatchConsole

@@ -141,7 +141,12 @@ export function planCopies(
 /** Plan of `ssh NAME`: a session in a VM run by another process. */
 export function planSsh(
   vm: { readonly name: string; readonly qemu: ProcessFacts },
-  { port, loginKey, sharedLogin }: Pick<AttachMachine, 'port' | 'loginKey' | 'sharedLogin'>,
+  {
+    port,
+    loginKey,
+    knownHosts,
+    sharedLogin,
+  }: Pick<AttachMachine, 'port' | 'loginKey' | 'knownHosts' | 'sharedLogin'>,
   connection: Connection,
   ssh: SshSpec,
 ): Plan {
@@ -155,6 +160,7 @@ export function planSsh(
     port,
     qemu: vm.qemu,
     loginKey,
+    ...(knownHosts === undefined ? {} : { knownHosts }),
     ...(sharedLogin === undefined ? {} : { sharedLogin }),
   });
   const copies = { in: [], out: [], direct: false, builder: {} };

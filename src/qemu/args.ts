@@ -20,9 +20,15 @@ export interface QemuFacts {
   readonly machine: MachineSpec;
   readonly accel: 'kvm' | 'tcg';
   readonly disks: readonly Disk[];
+  /** Image of a seed, attached read-only. */
+  readonly seed?: string | undefined;
   /** Writes go to a temporary file that QEMU removes. */
   readonly snapshot: boolean;
-  readonly network?: { readonly driver: string; readonly forwards: readonly ForwardSpec[] };
+  readonly network?: {
+    readonly driver: string;
+    readonly mac?: string | undefined;
+    readonly forwards: readonly ForwardSpec[];
+  };
   /** MAC addresses of cards in networks between VMs. */
   readonly cards?: readonly string[];
   readonly shares?: ShareFacts;
@@ -64,6 +70,7 @@ export function qemuArguments(facts: QemuFacts): string[] {
     ...(userSets('cpus') ? [] : ['-smp', String(machine.cpus)]),
     ...(facts.snapshot ? ['-snapshot'] : []),
     ...diskArguments(facts),
+    ...seedArguments(facts),
     ...networkArguments(facts),
     ...cardArguments(facts),
     ...shareArguments(facts),
@@ -123,14 +130,19 @@ function takesSandbox({ qemuArgs }: MachineSpec): boolean {
 const PANIC_DEVICE = ['-device', 'pvpanic'];
 
 /** Whether the machine can have a pvpanic device, which is on the ISA bus of PC machines (QEMU, docs/specs/pvpanic). */
-function takesPanicDevice({ program, qemuArgs }: MachineSpec): boolean {
+function takesPanicDevice(machine: MachineSpec): boolean {
+  const { qemuArgs } = machine;
   const machines = qemuArgs.filter((_value, index) => /^--?(machine|M)$/.test(qemuArgs[index - 1] ?? ''));
   const types = machines.flatMap((value) => /^(?:type=)?([^,=]+)(?:,|$)/.exec(value)?.[1] ?? []);
   return (
-    ['x86_64', 'i386'].includes(guestArchitecture(program)) &&
+    isPc(machine) &&
     types.every((type) => /^(pc|q35)\b/.test(type)) &&
     !qemuArgs.some((value) => value.includes('pvpanic'))
   );
+}
+
+function isPc({ program }: MachineSpec): boolean {
+  return ['x86_64', 'i386'].includes(guestArchitecture(program));
 }
 
 /** Processor model: current guests (x86-64-v2 and up) do not boot on QEMU's default. */
@@ -139,9 +151,16 @@ function cpuArguments({ accel, machine }: QemuFacts): string[] {
   return hasMax ? ['-cpu', accel === 'kvm' ? 'host' : 'max'] : [];
 }
 
-function diskArguments({ machine, disks }: QemuFacts): string[] {
-  if (!machine.virtioScsi)
+function diskArguments({ machine, disks, seed }: QemuFacts): string[] {
+  if (!machine.virtioScsi && (seed === undefined || !isPc(machine)))
     return disks.flatMap(({ path }) => ['-drive', `file=${escaped(path)},format=qcow2`]);
+  // a disk without a bootindex comes after the seed, which does not boot
+  if (!machine.virtioScsi) {
+    return disks.flatMap(({ path }, index) => [
+      ...['-drive', `file=${escaped(path)},format=qcow2,if=none,id=disk${index}`],
+      ...['-device', `ide-hd,drive=disk${index},bootindex=${index}`],
+    ]);
+  }
   return [
     ...['-device', 'virtio-scsi-pci,id=scsi'],
     ...disks.flatMap(({ path }, index) => [
@@ -151,13 +170,24 @@ function diskArguments({ machine, disks }: QemuFacts): string[] {
   ];
 }
 
+/**
+ * The seed, on virtio-blk: kernels for clouds lack AHCI. As a block node it is untouched by `-snapshot`, which would add a
+ * writable file to it.
+ */
+function seedArguments({ seed }: QemuFacts): string[] {
+  if (seed === undefined) return [];
+  const node = `driver=raw,node-name=seed,read-only=on,file.driver=file,file.filename=${escaped(seed)}`;
+  return ['-blockdev', node, '-device', 'virtio-blk-pci,drive=seed'];
+}
+
 /** The ssh card; port 0 lets the kernel choose, and QMP reports it. Without the boot ROM the BIOS is faster. */
 function networkArguments({ network }: QemuFacts): string[] {
   if (network === undefined) return [];
   const rom = hasBootRom(network.driver) ? ',romfile=' : '';
+  const mac = network.mac === undefined ? '' : `,mac=${network.mac}`;
   return [
     ...['-netdev', ['user', `id=${SSH_NETWORK}`, ...network.forwards.map(hostForward)].join(',')],
-    ...['-device', `${network.driver},id=${SSH_CARD},netdev=${SSH_NETWORK}${rom}`],
+    ...['-device', `${network.driver},id=${SSH_CARD},netdev=${SSH_NETWORK}${mac}${rom}`],
   ];
 }
 

@@ -9,7 +9,7 @@ const LOOK = 200;
 
 /** A machine run by another process, with the facts available here; `directory` is for our own files about it. */
 export function attachedMachine(
-  { port, qemu, loginKey, sharedLogin }: AttachMachine,
+  { port, qemu, loginKey, knownHosts, sharedLogin }: AttachMachine,
   directory: string,
 ): Machine {
   return {
@@ -17,6 +17,7 @@ export function attachedMachine(
     sshPort: port,
     directory,
     loginKey,
+    ...(knownHosts === undefined ? {} : { seed: { knownHosts, applied: () => Promise.resolve() } }),
     ...(sharedLogin === undefined ? {} : { sharedLogin }),
     // its owner handles the port and the end
     closePort: () => Promise.resolve(),

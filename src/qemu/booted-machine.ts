@@ -4,11 +4,12 @@ import type { Duplex } from 'node:stream';
 import type { Ending, ForwardSpec } from '../config/vm-spec.ts';
 import { unlessAborted } from '../host/abort.ts';
 import type { LogPlace } from '../host/log-place.ts';
-import { imagePath, loginKeyOf } from '../host/store-layout.ts';
+import { imagePath, keyPathsOf } from '../host/store-layout.ts';
 import { publish } from '../host/vm-registry.ts';
 import { trace } from '../host/trace.ts';
 import type {
   FindDisks,
+  FindSeed,
   GuestOutput,
   Machine,
   MachineEnd,
@@ -33,6 +34,7 @@ import { shutDown } from './shutdown.ts';
 export interface MachineParts {
   /** Finds the disks of locked VMs. */
   readonly disksOf: FindDisks;
+  readonly seedOf: FindSeed;
   /** Finds the sockets of the daemons that serve a machine's shared folders. */
   readonly socketsOf: (vm: string) => readonly string[];
   /** Connects a machine to a network. */
@@ -114,13 +116,13 @@ export class BootedMachine {
     context: StepContext,
   ): Promise<{ readonly qemu: Qemu | QemuExit; readonly isEmulated: boolean }> {
     const { vm, networks } = this.#step;
-    const { plugIn, socketsOf } = this.#parts;
+    const { plugIn, seedOf, socketsOf } = this.#parts;
     const cards = networks.map(
       ({ name }) =>
         (channel: Duplex) =>
           plugIn(name, vm, channel),
     );
-    const { isEmulated, ...how } = launchOf(this.#step, files, socketsOf(vm), log.path, context);
+    const { isEmulated, ...how } = launchOf(this.#step, files, socketsOf(vm), seedOf(vm), log.path, context);
     return { qemu: await launch({ ...how, cards, watch: this.#watch }, context.signal), isEmulated };
   }
 
@@ -145,14 +147,20 @@ export class BootedMachine {
   ): Promise<void> {
     const directory = this.#directory;
     const { sshPort } = forwards;
-    const loginKey = keyFor(this.#step, files, directory);
-    const facts = publicFacts(this.#step, files, this.#step.serialLog ?? log.path, { ...forwards, loginKey });
+    const seed = this.#parts.seedOf(this.#step.vm);
+    const loginKey = seed?.loginKey ?? keyFor(this.#step, files, directory);
+    const facts = publicFacts(this.#step, files, this.#step.serialLog ?? log.path, {
+      ...forwards,
+      loginKey,
+      knownHosts: seed?.knownHosts,
+    });
     this.machine = {
       ...state,
       pid: qemu.pid,
       sshPort,
       directory,
       loginKey,
+      ...(seed ? { seed } : {}),
       serialTail: () => serialTail(log),
       hideSerial: showBoot(log, this.#step.showSerial),
       network: qemu.networkBy(sshPort),
@@ -222,7 +230,7 @@ function filesOf({ vm, disks, images }: BootMachine, disksOf: FindDisks): readon
 
 /** Path of the login key: a persistent guest keeps its key, which other processes need for its next start. */
 function keyFor({ disks }: BootMachine, [first = '']: readonly string[], directory: string): string {
-  return disks === 'stored' ? loginKeyOf(dirname(first)) : join(directory, 'login-key');
+  return disks === 'stored' ? keyPathsOf(dirname(first)).loginKey : join(directory, 'login-key');
 }
 
 /** Facts about a machine that other processes can read. */
@@ -230,7 +238,12 @@ function publicFacts(
   { instance, vmstore, disks, images, ssh }: BootMachine,
   files: readonly string[],
   serialLog: string,
-  { sshPort, forwards, loginKey }: Forwards & Pick<Machine, 'loginKey'>,
+  {
+    sshPort,
+    forwards,
+    loginKey,
+    knownHosts,
+  }: Forwards & { readonly loginKey: string; readonly knownHosts: string | undefined },
 ): Parameters<typeof publish>[2] {
   return {
     name: instance,
@@ -242,7 +255,16 @@ function publicFacts(
     forwards,
     serialLog,
     ...(ssh && sshPort !== undefined
-      ? { ssh: { port: sshPort, user: ssh.user, program: ssh.program, options: ssh.options, loginKey } }
+      ? {
+          ssh: {
+            port: sshPort,
+            user: ssh.user,
+            program: ssh.program,
+            options: ssh.options,
+            loginKey,
+            knownHosts,
+          },
+        }
       : {}),
   };
 }

@@ -3,7 +3,8 @@ import { dirname } from 'node:path';
 import { isRoot } from '../host/is-root.ts';
 import { whyNoKvm } from '../host/kvm.ts';
 import { trace } from '../host/trace.ts';
-import type { StepContext } from '../plan/executor.ts';
+import { SSH_CARD_MAC } from '../config/seed-spec.ts';
+import type { Seed, StepContext } from '../plan/executor.ts';
 import { shareTag } from '../plan/shares.ts';
 import type { BootMachine } from '../plan/step.ts';
 import type { Problem } from '../problem.ts';
@@ -21,6 +22,7 @@ export function launchOf(
   step: BootMachine,
   files: readonly string[],
   sockets: readonly string[],
+  seed: Seed | undefined,
   log: string,
   context: StepContext,
 ): Omit<Launch, 'cards' | 'watch'> & { readonly isEmulated: boolean } {
@@ -33,8 +35,11 @@ export function launchOf(
     machine,
     accel,
     disks: files.map((path) => ({ path })),
+    seed: seed?.image,
     snapshot,
-    ...(ssh ? { network: { driver: ssh.netDriver, forwards: forwardsOf(step) } } : {}),
+    ...(ssh
+      ? { network: { driver: ssh.netDriver, mac: seed && SSH_CARD_MAC, forwards: forwardsOf(step) } }
+      : {}),
     cards: step.networks.map(({ mac }) => mac),
     ...(step.shares ? { shares: sharesOf(step.shares, sockets) } : {}),
     serial: { log, onTerminal: step.console, display: hasDisplay() },

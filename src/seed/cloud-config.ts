@@ -2,7 +2,7 @@ import type { KeyPair } from './key-pair.ts';
 import type { StaticCard } from './network-config.ts';
 import { networkConfig } from './network-config.ts';
 
-/** What a seed tells a guest. */
+/** Facts that a seed tells a guest. */
 export interface SeedFacts {
   /** Name of the machine; cloud-init runs its first-boot modules again for another instance. */
   readonly hostname: string;
@@ -38,7 +38,8 @@ function vendorData({ user, loginKey, hostKey }: SeedFacts): object {
     ssh_keys: { ed25519_private: hostKey.private, ed25519_public: hostKey.public },
     no_ssh_fingerprints: true,
     ssh: { emit_keys_to_console: false },
-    manage_etc_hosts: false,
+    // only the line of its own name, which sudo looks up
+    manage_etc_hosts: 'localhost',
     package_update: false,
     package_upgrade: false,
     apt: { preserve_sources_list: true },

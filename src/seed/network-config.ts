@@ -11,7 +11,7 @@ export interface StaticCard {
 
 /**
  * The `network-config` document (cloud-init, networking config version 1 or 2), as JSON, which is YAML. Version 1 names the
- * cards; version 2 leaves their names, and nothing in the guest waits for a card.
+ * cards; version 2 leaves their names, and the guest waits for the first one.
  */
 export function networkConfig(version: 1 | 2, cards: readonly StaticCard[]): string {
   const config =
@@ -30,10 +30,10 @@ function physical({ mac, address, prefix, gateway, nameserver }: StaticCard, ind
 }
 
 function ethernets(cards: readonly StaticCard[]): object {
-  return Object.fromEntries(cards.map((card, index) => [`card${index}`, ethernet(card)]));
+  return Object.fromEntries(cards.map((card, index) => [`card${index}`, ethernet(card, index)]));
 }
 
-function ethernet({ mac, address, prefix, gateway, nameserver }: StaticCard): object {
+function ethernet({ mac, address, prefix, gateway, nameserver }: StaticCard, index: number): object {
   return {
     match: { macaddress: mac },
     addresses: [`${address}/${prefix}`],
@@ -42,7 +42,7 @@ function ethernet({ mac, address, prefix, gateway, nameserver }: StaticCard): ob
     ...(nameserver === undefined ? {} : { nameservers: { addresses: [nameserver] } }),
     dhcp4: false,
     dhcp6: false,
-    // else a card without an answer delays the boot by minutes
-    optional: true,
+    // a boot that waits for a card in vain takes minutes, and so does one that has none to wait for
+    ...(index === 0 ? {} : { optional: true }),
   };
 }

@@ -4,6 +4,7 @@ import { basename, join } from 'node:path';
 import { makeDirectory } from '../host/directories.ts';
 import { isTemporary } from '../config/stored-vm.ts';
 import { lockKeptFile } from '../host/lock.ts';
+import type { VmPaths } from '../host/store-layout.ts';
 import { decodeName, encodeName, imagePath, internalPath, vmPaths } from '../host/store-layout.ts';
 import { openWorkingDirectory, sweepWorkingDirectories } from '../host/working-directory.ts';
 import { createOverlay } from '../image/qemu-img.ts';
@@ -131,7 +132,7 @@ async function fill(
   const paths = vmPaths(vmstore, name);
   // before the VM exists: a document without its VM does no harm
   await writeDurably(paths.ours, ours);
-  await rm(paths.loginKey, { force: true });
+  await removeKeys(paths);
   await writeDurably(join(directory, basename(paths.config)), config);
 }
 
@@ -217,7 +218,12 @@ async function moveAway(vmstore: string, name: string): Promise<void> {
   const unique = `${process.pid}.${Date.now()}.${basename(paths.directory)}`.slice(0, LONGEST_NAME);
   await makeDirectory(internalPath(vmstore, 'removed'));
   await rename(paths.directory, join(internalPath(vmstore, 'removed'), unique));
-  for (const ours of [paths.ours, paths.loginKey]) await rm(ours, { force: true });
+  await rm(paths.ours, { force: true });
+  await removeKeys(paths);
+}
+
+async function removeKeys({ loginKey, hostKey, knownHosts }: VmPaths): Promise<void> {
+  for (const path of [loginKey, hostKey, knownHosts]) await rm(path, { force: true });
 }
 
 async function makeStore(vmstore: string, directory: string): Promise<void> {

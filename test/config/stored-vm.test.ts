@@ -71,6 +71,8 @@ const UNUSUAL: Readonly<Record<OptionName, unknown>> = {
   'builder-kernel': '/vmlinuz',
   'builder-initrd': '/initrd',
   'insert-key': false,
+  'cloud-init': true,
+  'user-data': '/user-data.yaml',
   'ready-command': 'true',
   'ready-timeout': 5,
   memory: '2G',
@@ -107,7 +109,7 @@ describe('what is written', () => {
       accel: 'tcg',
       'insert-key': false,
     });
-    expect(Object.keys(parse(ours))).toHaveLength(9);
+    expect(Object.keys(parse(ours))).toHaveLength(11);
   });
 
   test('where nothing was set the first has the name and the image, the second nothing', () => {

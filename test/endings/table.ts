@@ -287,6 +287,8 @@ export const TABLE: Readonly<Record<StepKind, Row>> = {
     env: { TRANSIENT_PATIENCE: '0.03' },
     message: /the guest did not join "lan" within/,
   }),
+  'seed.create': 'it writes small files',
+  'seed.remove': 'it removes them',
   'machine.ports': 'it binds ports of the host and lets them go',
   'machine.boot': [
     {

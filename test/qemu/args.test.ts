@@ -74,6 +74,40 @@ describe('disks', () => {
   });
 });
 
+describe('a seed', () => {
+  const seed = '/run/a,b/seed.iso';
+  const SEED = [
+    '-blockdev driver=raw,node-name=seed,read-only=on,file.driver=file,file.filename=/run/a,,b/seed.iso',
+    '-device virtio-blk-pci,drive=seed',
+  ];
+
+  test('is a read-only disk after those of the VM, which boot', () => {
+    const args = lines(facts({ seed }));
+    expect(args).toEqual(expect.arrayContaining(SEED));
+    expect(args.filter((line) => line.includes('bootindex'))).toEqual([
+      '-device scsi-hd,drive=disk0,bus=scsi.0,bootindex=0',
+    ]);
+  });
+
+  test('does not boot before IDE disks either', () => {
+    const args = lines(facts({ seed, machine: machine([], { virtioScsi: false }) }));
+    expect(args).toEqual(
+      expect.arrayContaining([
+        '-drive file=/backend/test,format=qcow2,if=none,id=disk0',
+        '-device ide-hd,drive=disk0,bootindex=0',
+        ...SEED,
+      ]),
+    );
+  });
+
+  test('configures the ssh card by its MAC', () => {
+    const network = { driver: 'virtio-net-pci', mac: '52:54:00:12:34:56', forwards: [SSH] };
+    expect(lines(facts({ seed, network }))).toContain(
+      '-device virtio-net-pci,id=ssh-card,netdev=ssh,mac=52:54:00:12:34:56,romfile=',
+    );
+  });
+});
+
 describe('cards in networks', () => {
   test('are sockets on the descriptors behind the control connection', () => {
     const args = lines(facts({ cards: ['52:54:00:00:00:0a', '52:54:00:00:00:0b'] }));

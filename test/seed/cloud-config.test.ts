@@ -56,7 +56,7 @@ it('creates the user with our key, and gives the guest our host key and no other
     ssh_keys: { ed25519_private: 'first line\nsecond line\n', ed25519_public: 'ssh-ed25519 HOST' },
     no_ssh_fingerprints: true,
     ssh: { emit_keys_to_console: false },
-    manage_etc_hosts: false,
+    manage_etc_hosts: 'localhost',
     package_update: false,
     package_upgrade: false,
     apt: { preserve_sources_list: true },
@@ -70,7 +70,7 @@ it('lets root in by the same key if that is the user', () => {
   });
 });
 
-it('gives each card its address by its MAC, and lets nothing wait for it', () => {
+it('gives each card its address by its MAC, and lets the guest wait for the first one only', () => {
   expect(documentsOf(FACTS)['network-config']).toEqual({
     version: 2,
     ethernets: {
@@ -81,7 +81,6 @@ it('gives each card its address by its MAC, and lets nothing wait for it', () =>
         nameservers: { addresses: ['10.0.2.3'] },
         dhcp4: false,
         dhcp6: false,
-        optional: true,
       },
       card1: {
         match: { macaddress: '52:54:00:aa:bb:cc' },

@@ -27,8 +27,10 @@ export const commit: CommandDef = {
       ? failed(problemOf('must be a name, without a comma'))
       : decodeOperand(imageSpec, image, problemOf);
     if (!name.ok) return name;
-    const { loginKey } = vmPaths(vmstore, vm);
+    const { loginKey, knownHosts } = vmPaths(vmstore, vm);
+    // a guest with a seed has a key of its own, but none that replaces another
+    const hasReplacedKeys = existsSync(loginKey) && !existsSync(knownHosts);
     const builder = builderOf(mergeLayers([invocation.flags]).values);
-    return ok({ plan: planCommit({ name: vm, vmstore }, { image, backend }, existsSync(loginKey), builder) });
+    return ok({ plan: planCommit({ name: vm, vmstore }, { image, backend }, hasReplacedKeys, builder) });
   },
 };

@@ -5,6 +5,10 @@ export interface CommandLine {
   readonly wrongName: string | undefined;
   readonly wantsVersion: boolean;
   readonly disks: readonly string[];
+  /** Disk for cloud-init. */
+  readonly seed: string | undefined;
+  /** Writes to the disks are thrown away. */
+  readonly snapshot: boolean;
   /** Port of 127.0.0.1 that leads to the guest's ssh, 0 for any; undefined without a network card. */
   readonly sshPort: number | undefined;
   /** Further forwards from the host, as the rows that QEMU would tell of them. */
@@ -43,6 +47,11 @@ export function readCommandLine(argv: readonly string[]): CommandLine {
     disks: valuesOf(argv, 'drive').flatMap(
       (drive) => /file=((?:[^,]|,,)+)/.exec(drive)?.[1]?.replaceAll(',,', ',') ?? [],
     ),
+    seed: firstMatch(
+      valuesOf(argv, 'blockdev'),
+      /node-name=seed,.*file\.filename=((?:[^,]|,,)+)/,
+    )?.replaceAll(',,', ','),
+    snapshot: argv.includes('-snapshot'),
     sshPort: forwarded === undefined ? undefined : Number(forwarded),
     forwards: forwardsIn(valuesOf(argv, 'netdev')),
     qmpDescriptor: descriptor === undefined ? undefined : Number(descriptor),

@@ -46,6 +46,8 @@ export interface Faults {
   readonly ioError?: { readonly nospace: boolean };
   /** The guest lets in by this public key instead of Vagrant's. */
   readonly authorizedKey?: string;
+  /** The guest has no cloud-init. */
+  readonly ignoresSeed?: boolean;
   /** Further output of the guest on its serial console after the usual lines. */
   readonly serial?: string;
   /** Faults of a builder VM: no answer, too long an answer, or none to one of its requests. */

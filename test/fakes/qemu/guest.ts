@@ -7,6 +7,7 @@ import { VAGRANT_PRIVATE_KEY } from '../../../src/guest/vagrant-key.ts';
 import { SCRIPT_COMMAND } from '../../../src/guest/script-channel.ts';
 import { HOST_KEY } from './host-key.ts';
 import type { Life } from './life.ts';
+import type { TakenSeed } from './seed.ts';
 
 /** A guest that is nothing but its ssh server; what is run in it runs on the host. */
 export interface Guest {
@@ -19,7 +20,7 @@ export interface Guest {
 }
 
 /** Opens the port at once, as slirp does, and greets on it when the guest has booted. */
-export async function bootGuest(port: number, life: Life): Promise<Guest> {
+export async function bootGuest(port: number, life: Life, seed: TakenSeed | undefined): Promise<Guest> {
   const waiting = new Set<Socket>();
   const sockets = new Set<Socket>();
   let answers = life.faults.silentSsh === true;
@@ -46,7 +47,7 @@ export async function bootGuest(port: number, life: Life): Promise<Guest> {
   };
 
   async function openSsh(): Promise<void> {
-    const inject = await sshServer(life);
+    const inject = await sshServer(life, seed);
     setTimeout(() => {
       life.happens('banner');
       answers = true;
@@ -56,14 +57,15 @@ export async function bootGuest(port: number, life: Life): Promise<Guest> {
   }
 }
 
-async function sshServer(life: Life): Promise<(socket: Socket) => void> {
+async function sshServer(life: Life, seed: TakenSeed | undefined): Promise<(socket: Socket) => void> {
   const { default: ssh2 } = await import('ssh2');
-  const vagrantKey = ssh2.utils.parseKey(life.faults.authorizedKey ?? VAGRANT_PRIVATE_KEY) as ParsedKey;
+  const authorizedKey = life.faults.authorizedKey ?? seed?.loginKey ?? VAGRANT_PRIVATE_KEY;
+  const authorized = ssh2.utils.parseKey(authorizedKey) as ParsedKey;
   let refusals = life.faults.refuseLogin === true ? Infinity : (life.faults.refuseLoginTimes ?? 0);
-  const server = new ssh2.Server({ hostKeys: [HOST_KEY] }, (client: Connection) => {
+  const server = new ssh2.Server({ hostKeys: [seed?.hostKey ?? HOST_KEY] }, (client: Connection) => {
     const refuse = refusals > 0;
     client.on('authentication', (attempt) => {
-      if (!refuse && proves(attempt, vagrantKey)) {
+      if (!refuse && proves(attempt, authorized)) {
         attempt.accept();
         return;
       }

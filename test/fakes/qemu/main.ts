@@ -12,6 +12,7 @@ import { bootGuest } from './guest.ts';
 import { Life } from './life.ts';
 import type { Controlled } from './qmp-server.ts';
 import { QmpServer } from './qmp-server.ts';
+import { seedOf } from './seed.ts';
 import { SerialConsole } from './serial-console.ts';
 
 const BOOT_LINES = [
@@ -92,7 +93,12 @@ async function main(argv: readonly string[]): Promise<void> {
   if (fate) life.when('command', (command) => /\bfate\b/.test(command) && meet(fate));
   if (ioError) life.when('command', () => qmp?.ioError(ioError.nospace));
   if (noFrames === true) for (const descriptor of options.networkDescriptors) writeSync(descriptor, NONSENSE);
-  if (options.sshPort !== undefined) guest = await bootGuest(options.sshPort, life);
+  if (options.sshPort !== undefined)
+    guest = await bootGuest(
+      options.sshPort,
+      life,
+      life.faults.ignoresSeed === true ? undefined : seedOf(options),
+    );
   if (noQmp !== true) qmp?.greet();
   console.print(...BOOT_LINES, ...(serial === undefined ? [] : [serial]));
   console.listen(() => end('host-ui'));

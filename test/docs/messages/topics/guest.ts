@@ -120,6 +120,18 @@ export const guest: Topic = {
         "Use another key with `--ssh-option IdentityFile=PATH`; `--ssh --ssh-option LogLevel=DEBUG` prints ssh's debug messages.",
     },
     {
+      form: 'the guest has a different host key than the one in its seed: it was not logged in to',
+      when: 'With `cloud-init`, the host key of a guest is made before its boot, so that no other machine is taken for it. Here the guest has not been given it.',
+      prepare: base,
+      faults: { ignoresSeed: true },
+      typed: ['transient run base --cloud-init --cmd true'],
+    },
+    {
+      form: 'cannot read the user-data PATH: REASON',
+      prepare: base,
+      typed: ['transient run base --user-data ./user-data.yaml --cmd true'],
+    },
+    {
       form: 'the guest was not ready within SECONDS s: COMMAND did not succeed (exit code NUMBER)',
       prepare: base,
       files: {

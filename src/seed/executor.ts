@@ -1,0 +1,111 @@
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { HOST_KEY_ALIAS } from '../config/seed-spec.ts';
+import { writeDurably } from '../host/durable.ts';
+import { exists } from '../host/exists.ts';
+import { keyPathsOf } from '../host/store-layout.ts';
+import type { Executors, FindDisks, FindSeed, Seed } from '../plan/executor.ts';
+import type { CreateSeed } from '../plan/step.ts';
+import { TransientError, systemMessage } from '../problem.ts';
+import { seedImage } from './image.ts';
+import type { KeyPair } from './key-pair.ts';
+import { makeKeyPair, publicKeyIn } from './key-pair.ts';
+
+/** Executors of steps on seeds, and the seeds of this process. */
+export interface SeedRoom {
+  readonly executors: Pick<Executors, 'seed.create' | 'seed.remove'>;
+  readonly find: FindSeed;
+}
+
+/** Paths of the keys of a VM. */
+type KeyPaths = ReturnType<typeof keyPathsOf>;
+
+/** Keys and images are readable by their user only: sshd(8) and ssh(1) reject others. */
+const PRIVATE = 0o600;
+
+/** `runDirectory` is the private directory of this process. */
+export function seedRoom(runDirectory: string, disksOf: FindDisks): SeedRoom {
+  const directories = new Map<string, string>();
+  const seeds = new Map<string, Seed>();
+  let count = 0;
+  return {
+    executors: {
+      'seed.create': async (step) => {
+        const directory = join(runDirectory, `seed-${++count}`);
+        directories.set(step.vm, directory);
+        await mkdir(directory, { mode: 0o700 });
+        const paths = keyPathsFor(step, directory, disksOf);
+        seeds.set(step.vm, await seedIn(directory, paths, step));
+      },
+      'seed.remove': async ({ vm }) => {
+        const directory = directories.get(vm);
+        directories.delete(vm);
+        seeds.delete(vm);
+        if (directory !== undefined) await rm(directory, { recursive: true, force: true });
+      },
+    },
+    find: (vm) => seeds.get(vm),
+  };
+}
+
+/** Keys of a stored VM stay with it; those of others are thrown away with the seed. */
+function keyPathsFor({ vm, disks }: CreateSeed, directory: string, disksOf: FindDisks): KeyPaths {
+  if (disks === 'stored') return keyPathsOf(dirname(disksOf(vm)[0] ?? ''));
+  const path = (name: string): string => join(directory, name);
+  return { loginKey: path('login-key'), hostKey: path('host-key'), knownHosts: path('known-hosts') };
+}
+
+/** The private host key exists until the guest has it: then no further boot needs the image. */
+async function seedIn(directory: string, paths: KeyPaths, step: CreateSeed): Promise<Seed> {
+  const { loginKey, hostKey, knownHosts } = paths;
+  const isApplied = (await exists(knownHosts)) && !(await exists(hostKey));
+  const image = isApplied ? undefined : join(directory, 'seed.iso');
+  if (image !== undefined) await writeFile(image, await imageOf(step, paths), { mode: PRIVATE });
+  return { loginKey, knownHosts, image, applied: () => rm(hostKey, { force: true }) };
+}
+
+async function imageOf(step: CreateSeed, { loginKey, hostKey, knownHosts }: KeyPaths): Promise<Buffer> {
+  const userData = await userDataOf(step);
+  const login = await keyPairIn(loginKey);
+  const host = await keyPairIn(hostKey);
+  await writeDurably(knownHosts, `${HOST_KEY_ALIAS} ${host.public}\n`, PRIVATE);
+  return seedImage({
+    hostname: step.hostname,
+    instanceId: instanceIdOf(host),
+    user: step.user,
+    loginKey: login.public,
+    hostKey: host,
+    cards: step.cards,
+    userData,
+  });
+}
+
+/** Instance ID that lasts as long as the host key: cloud-init sets up a copy of the disk again, for which another is made. */
+function instanceIdOf(host: KeyPair): string {
+  return `transient-${createHash('sha256').update(host.public).digest('hex').slice(0, 16)}`;
+}
+
+/** The key pair in a file, or a new one, which is written to it. */
+async function keyPairIn(file: string): Promise<KeyPair> {
+  const existing = await readFile(file, 'utf8').catch(() => '');
+  const publicHalf = publicKeyIn(existing);
+  if (publicHalf !== undefined) return { private: existing, public: publicHalf };
+  const pair = makeKeyPair();
+  await writeDurably(file, pair.private, PRIVATE);
+  return pair;
+}
+
+async function userDataOf({ userData }: CreateSeed): Promise<Buffer | undefined> {
+  if (userData === undefined) return undefined;
+  return readFile(userData).catch((cause: unknown) => {
+    throw new TransientError(
+      {
+        reason: 'unreadable',
+        message: `cannot read the user-data ${userData}: ${systemMessage(cause)}`,
+        hint: 'set user-data to a file for cloud-init, such as a cloud-config',
+      },
+      { cause },
+    );
+  });
+}

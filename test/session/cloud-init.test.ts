@@ -1,0 +1,167 @@
+import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { vmPaths } from '../../src/host/store-layout.ts';
+import { Rig } from '../rig/rig.ts';
+import { sshProgram } from '../rig/ssh-program.ts';
+import { TCG, end, runDirectories, running, succeeded, valuesOf } from '../rig/vms.ts';
+
+const DIFFERENT = 'the guest has a different host key than the one in its seed';
+
+/** The disk for cloud-init of each QEMU that was started. */
+function seedsOf(rig: Rig): (string | undefined)[] {
+  return rig.entries('start').map(({ argv }) => {
+    const [blockdev] = valuesOf(argv, '-blockdev');
+    return /file\.filename=(.*)$/.exec(blockdev ?? '')?.[1];
+  });
+}
+
+test('a guest is logged in to by the key of its seed, and its host key is verified', async () => {
+  await using rig = new Rig();
+  const { path, calls } = sshProgram(rig);
+  const args = ['run', rig.stored(), '--cloud-init', ...TCG, '--ssh-bin-name', path, '--cmd', 'echo in'];
+  expect(await succeeded(rig, args)).toBe('in\n');
+  for (const argv of calls()) {
+    expect(argv).toContain('StrictHostKeyChecking=yes');
+    expect(argv).not.toContain('StrictHostKeyChecking=no');
+  }
+  expect(calls().length).toBeGreaterThan(1);
+  const [{ argv } = {}] = rig.entries('start');
+  expect(valuesOf(argv, '-device')).toContain('virtio-blk-pci,drive=seed');
+  expect(valuesOf(argv, '-device').join(' ')).toContain('mac=52:54:00:12:34:56');
+});
+
+test('a service is found ready in the same way', async () => {
+  await using rig = new Rig();
+  rig.stored();
+  const vm = 'image = "test"\ncloud-init = true\n';
+  rig.write({ 'Transientfile.toml': `[vms.a]\n${vm}[vms.b]\n${vm}` });
+  const services = rig.start(['up', ...TCG]);
+  await services.waitFor(/All services are ready/);
+  await end(services);
+});
+
+test('keys and seed are private, and gone at the end', async () => {
+  await using rig = new Rig();
+  rig.stored();
+  const owner = await running(rig, ['run', 'test', '--cloud-init']);
+  const [directory = ''] = runDirectories(rig);
+  const seed = join(directory, 'seed-1');
+  expect((statSync(seed).mode & 0o777).toString(8)).toBe('700');
+  // the private host key is the guest's alone by now
+  expect(readdirSync(seed).sort()).toEqual(['known-hosts', 'login-key', 'seed.iso']);
+  for (const file of readdirSync(seed))
+    expect((statSync(join(seed, file)).mode & 0o777).toString(8)).toBe('600');
+  await end(owner);
+  expect(existsSync(directory)).toBe(false);
+});
+
+test.for([
+  ['a command', ['--cmd', 'true']],
+  ['a console', ['--ssh']],
+] as const)('a guest with another host key is refused: %s', async ([, args]) => {
+  await using rig = new Rig({ faults: { ignoresSeed: true } });
+  const { exitCode, stderr } = await rig.run(['run', rig.stored(), '--cloud-init', ...TCG, ...args]);
+  expect(exitCode).toBe(1);
+  expect(stderr.text).toContain(DIFFERENT);
+  expect(rig.entries('login')).toEqual([]);
+});
+
+test('a service with another host key is refused', async () => {
+  await using rig = new Rig({ faults: { ignoresSeed: true } });
+  rig.stored();
+  const vm = 'image = "test"\ncloud-init = true\n';
+  rig.write({ 'Transientfile.toml': `[vms.a]\n${vm}[vms.b]\n${vm}` });
+  const { exitCode, stderr } = await rig.run(['up', ...TCG]);
+  expect(exitCode).toBe(1);
+  expect(stderr.text).toContain(DIFFERENT);
+  expect(rig.entries('login')).toEqual([]);
+});
+
+test('the user-data of the user goes to the guest unchanged, and its path is that of the file that names it', async () => {
+  await using rig = new Rig();
+  rig.stored();
+  rig.write({
+    'conf/data.sh': '#!/bin/sh\necho unchanged\n',
+    'conf/vm.toml': 'user-data = "data.sh"\nssh-command = "sleep 1000"\n',
+  });
+  const owner = rig.start(['run', 'test', '--config', 'conf/vm.toml', ...TCG]);
+  await owner.waitFor(/Wait for ssh: done|Run sleep/);
+  const [seed = ''] = seedsOf(rig);
+  expect(readFileSync(seed, 'latin1')).toContain('#!/bin/sh\necho unchanged\n\0');
+  await end(owner);
+});
+
+test('user-data that cannot be read is reported', async () => {
+  await using rig = new Rig();
+  const args = ['run', rig.stored(), '--user-data', 'none.yaml', ...TCG, '--cmd', 'true'];
+  const { exitCode, stderr } = await rig.run(args);
+  expect(exitCode).toBe(1);
+  expect(stderr.text).toMatch(/cannot read the user-data .*none\.yaml/);
+  expect(rig.entries('start')).toEqual([]);
+});
+
+test('a named VM is set up at its first boot, and recognized from then on', async () => {
+  await using rig = new Rig();
+  const vm = ['--name', 'web', '--cloud-init', ...TCG];
+  expect(await succeeded(rig, ['run', rig.stored(), ...vm, '--cmd', 'echo first'])).toBe('first\n');
+  const paths = vmPaths(rig.vmstore, 'web');
+  expect([paths.loginKey, paths.hostKey, paths.knownHosts].map(existsSync)).toEqual([true, false, true]);
+  expect(await succeeded(rig, ['start', 'web', ...TCG, '--cmd', 'echo again'])).toBe('again\n');
+  expect(seedsOf(rig)).toEqual([expect.stringMatching(/seed\.iso$/), undefined]);
+  expect(valuesOf(rig.entries('start')[1]?.argv, '-device').join(' ')).toContain('mac=52:54:00:12:34:56');
+
+  writeFileSync(paths.knownHosts, readFileSync(paths.knownHosts, 'utf8').replace(/.{8}$/m, 'AAAAAAAA'));
+  const { exitCode, stderr } = await rig.run(['start', 'web', ...TCG, '--cmd', 'true']);
+  expect(exitCode).toBe(1);
+  expect(stderr.text).toContain(DIFFERENT);
+
+  await succeeded(rig, ['rm', 'web']);
+  expect([paths.loginKey, paths.hostKey, paths.knownHosts].filter(existsSync)).toEqual([]);
+});
+
+test('a named VM whose first boot did not come to a login gets the same seed again', async () => {
+  await using rig = new Rig();
+  const vm = ['--name', 'web', '--cloud-init', '--ssh-timeout', '0.5', ...TCG];
+  const env = { FAKE_QEMU: JSON.stringify({ noSsh: true }) };
+  const failed = await rig.run(['run', rig.stored(), ...vm, '--cmd', 'true'], { env });
+  expect(failed.exitCode).toBe(1);
+  const { hostKey, knownHosts } = vmPaths(rig.vmstore, 'web');
+  const known = readFileSync(knownHosts, 'utf8');
+  expect(await succeeded(rig, ['start', 'web', '--ssh-timeout', '20', ...TCG, '--cmd', 'echo in'])).toBe(
+    'in\n',
+  );
+  expect(readFileSync(knownHosts, 'utf8')).toBe(known);
+  expect(seedsOf(rig).at(-1)).toMatch(/seed\.iso$/);
+  expect(existsSync(hostKey)).toBe(false);
+});
+
+test('sessions of other processes verify the host key, too', async () => {
+  await using rig = new Rig();
+  rig.stored();
+  const owner = await running(rig, ['run', 'test', '--name', 'web', '--cloud-init']);
+  expect(await succeeded(rig, ['ssh', 'web', '--cmd', 'echo beside'])).toBe('beside\n');
+  const config = await succeeded(rig, ['ssh-config', 'web']);
+  expect(config).toContain('StrictHostKeyChecking yes');
+  rig.write({ config });
+  const { stdout } = await rig.command(['ssh', '-F', 'config', 'web', 'echo by config']);
+  expect(stdout.text).toBe('by config\n');
+  await end(owner);
+});
+
+test('a detached project verifies the host keys of its guests', async () => {
+  await using rig = new Rig();
+  rig.stored();
+  rig.write({ 'Transientfile.toml': '[vms.a]\nimage = "test"\ncloud-init = true\n' });
+  await succeeded(rig, ['up', '-d', ...TCG]);
+  expect(await succeeded(rig, ['ssh', 'a', '--cmd', 'echo in'])).toBe('in\n');
+  expect(await succeeded(rig, ['ssh-config', 'a'])).toContain('StrictHostKeyChecking yes');
+  await succeeded(rig, ['down']);
+});
+
+test('an image made from a VM with a seed needs no other keys put back', async () => {
+  await using rig = new Rig();
+  const args = ['run', rig.stored(), '--name', 'web', '--cloud-init', ...TCG, '--cmd', 'true'];
+  await succeeded(rig, args);
+  expect(await succeeded(rig, ['commit', 'web', 'new', '--plan'])).not.toContain('Restore');
+});
