@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Rig } from '../rig/rig.ts';
 
 /** An image spec for a guest that `scripts/guest-image` builds, or has built before. */
-export function guest(name: 'tiny' | 'debian' | 'debian13'): string {
+export function guest(name: 'tiny' | 'debian' | 'debian13' | 'cloud'): string {
   const path = execFileSync('scripts/guest-image', [name], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],
