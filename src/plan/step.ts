@@ -1,7 +1,7 @@
 import type {
   BuilderSpec,
   CopySpec,
-  Ending,
+  ShutdownMode,
   ForwardSpec,
   ImageNeed,
   MachineSpec,
@@ -195,7 +195,7 @@ export type WatchConsole = VmStep<'machine.console'>;
 
 /** Stop the machine and remove its files. */
 export interface StopMachine extends VmStep<'machine.stop'> {
-  readonly ending: Ending;
+  readonly ending: ShutdownMode;
 }
 
 /** Keep services running until the user interrupts or all of them have ended. */
