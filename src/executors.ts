@@ -5,7 +5,7 @@ import { endedInOrder, whileAlive } from './guest/fate.ts';
 import { keyExecutor } from './guest/login-key.ts';
 import { imageExecutors } from './image/executor.ts';
 import { joinExecutor } from './network/join.ts';
-import { Networks } from './network/executor.ts';
+import { OpenNetworks } from './network/executor.ts';
 import type { Executor, Executors, Machine, OutputOf } from './plan/executor.ts';
 import type { StepKind } from './plan/step.ts';
 import type { Problem } from './problem.ts';
@@ -35,7 +35,7 @@ export function createExecutors({ runDirectory, outputOf, warn }: ProcessParts):
     closePort: async (...where) => guests.closePort(...where),
     warn,
   });
-  const networks = new Networks();
+  const networks = new OpenNetworks();
   const machines = new Machines(runDirectory, {
     disksOf: vms.disks,
     socketsOf: shares.socketsOf,

@@ -7,13 +7,6 @@ import type { SharesSpec } from './shares.ts';
 import type { ShutdownMode } from './shutdown.ts';
 import type { SshSpec } from './ssh.ts';
 
-export type { Connection } from './connection.ts';
-export type { BuilderSpec, CopiesSpec, CopySpec } from './copies.ts';
-export type { MachineSpec } from './machine.ts';
-export type { SharedFolderSpec, SharesSpec } from './shares.ts';
-export type { ShutdownMode } from './shutdown.ts';
-export type { SshSpec, WellKnownKeys } from './ssh.ts';
-
 /** An image, and what must be true of it. */
 export interface WantedImage extends ImageRef {
   /** Expected SHA-256 checksum of the source, in hexadecimal. */

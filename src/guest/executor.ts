@@ -1,4 +1,4 @@
-import type { SshSpec } from '../config/vm-spec.ts';
+import type { SshSpec } from '../config/ssh.ts';
 import { findProgram } from '../host/program.ts';
 import { runInForeground } from '../host/run.ts';
 import type {

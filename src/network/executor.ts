@@ -15,7 +15,7 @@ interface Open {
 }
 
 /** Networks of this process: nothing listens, and no other process can join. */
-export class Networks {
+export class OpenNetworks {
   readonly executors: Pick<Executors, 'network.open' | 'network.close'> = {
     'network.open': (step) => this.#open(step),
     'network.close': (step, context) => this.#close(step, context),

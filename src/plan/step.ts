@@ -1,14 +1,9 @@
-import type {
-  BuilderSpec,
-  CopySpec,
-  ShutdownMode,
-  ForwardSpec,
-  ImageNeed,
-  MachineSpec,
-  NetworkCard,
-  SharesSpec,
-  SshSpec,
-} from '../config/vm-spec.ts';
+import type { BuilderSpec, CopySpec } from '../config/copies.ts';
+import type { MachineSpec } from '../config/machine.ts';
+import type { SharesSpec } from '../config/shares.ts';
+import type { ShutdownMode } from '../config/shutdown.ts';
+import type { SshSpec } from '../config/ssh.ts';
+import type { ForwardSpec, ImageNeed, NetworkCard } from '../config/vm-spec.ts';
 import type { StepBase, StepId, VmStep } from './step-base.ts';
 
 export type { StepId };

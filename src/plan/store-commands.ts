@@ -1,4 +1,6 @@
-import type { BuilderSpec, Connection, CopySpec, SshSpec } from '../config/vm-spec.ts';
+import type { Connection } from '../config/connection.ts';
+import type { BuilderSpec, CopySpec } from '../config/copies.ts';
+import type { SshSpec } from '../config/ssh.ts';
 import { inBuilder, offlineCopies } from './copies.ts';
 import type { AttachMachine, CommitImage, Plan, ProcessFacts, RemoveVm, Step, StopVm } from './step.ts';
 import { newStep } from './new-step.ts';

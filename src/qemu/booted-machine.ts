@@ -1,7 +1,8 @@
 import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Duplex } from 'node:stream';
-import type { ShutdownMode, ForwardSpec } from '../config/vm-spec.ts';
+import type { ShutdownMode } from '../config/shutdown.ts';
+import type { ForwardSpec } from '../config/vm-spec.ts';
 import { unlessAborted } from '../host/abort.ts';
 import type { LogPlace } from '../host/log-place.ts';
 import { imagePath, loginKeyOf } from '../host/store-layout.ts';

@@ -1,4 +1,4 @@
-import type { ShutdownMode } from '../config/vm-spec.ts';
+import type { ShutdownMode } from '../config/shutdown.ts';
 import type { StepContext } from '../plan/executor.ts';
 import type { Problem } from '../problem.ts';
 import type { GuestWatch } from './guest-watch.ts';

@@ -1,7 +1,8 @@
 import { mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { allFolders } from '../config/shares.ts';
-import type { SharedFolderSpec, SshSpec } from '../config/vm-spec.ts';
+import type { SharedFolderSpec } from '../config/shares.ts';
+import type { SshSpec } from '../config/ssh.ts';
 import { PATIENCE_VARIABLE, limited, patience, within } from '../host/deadline.ts';
 import type { Executors, FindMachine, Machine, StepContext } from '../plan/executor.ts';
 import { shareTag } from '../plan/shares.ts';
