@@ -1,3 +1,4 @@
+import { quotedForPeople } from '../shell-quote.ts';
 import type { Connection } from '../config/connection.ts';
 import type { BuilderSpec, CopySpec } from '../config/copies.ts';
 import type { SshSpec } from '../config/ssh.ts';
@@ -152,7 +153,7 @@ export function planSsh(
     kind: 'machine.attach',
     phase: 'boot',
     vm: vm.name,
-    title: `Attach to VM ${vm.name}`,
+    title: `Attach to VM ${quotedForPeople(vm.name)}`,
     detail: [`process ${vm.qemu.pid}`, `port ${port}`],
     port,
     qemu: vm.qemu,
