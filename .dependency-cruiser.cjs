@@ -60,7 +60,7 @@ module.exports = {
     room('doctor', ['host', 'share', 'builder', 'qemu']),
     room('run', ['plan', 'config', 'options', 'host']),
     room('report', ['run', 'plan', 'config', 'options']),
-    lazyRoom('daemon', ['run', 'plan', 'config', 'options', 'host']),
+    room('daemon', ['run', 'plan', 'config', 'options', 'host']),
     lazyRoom('cli', ['daemon', 'run', 'report', 'plan', 'config', 'options', 'host']),
     door('smol-toml', 'config/document\\.ts$'),
     door('toml-eslint-parser', 'config/locate\\.ts$'),

@@ -1,19 +1,19 @@
 import { isSupervisor, stopSupervised } from './daemon/vm-stop.ts';
-import { builderRoom } from './builder/executor.ts';
-import { guestRoom } from './guest/executor.ts';
+import { Builders } from './builder/executor.ts';
+import { Guests } from './guest/executor.ts';
 import { endedInOrder, whileAlive } from './guest/fate.ts';
 import { keyExecutor } from './guest/login-key.ts';
 import { imageExecutors } from './image/executor.ts';
 import { joinExecutor } from './network/join.ts';
-import { networkRoom } from './network/executor.ts';
+import { OpenNetworks } from './network/executor.ts';
 import type { Executor, Executors, Machine, OutputOf } from './plan/executor.ts';
 import type { StepKind } from './plan/step.ts';
 import type { Problem } from './problem.ts';
 import { Machines } from './qemu/executor.ts';
-import { seedRoom } from './seed/executor.ts';
-import { shareRoom } from './share/executor.ts';
+import { Seeds } from './seed/executor.ts';
+import { Shares } from './share/executor.ts';
 import { copyExecutors } from './transfer/executor.ts';
-import { vmRoom } from './vmstore/executor.ts';
+import { StoredVms } from './vmstore/executor.ts';
 import { tellingOfFullDisks } from './run/full-disk.ts';
 
 /** Dependencies of executors on the process they run in. */
@@ -27,28 +27,27 @@ export interface ProcessParts {
 
 /** Creates an executor for each kind of step, with its dependencies. */
 export function createExecutors({ runDirectory, outputOf, warn }: ProcessParts): Executors {
-  const vms = vmRoom(runDirectory, { has: isSupervisor, stop: stopSupervised });
+  const vms = new StoredVms(runDirectory, { has: isSupervisor, stop: stopSupervised });
   const find = (vm: string): Machine => machines.find(vm);
-  const shares = shareRoom({
+  const shares = new Shares({
     runDirectory,
     find,
-    shell: (...where) => guests.mountShell(...where),
+    shell: async (...where) => guests.mountShell(...where),
     closePort: async (...where) => guests.closePort(...where),
     warn,
   });
-  const seeds = seedRoom(runDirectory, vms.disks);
-  const networks = networkRoom();
-  const { plugIn } = networks;
+  const seeds = new Seeds(runDirectory, vms.disks);
+  const networks = new OpenNetworks();
   const machines = new Machines(runDirectory, {
     disksOf: vms.disks,
     seedOf: seeds.find,
     socketsOf: shares.socketsOf,
-    plugIn,
+    plugIn: networks.plugIn,
     outputOf,
     warn,
   });
-  const guests = guestRoom(find, outputOf);
-  const builders = builderRoom(runDirectory, vms.disks);
+  const guests = new Guests(find, outputOf);
+  const builders = new Builders(runDirectory, vms.disks);
   const executors = {
     'session.end': notSupervised,
     ...imageExecutors(vms.disks),

@@ -1,6 +1,7 @@
 import { builderProgram } from './builder/args.ts';
 import { findNeededPrograms } from './builder/programs.ts';
-import type { BuilderSpec, SharesSpec } from './config/vm-spec.ts';
+import type { BuilderSpec } from './config/copies.ts';
+import type { SharesSpec } from './config/shares.ts';
 import { findProgram } from './host/program.ts';
 import type { Step } from './plan/step.ts';
 import { findSftpServer } from './share/sftp-server.ts';

@@ -15,8 +15,11 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   const [first, second] = argv;
   if (first === SUPERVISE && second !== undefined) {
-    const { superviseProject } = await import('./daemon/main.ts');
-    return superviseProject(JSON.parse(second) as SupervisedProject);
+    const [{ superviseProject }, { createExecutors }] = await Promise.all([
+      import('./daemon/main.ts'),
+      import('./executors.ts'),
+    ]);
+    return superviseProject(JSON.parse(second) as SupervisedProject, createExecutors);
   }
   if (first === COMPLETE) {
     const { printNames } = await import('./cli/completion/names.ts');

@@ -13,7 +13,7 @@ import {
 } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
-import type { BuilderSpec } from '../config/vm-spec.ts';
+import type { BuilderSpec } from '../config/copies.ts';
 import { makeDirectory } from '../host/directories.ts';
 import { exists } from '../host/exists.ts';
 import { openWorkingDirectory, sweepWorkingDirectories } from '../host/working-directory.ts';

@@ -7,7 +7,8 @@ import { allFolders } from './shares.ts';
 import type { StoredVm } from './stored-vm.ts';
 import type { Transientfile } from './transientfile.ts';
 import { itemsOf, valueOf } from './vm-keys.ts';
-import type { Connection, ImageNeed, VmSpec } from './vm-spec.ts';
+import type { Connection } from './connection.ts';
+import type { ImageNeed, VmSpec } from './vm-spec.ts';
 
 /** A VM and the merged options it was resolved from, which know where each was set. */
 export interface ResolvedVm {

@@ -6,7 +6,7 @@ import type { Problem } from '../problem.ts';
 import type { ResolvedVm } from './conflicts.ts';
 import { mergeLayers } from './merge.ts';
 import type { Transientfile } from './transientfile.ts';
-import type { SharesSpec } from './vm-spec.ts';
+import type { SharesSpec } from './shares.ts';
 import { isWithin, pathComponents } from './path-components.ts';
 
 const PROGRAMS = ['qemu-bin-name', 'ssh-bin-name', 'sftp-bin-name'] as const satisfies OptionName[];

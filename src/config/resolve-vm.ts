@@ -8,15 +8,8 @@ import { seedOf } from './seed-spec.ts';
 import { endingOf } from './shutdown.ts';
 import { keysIn, sshOf } from './ssh.ts';
 import { temporaryTexts } from './stored-vm.ts';
-import type {
-  CopiesSpec,
-  Dependency,
-  ImageNeed,
-  NetworkCard,
-  StateSpec,
-  VmSpec,
-  WantedImage,
-} from './vm-spec.ts';
+import type { CopiesSpec } from './copies.ts';
+import type { Dependency, ImageNeed, NetworkCard, StateSpec, VmSpec, WantedImage } from './vm-spec.ts';
 
 /** Facts about a VM other than its options. */
 export interface VmFacts {

@@ -2,10 +2,15 @@ import type { Connection } from './connection.ts';
 import type { Merged } from './merge.ts';
 
 /** How the VM is stopped: killed if it keeps nothing, else shut down by the guest within a timeout in seconds. */
-export type Ending = { readonly kind: 'at-once' } | { readonly kind: 'orderly'; readonly timeout: number };
+export type ShutdownMode =
+  { readonly kind: 'at-once' } | { readonly kind: 'orderly'; readonly timeout: number };
 
 /** How the VM is stopped: a stateless one is killed, unless its QEMU arguments attach a disk or share. */
-export function endingOf({ option, isSet }: Merged, connection: Connection, keepsSomething: boolean): Ending {
+export function endingOf(
+  { option, isSet }: Merged,
+  connection: Connection,
+  keepsSomething: boolean,
+): ShutdownMode {
   const isOrderly =
     keepsSomething ||
     isSet('shutdown-timeout') ||

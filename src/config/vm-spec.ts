@@ -5,16 +5,8 @@ import type { CopiesSpec } from './copies.ts';
 import type { MachineSpec } from './machine.ts';
 import type { SeedSpec } from './seed-spec.ts';
 import type { SharesSpec } from './shares.ts';
-import type { Ending } from './shutdown.ts';
+import type { ShutdownMode } from './shutdown.ts';
 import type { SshSpec } from './ssh.ts';
-
-export type { Connection } from './connection.ts';
-export type { BuilderSpec, CopiesSpec, CopySpec } from './copies.ts';
-export type { MachineSpec } from './machine.ts';
-export type { SeedSpec } from './seed-spec.ts';
-export type { SharedFolderSpec, SharesSpec } from './shares.ts';
-export type { Ending } from './shutdown.ts';
-export type { SshSpec, WellKnownKeys } from './ssh.ts';
 
 /** An image, and what must be true of it. */
 export interface WantedImage extends ImageRef {
@@ -78,7 +70,7 @@ export interface VmSpec {
   readonly machine: MachineSpec;
   /** In the order given by the VM. */
   readonly networks: readonly NetworkCard[];
-  readonly ending: Ending;
+  readonly ending: ShutdownMode;
   /** States that other VMs must have reached before this one boots. */
   readonly dependsOn: readonly Dependency[];
   /** Readiness check run once the guest accepts ssh; timeout in seconds. */

@@ -13,8 +13,12 @@ import { serveRequests } from './server.ts';
 import type { SupervisedProject } from './start.ts';
 import { Supervisor } from './supervisor.ts';
 
-/** Creates executors connected to the outputs of a supervisor. */
-export type ConnectExecutors = (outputOf: OutputOf, warn: (problem: Problem) => void) => Executors;
+/** Creates the executors of a process, whose run directory and outputs they use. */
+export type CreateExecutors = (process: {
+  readonly runDirectory: string;
+  readonly outputOf: OutputOf;
+  readonly warn: (problem: Problem) => void;
+}) => Executors;
 
 /** Process that runs the VMs of a detached project: serves requests until none of them runs any more. */
 export class Daemon {
@@ -27,7 +31,7 @@ export class Daemon {
   #published = Promise.resolve();
 
   /** `run` is the run directory of this process. */
-  constructor(project: SupervisedProject, run: string, connect: ConnectExecutors) {
+  constructor(project: SupervisedProject, run: string, createExecutors: CreateExecutors) {
     this.#project = project;
     this.#run = run;
     this.#output = new SupervisorOutput(join(run, SUPERVISOR_LOG));
@@ -36,9 +40,12 @@ export class Daemon {
     const names = (): string[] => [...this.#supervisor.vms.map(({ name }) => name), ''];
     const warn = (problem: Problem): void =>
       problemLines(problem, 'warning', false).forEach((line) => this.#output.print(line));
-    this.#supervisor = new Supervisor(connect(guestOutputs(names, outlet, outlet), warn), () =>
-      this.#publish(),
-    );
+    const executors = createExecutors({
+      runDirectory: run,
+      outputOf: guestOutputs(names, outlet, outlet),
+      warn,
+    });
+    this.#supervisor = new Supervisor(executors, () => this.#publish());
   }
 
   /**

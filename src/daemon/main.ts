@@ -2,6 +2,7 @@ import { problemOf } from '../problem.ts';
 import type { Lock } from '../host/lock.ts';
 import { openRunDirectory } from '../host/run-directory.ts';
 import { listenForSignals } from '../run/signals.ts';
+import type { CreateExecutors } from './daemon.ts';
 import { Daemon } from './daemon.ts';
 import { lockProject } from './project-lock.ts';
 import { endedName } from './registry.ts';
@@ -9,8 +10,10 @@ import type { SupervisedProject } from './start.ts';
 import { reportStart } from './start.ts';
 
 /** Runs the supervisor of a project until none of its VMs is left; returns the exit code. */
-export async function superviseProject(project: SupervisedProject): Promise<number> {
-  const { createExecutors } = await import('../executors.ts');
+export async function superviseProject(
+  project: SupervisedProject,
+  createExecutors: CreateExecutors,
+): Promise<number> {
   // SIGHUP is ignored: the process does not depend on the terminal
   const signals = listenForSignals({ ignored: ['SIGHUP'] });
   const directory = await openRunDirectory(process.env);
@@ -25,9 +28,7 @@ export async function superviseProject(project: SupervisedProject): Promise<numb
       return 0;
     }
     lock = place.lock;
-    const daemon = new Daemon(project, path, (outputOf, warn) =>
-      createExecutors({ runDirectory: path, outputOf, warn }),
-    );
+    const daemon = new Daemon(project, path, createExecutors);
     for (const signal of [signals.abort, signals.kill]) signal.addEventListener('abort', () => daemon.end());
     hasNews = await daemon.serve(() => reportStart({ run: path }));
     return 0;

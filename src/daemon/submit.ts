@@ -49,7 +49,7 @@ export async function submit(
     const exit = signals.exitCode();
     if (exit !== undefined) return exit;
     if (!kill || record === undefined || !(error instanceof SupervisorUnreachable)) throw error;
-    onEvent({ line: `Killing process ${record.owner.pid}, which runs the project and does not answer` });
+    onEvent({ line: `Killing process ${record.owner.pid}, which runs the project` });
     await killSupervisor(record);
     return 0;
   }

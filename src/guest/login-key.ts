@@ -1,5 +1,5 @@
 import { readFile, rm } from 'node:fs/promises';
-import type { SshSpec } from '../config/vm-spec.ts';
+import type { SshSpec } from '../config/ssh.ts';
 import { limited, patience } from '../host/deadline.ts';
 import { exists } from '../host/exists.ts';
 import { writeDurably } from '../host/durable.ts';

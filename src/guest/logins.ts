@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { SshSpec } from '../config/vm-spec.ts';
+import type { SshSpec } from '../config/ssh.ts';
 import { unlessAborted } from '../host/abort.ts';
 import { limited, patience } from '../host/deadline.ts';
 import type { FindMachine, Machine, StepContext } from '../plan/executor.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Socket } from 'node:net';
-import type { SshSpec } from '../config/vm-spec.ts';
+import type { SshSpec } from '../config/ssh.ts';
 import { linked, within } from '../host/deadline.ts';
 import type { Machine, MachineEnd, SerialTail } from '../plan/executor.ts';
 import { serialExcerpt } from '../plan/serial-excerpt.ts';

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { HOST_KEY_ALIAS } from '../config/seed-spec.ts';
-import type { SshSpec } from '../config/vm-spec.ts';
+import type { SshSpec } from '../config/ssh.ts';
 import { exists } from '../host/exists.ts';
 import type { Child } from '../host/child.ts';
 import { startChild } from '../host/child.ts';

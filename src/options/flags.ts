@@ -87,7 +87,7 @@ function checkedFlags(scope: Scope, raw: RawFlags): Result<Layer['values']> {
 
 /** Converts a flag's text to the TOML value it stands for: a number or boolean, unless the option accepts the text itself. */
 function fromText(def: OptionDef, value: unknown): unknown {
-  if (typeof value !== 'string' || !/^(-?\d+(\.\d+)?|true|false)$/.test(value)) return value;
+  if (typeof value !== 'string' || !/^(-?(0|[1-9]\d*)(\.\d+)?|true|false)$/.test(value)) return value;
   return def.type().safeParse(value).success ? value : (JSON.parse(value) as unknown);
 }
 

@@ -1,4 +1,6 @@
-import type { BuilderSpec, CopySpec, SshSpec, VmSpec } from '../config/vm-spec.ts';
+import type { BuilderSpec, CopySpec } from '../config/copies.ts';
+import type { SshSpec } from '../config/ssh.ts';
+import type { VmSpec } from '../config/vm-spec.ts';
 import type { CopyIn, Step, StepId } from './step.ts';
 import { pathFact } from './facts.ts';
 import type { StepFields } from './new-step.ts';

@@ -1,4 +1,6 @@
-import type { SharedFolderSpec, SharesSpec, SshSpec, VmSpec } from '../config/vm-spec.ts';
+import type { SharedFolderSpec, SharesSpec } from '../config/shares.ts';
+import type { SshSpec } from '../config/ssh.ts';
+import type { VmSpec } from '../config/vm-spec.ts';
 import type { ShareWay } from '../options/values/shared-folder.ts';
 import { SHARE_WAYS } from '../options/values/shared-folder.ts';
 import { OPTION_TABLE } from '../options/table.ts';

@@ -1,5 +1,7 @@
 import { allFolders } from '../config/shares.ts';
-import type { Connection, SshSpec, VmSpec } from '../config/vm-spec.ts';
+import type { Connection } from '../config/connection.ts';
+import type { SshSpec } from '../config/ssh.ts';
+import type { VmSpec } from '../config/vm-spec.ts';
 import { directCopies } from './copies.ts';
 import { waitsFor } from './graph.ts';
 import { isOfConnection } from '../config/ssh-options.ts';

@@ -1,4 +1,5 @@
-import type { SshSpec, VmSpec } from '../config/vm-spec.ts';
+import type { SshSpec } from '../config/ssh.ts';
+import type { VmSpec } from '../config/vm-spec.ts';
 import { formatSubnet, parseIpv4, subnetAround } from '../options/ipv4.ts';
 import type { JoinNetworks, Step, StepId } from './step.ts';
 import { counted } from './facts.ts';

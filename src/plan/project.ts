@@ -1,3 +1,4 @@
+import { quotedForPeople } from '../shell-quote.ts';
 import { createHash } from 'node:crypto';
 import type { VmSpec } from '../config/vm-spec.ts';
 import { ordered } from './graph.ts';
@@ -125,7 +126,7 @@ function endings(vms: readonly SupervisedVm[]): EndSession[] {
       kind: 'session.end',
       phase: 'stop',
       vm,
-      title: `Stop VM ${vm}`,
+      title: `Stop VM ${quotedForPeople(vm)}`,
       after: vms.filter(({ dependsOn }) => dependsOn.includes(vm)).map(({ name }) => `${name}/end`),
     }),
   );

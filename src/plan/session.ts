@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import type { Connection, Dependency, VmSpec } from '../config/vm-spec.ts';
+import type { Connection } from '../config/connection.ts';
+import type { Dependency, VmSpec } from '../config/vm-spec.ts';
 import { ordered } from './graph.ts';
 import { networkSteps, networksFor } from './networks.ts';
 import { seedSteps } from './seed-steps.ts';

@@ -1,5 +1,7 @@
 import { allFolders } from '../config/shares.ts';
-import type { SharesSpec, SshSpec, VmSpec } from '../config/vm-spec.ts';
+import type { SharesSpec } from '../config/shares.ts';
+import type { SshSpec } from '../config/ssh.ts';
+import type { VmSpec } from '../config/vm-spec.ts';
 import type { Step, StepId } from './step.ts';
 import { folderFacts, programFact } from './facts.ts';
 import { newStep } from './new-step.ts';

@@ -1,14 +1,9 @@
-import type {
-  BuilderSpec,
-  CopySpec,
-  Ending,
-  ForwardSpec,
-  ImageNeed,
-  MachineSpec,
-  NetworkCard,
-  SharesSpec,
-  SshSpec,
-} from '../config/vm-spec.ts';
+import type { BuilderSpec, CopySpec } from '../config/copies.ts';
+import type { MachineSpec } from '../config/machine.ts';
+import type { SharesSpec } from '../config/shares.ts';
+import type { ShutdownMode } from '../config/shutdown.ts';
+import type { SshSpec } from '../config/ssh.ts';
+import type { ForwardSpec, ImageNeed, NetworkCard } from '../config/vm-spec.ts';
 import type { StepBase, StepId, VmStep } from './step-base.ts';
 
 export type { StepId };
@@ -217,7 +212,7 @@ export type WatchConsole = VmStep<'machine.console'>;
 
 /** Stop the machine and remove its files. */
 export interface StopMachine extends VmStep<'machine.stop'> {
-  readonly ending: Ending;
+  readonly ending: ShutdownMode;
 }
 
 /** Keep services running until the user interrupts or all of them have ended. */

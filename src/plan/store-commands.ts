@@ -1,4 +1,7 @@
-import type { BuilderSpec, Connection, CopySpec, SshSpec } from '../config/vm-spec.ts';
+import { quotedForPeople } from '../shell-quote.ts';
+import type { Connection } from '../config/connection.ts';
+import type { BuilderSpec, CopySpec } from '../config/copies.ts';
+import type { SshSpec } from '../config/ssh.ts';
 import { inBuilder, offlineCopies } from './copies.ts';
 import type { AttachMachine, CommitImage, Plan, ProcessFacts, RemoveVm, Step, StopVm } from './step.ts';
 import { newStep } from './new-step.ts';
@@ -155,7 +158,7 @@ export function planSsh(
     kind: 'machine.attach',
     phase: 'boot',
     vm: vm.name,
-    title: `Attach to VM ${vm.name}`,
+    title: `Attach to VM ${quotedForPeople(vm.name)}`,
     detail: [`process ${vm.qemu.pid}`, `port ${port}`],
     port,
     qemu: vm.qemu,

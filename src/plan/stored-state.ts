@@ -1,3 +1,4 @@
+import { quotedForPeople } from '../shell-quote.ts';
 import type { ImageNeed, StateSpec, VmSpec } from '../config/vm-spec.ts';
 import { offlineCopies } from './copies.ts';
 import { ordered } from './graph.ts';
@@ -46,7 +47,7 @@ function creationOf(
       kind: 'vm.create',
       phase: 'prepare',
       vm,
-      title: `Create VM ${state.name}`,
+      title: `Create VM ${quotedForPeople(state.name)}`,
       detail: [images.map((image) => image.name).join(' + '), `in ${state.vmstore}`],
       programs: ['qemu-img'],
       writesTo: { directory: state.vmstore, option: 'vmstore' },
@@ -140,8 +141,8 @@ export function holding(what: {
       kind: 'vm.lock',
       phase: 'prepare',
       vm,
-      title: `Lock VM ${vm}`,
-      detail: [`VM '${name}' of ${vmstore}`],
+      title: `Lock VM ${quotedForPeople(vm)}`,
+      detail: [name === vm ? vmstore : `${quotedForPeople(name)} in ${vmstore}`],
       needs,
       name,
       vmstore,
@@ -153,7 +154,7 @@ export function holding(what: {
       kind: 'vm.unlock',
       phase: 'stop',
       vm,
-      title: `Unlock VM ${vm}`,
+      title: `Unlock VM ${quotedForPeople(vm)}`,
       after: until,
       undoes: id,
     }),

@@ -1,4 +1,5 @@
-import type { ForwardSpec, MachineSpec } from '../config/vm-spec.ts';
+import type { MachineSpec } from '../config/machine.ts';
+import type { ForwardSpec } from '../config/vm-spec.ts';
 
 /** File descriptor of QEMU's control connection; those of its network cards follow. */
 export const QMP_DESCRIPTOR = 3;

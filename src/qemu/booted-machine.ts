@@ -1,7 +1,8 @@
 import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Duplex } from 'node:stream';
-import type { Ending, ForwardSpec } from '../config/vm-spec.ts';
+import type { ShutdownMode } from '../config/shutdown.ts';
+import type { ForwardSpec } from '../config/vm-spec.ts';
 import { unlessAborted } from '../host/abort.ts';
 import type { LogPlace } from '../host/log-place.ts';
 import { imagePath, keyPathsOf } from '../host/store-layout.ts';
@@ -90,7 +91,7 @@ export class BootedMachine {
   }
 
   /** Stops QEMU and releases the machine's resources; returns how QEMU had ended before, if it had. */
-  async stop(ending: Ending, context: StepContext): Promise<MachineEnd | undefined> {
+  async stop(ending: ShutdownMode, context: StepContext): Promise<MachineEnd | undefined> {
     this.machine?.hideSerial();
     for (const end of this.#observers) end();
     const ended = this.machine && (await Promise.race([this.machine.ended, Promise.resolve(undefined)]));

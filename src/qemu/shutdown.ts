@@ -1,4 +1,4 @@
-import type { Ending } from '../config/vm-spec.ts';
+import type { ShutdownMode } from '../config/shutdown.ts';
 import type { StepContext } from '../plan/executor.ts';
 import type { Problem } from '../problem.ts';
 import type { GuestWatch } from './guest-watch.ts';
@@ -9,7 +9,7 @@ export async function shutDown(
   qemu: Qemu,
   watch: GuestWatch,
   vm: string,
-  ending: Ending,
+  ending: ShutdownMode,
   { signal, note, warn }: StepContext,
 ): Promise<void> {
   if (ending.kind === 'at-once') return qemu.quit();

@@ -6,17 +6,11 @@ import { writeDurably } from '../host/durable.ts';
 import { exists } from '../host/exists.ts';
 import { keyPathsOf } from '../host/store-layout.ts';
 import type { Executors, FindDisks, FindSeed, Seed } from '../plan/executor.ts';
-import type { CreateSeed } from '../plan/step.ts';
+import type { CreateSeed, RemoveSeed } from '../plan/step.ts';
 import { TransientError, systemMessage } from '../problem.ts';
 import { seedImage } from './image.ts';
 import type { KeyPair } from './key-pair.ts';
 import { makeKeyPair, publicKeyIn } from './key-pair.ts';
-
-/** Executors of steps on seeds, and the seeds of this process. */
-export interface SeedRoom {
-  readonly executors: Pick<Executors, 'seed.create' | 'seed.remove'>;
-  readonly find: FindSeed;
-}
 
 /** Paths of the keys of a VM. */
 type KeyPaths = ReturnType<typeof keyPathsOf>;
@@ -24,29 +18,41 @@ type KeyPaths = ReturnType<typeof keyPathsOf>;
 /** Keys and images are readable by their user only: sshd(8) and ssh(1) reject others. */
 const PRIVATE = 0o600;
 
-/** `runDirectory` is the private directory of this process. */
-export function seedRoom(runDirectory: string, disksOf: FindDisks): SeedRoom {
-  const directories = new Map<string, string>();
-  const seeds = new Map<string, Seed>();
-  let count = 0;
-  return {
-    executors: {
-      'seed.create': async (step) => {
-        const directory = join(runDirectory, `seed-${++count}`);
-        directories.set(step.vm, directory);
-        await mkdir(directory, { mode: 0o700 });
-        const paths = keyPathsFor(step, directory, disksOf);
-        seeds.set(step.vm, await seedIn(directory, paths, step));
-      },
-      'seed.remove': async ({ vm }) => {
-        const directory = directories.get(vm);
-        directories.delete(vm);
-        seeds.delete(vm);
-        if (directory !== undefined) await rm(directory, { recursive: true, force: true });
-      },
-    },
-    find: (vm) => seeds.get(vm),
+/** Seeds of this process by VM. */
+export class Seeds {
+  readonly executors: Pick<Executors, 'seed.create' | 'seed.remove'> = {
+    'seed.create': async (step) => this.#create(step),
+    'seed.remove': async (step) => this.#remove(step),
   };
+  readonly #runDirectory: string;
+  readonly #disksOf: FindDisks;
+  readonly #directories = new Map<string, string>();
+  readonly #seeds = new Map<string, Seed>();
+  #count = 0;
+
+  /** `runDirectory` is the private directory of this process. */
+  constructor(runDirectory: string, disksOf: FindDisks) {
+    this.#runDirectory = runDirectory;
+    this.#disksOf = disksOf;
+  }
+
+  /** Seed of a VM; undefined for one without. */
+  readonly find: FindSeed = (vm) => this.#seeds.get(vm);
+
+  async #create(step: CreateSeed): Promise<void> {
+    const directory = join(this.#runDirectory, `seed-${++this.#count}`);
+    this.#directories.set(step.vm, directory);
+    await mkdir(directory, { mode: 0o700 });
+    const paths = keyPathsFor(step, directory, this.#disksOf);
+    this.#seeds.set(step.vm, await seedIn(directory, paths, step));
+  }
+
+  async #remove({ vm }: RemoveSeed): Promise<void> {
+    const directory = this.#directories.get(vm);
+    this.#directories.delete(vm);
+    this.#seeds.delete(vm);
+    if (directory !== undefined) await rm(directory, { recursive: true, force: true });
+  }
 }
 
 /** Keys of a stored VM stay with it; those of others are thrown away with the seed. */

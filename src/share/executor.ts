@@ -1,11 +1,12 @@
 import { mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { allFolders } from '../config/shares.ts';
-import type { SharedFolderSpec, SshSpec } from '../config/vm-spec.ts';
+import type { SharedFolderSpec } from '../config/shares.ts';
+import type { SshSpec } from '../config/ssh.ts';
 import { PATIENCE_VARIABLE, limited, patience, within } from '../host/deadline.ts';
-import type { Executor, Executors, FindMachine, Machine, StepContext } from '../plan/executor.ts';
+import type { Executors, FindMachine, Machine, StepContext } from '../plan/executor.ts';
 import { shareTag } from '../plan/shares.ts';
-import type { MountShares } from '../plan/step.ts';
+import type { MountShares, ServeShares, UnmountShares, WithdrawShares } from '../plan/step.ts';
 import type { Problem } from '../problem.ts';
 import { TransientError, systemMessage } from '../problem.ts';
 import { NO_DIRECTORY, NO_KERNEL_SUPPORT, deviceScript, unmountScript } from './guest-scripts.ts';
@@ -15,12 +16,6 @@ import { SshfsMount, pairOf } from './sshfs.ts';
 import { Virtiofsd, refuseAsRoot } from './virtiofsd.ts';
 
 type ShareKind = 'share.serve' | 'share.withdraw' | 'share.mount' | 'share.unmount';
-
-/** Executors of shared folders, and the sockets of those that are devices of a machine. */
-export interface ShareRoom {
-  readonly executors: Pick<Executors, ShareKind>;
-  readonly socketsOf: (vm: string) => readonly string[];
-}
 
 /** Dependencies on other parts of the program. */
 export interface ShareNeeds {
@@ -42,102 +37,101 @@ interface Mounted {
   shell?: MountShell;
 }
 
-export function shareRoom({ runDirectory, find, shell, closePort, warn }: ShareNeeds): ShareRoom {
-  const served = new Map<string, Virtiofsd[]>();
-  const mounted = new Map<string, Mounted>();
-  let count = 0;
+/** Shared folders of this process by VM: their servers on the host, and their mounts in guests. */
+export class Shares {
+  readonly executors: Pick<Executors, ShareKind> = {
+    'share.serve': async (step, context) => this.#serve(step, context),
+    'share.withdraw': async (step) => this.#withdraw(step),
+    'share.mount': async (step, context) => this.#mount(step, context),
+    'share.unmount': async (step, context) => this.#unmount(step, context),
+  };
+  readonly #needs: ShareNeeds;
+  readonly #served = new Map<string, Virtiofsd[]>();
+  readonly #mounted = new Map<string, Mounted>();
+  #count = 0;
 
-  const serve: Executor<'share.serve'> = async ({ vm, shares }, { signal }) => {
+  constructor(needs: ShareNeeds) {
+    this.#needs = needs;
+  }
+
+  /** Sockets of the folders that are devices of a machine. */
+  readonly socketsOf = (vm: string): readonly string[] =>
+    (this.#served.get(vm) ?? []).map(({ socket }) => socket);
+
+  async #serve({ vm, shares }: ServeShares, { signal }: StepContext): Promise<void> {
     for (const folder of allFolders(shares)) await refuseNoDirectory(folder);
     shares.virtiofs.forEach(refuseAsRoot);
     if (shares.sshfs.length > 0) await findSftpServer(shares.sftpServer);
     const daemons: Virtiofsd[] = [];
-    served.set(vm, daemons);
-    const directory = join(runDirectory, `share${++count}`);
+    this.#served.set(vm, daemons);
+    const directory = join(this.#needs.runDirectory, `share${++this.#count}`);
     await mkdir(directory, { mode: 0o700 });
     for (const [index, folder] of shares.virtiofs.entries())
       daemons.push(await Virtiofsd.open(folder, join(directory, String(index)), signal));
-  };
+  }
 
-  const withdraw: Executor<'share.withdraw'> = async ({ vm }) => {
-    for (const daemon of served.get(vm) ?? []) {
+  async #withdraw({ vm }: WithdrawShares): Promise<void> {
+    for (const daemon of this.#served.get(vm) ?? []) {
       await daemon.close();
       await rm(daemon.socket, { force: true });
     }
-    served.delete(vm);
-  };
+    this.#served.delete(vm);
+  }
 
-  const mount: Executor<'share.mount'> = async (step, context) => {
+  async #mount(step: MountShares, context: StepContext): Promise<void> {
     const { vm, shares } = step;
-    const entry: Mounted = {
-      mounts: [],
-      folders: allFolders(shares),
-    };
-    mounted.set(vm, entry);
+    const entry: Mounted = { mounts: [], folders: allFolders(shares) };
+    this.#mounted.set(vm, entry);
     await limited(
       context.signal,
       patience('mount'),
-      () => mountedTooSlowly(find(vm)),
+      () => mountedTooSlowly(this.#needs.find(vm)),
       async (signal) => {
-        const first = await shell(vm, step.ssh, signal);
+        const first = await this.#needs.shell(vm, step.ssh, signal);
         entry.shell = first;
         if (!first.isRoot) throw noSudo(first.user, entry.folders);
         await mountDevices(step, first, signal);
-        await mountSshfs(step, entry, signal);
+        await this.#mountSshfs(step, entry, signal);
       },
     );
-    if (step.closesPort) await closePort(vm, context.signal);
-  };
+    if (step.closesPort) await this.#needs.closePort(vm, context.signal);
+  }
 
-  const mountSshfs = async (
-    { vm, ssh, shares }: MountShares,
-    entry: Mounted,
-    signal: AbortSignal,
-  ): Promise<void> => {
+  async #mountSshfs({ vm, ssh, shares }: MountShares, entry: Mounted, signal: AbortSignal): Promise<void> {
     if (shares.sshfs.length === 0) return;
     const server = await findSftpServer(shares.sftpServer);
     // all at once; the failure of one must not abandon the others
     const opened = await Promise.allSettled(
       shares.sshfs.map(async (folder, index) => {
-        const inside = await shell(vm, ssh, signal, index);
-        const one = await SshfsMount.open(folder, inside, { server, unchanged: shares.unchanged }, signal);
+        const shell = await this.#needs.shell(vm, ssh, signal, index);
+        const one = await SshfsMount.open(folder, shell, { server, unchanged: shares.unchanged }, signal);
         entry.mounts.push(one);
-        void one.lost.then((problem) => problem && warnOfLoss(vm, problem));
+        void one.lost.then((problem) => problem && this.#warnOfLoss(vm, problem));
       }),
     );
     const failed = opened.find((one) => one.status === 'rejected');
     if (failed) throw failed.reason;
-  };
+  }
 
   /** Warns of a lost folder, unless the machine itself has ended. */
-  const warnOfLoss = async (vm: string, problem: Problem): Promise<void> => {
-    if (await endsSoon(find(vm))) return;
-    warn({ ...problem, where: { kind: 'vm', vm } });
-  };
+  async #warnOfLoss(vm: string, problem: Problem): Promise<void> {
+    if (await endsSoon(this.#needs.find(vm))) return;
+    this.#needs.warn({ ...problem, where: { kind: 'vm', vm } });
+  }
 
-  const unmount: Executor<'share.unmount'> = async ({ vm }, context) => {
-    const entry = mounted.get(vm);
-    mounted.delete(vm);
+  async #unmount({ vm }: UnmountShares, context: StepContext): Promise<void> {
+    const entry = this.#mounted.get(vm);
+    this.#mounted.delete(vm);
     if (entry === undefined) return;
     entry.mounts.forEach((one) => one.expectEnd());
-    const machine = find(vm);
+    const machine = this.#needs.find(vm);
     try {
       if (entry.shell && !machine.isGivenUp()) await unmountAll(machine, entry.shell, entry.folders, context);
       if (!machine.isGivenUp()) await Promise.all(entry.mounts.map((one) => one.settle()));
     } finally {
       await Promise.all(entry.mounts.map((one) => one.kill()));
     }
-  };
-
-  return {
-    executors: {
-      'share.serve': serve,
-      'share.withdraw': withdraw,
-      'share.mount': mount,
-      'share.unmount': unmount,
-    },
-    socketsOf: (vm) => (served.get(vm) ?? []).map(({ socket }) => socket),
-  };
+  }
 }
 
 async function refuseNoDirectory(folder: SharedFolderSpec): Promise<void> {

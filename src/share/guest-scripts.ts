@@ -1,4 +1,4 @@
-import type { SharedFolderSpec } from '../config/vm-spec.ts';
+import type { SharedFolderSpec } from '../config/shares.ts';
 import { quoted } from '../shell-quote.ts';
 
 /** Line on a mount script's stderr once the folder is mounted. */

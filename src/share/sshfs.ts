@@ -1,6 +1,6 @@
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { SharedFolderSpec } from '../config/vm-spec.ts';
+import type { SharedFolderSpec } from '../config/shares.ts';
 import { unlessAborted } from '../host/abort.ts';
 import type { Child } from '../host/child.ts';
 import { startChild } from '../host/child.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { SharedFolderSpec } from '../config/vm-spec.ts';
+import type { SharedFolderSpec } from '../config/shares.ts';
 import { exists } from '../host/exists.ts';
 import type { Child } from '../host/child.ts';
 import { startChild } from '../host/child.ts';

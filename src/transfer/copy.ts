@@ -1,7 +1,7 @@
 import { lstat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { CopySpec } from '../config/vm-spec.ts';
+import type { CopySpec } from '../config/copies.ts';
 import { linked, patience } from '../host/deadline.ts';
 import type { Space } from '../host/space.ts';
 import { NoSpace } from '../host/space.ts';

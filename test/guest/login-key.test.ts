@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writ
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { WellKnownKeys } from '../../src/config/vm-spec.ts';
+import type { WellKnownKeys } from '../../src/config/ssh.ts';
 import type { RunScript } from '../../src/guest/login-key.ts';
 import { treatWellKnownKeys } from '../../src/guest/login-key.ts';
 import { restorationScript } from '../../src/guest/login-key-scripts.ts';

@@ -64,6 +64,8 @@ describe('flags that are wrong', () => {
   test.for([
     [['--ssh-port', '70000'], '--ssh-port must be at most 65535, got 70000'],
     [['--ssh-port', '0'], '--ssh-port must be at least 1, got 0'],
+    [['--ssh-port', '022'], '--ssh-port must be a number, got "022"'],
+    [['--memory', '07'], '--memory must be an amount of memory such as "512M" or "2G", got "07"'],
     [['--ssh-port', '22x'], '--ssh-port must be a number, got "22x"'],
     [['--ssh-port', '1.5'], '--ssh-port must be a whole number, got 1.5'],
     [['--ssh-timeout', '-1'], '--ssh-timeout must be at least 0, got -1'],

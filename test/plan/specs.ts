@@ -1,6 +1,8 @@
 import { machineOf } from '../../src/config/machine.ts';
 import { mergeLayers } from '../../src/config/merge.ts';
-import type { Connection, SshSpec, VmSpec } from '../../src/config/vm-spec.ts';
+import type { Connection } from '../../src/config/connection.ts';
+import type { SshSpec } from '../../src/config/ssh.ts';
+import type { VmSpec } from '../../src/config/vm-spec.ts';
 
 export const SSH: SshSpec = {
   user: 'vagrant',

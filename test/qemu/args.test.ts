@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { machineOf } from '../../src/config/machine.ts';
 import { mergeLayers } from '../../src/config/merge.ts';
-import type { MachineSpec } from '../../src/config/vm-spec.ts';
+import type { MachineSpec } from '../../src/config/machine.ts';
 import { guestArchitecture, qemuArguments, type QemuFacts } from '../../src/qemu/args.ts';
 
 describe('the whole command line', () => {

@@ -1,7 +1,7 @@
 import { lstatSync } from 'node:fs';
 import { mergeLayers } from '../../config/merge.ts';
 import { builderOf } from '../../config/copies.ts';
-import type { CopySpec } from '../../config/vm-spec.ts';
+import type { CopySpec } from '../../config/copies.ts';
 import { absoluteHostPath } from '../../options/values/copy-pair.ts';
 import { planCopies } from '../../plan/store-commands.ts';
 import type { Result } from '../../problem.ts';

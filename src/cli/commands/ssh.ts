@@ -3,7 +3,7 @@ import { notRunning } from '../../config/stored-problems.ts';
 import { mergeLayers } from '../../config/merge.ts';
 import { isOfConnection } from '../../config/ssh-options.ts';
 import { sshOf } from '../../config/ssh.ts';
-import type { Connection } from '../../config/vm-spec.ts';
+import type { Connection } from '../../config/connection.ts';
 import type { RunningVm } from '../../host/vm-registry.ts';
 import { runningVms } from '../../host/vm-registry.ts';
 import type { Layer } from '../../options/layer.ts';
