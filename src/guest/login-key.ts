@@ -2,13 +2,14 @@ import { readFile, rm } from 'node:fs/promises';
 import type { SshSpec } from '../config/ssh.ts';
 import { limited, patience } from '../host/deadline.ts';
 import { exists } from '../host/exists.ts';
+import { makeKeyPair } from '../host/key-pair.ts';
 import { writeDurably } from '../host/durable.ts';
 import type { Executors, StepContext } from '../plan/executor.ts';
 import type { Problem } from '../problem.ts';
 import { TransientError } from '../problem.ts';
 import type { ScriptResult, GuestShell } from '../transfer/guest-shell.ts';
 import { CHANGED, insertionScript, restorationScript } from './login-key-scripts.ts';
-import { makeKeyPair, publicKeyOf } from './ssh.ts';
+import { publicKeyOf } from './ssh.ts';
 
 /** Runs a script in the guest as the logged-in user. */
 export type RunScript = (script: string, signal: AbortSignal) => Promise<ScriptResult>;
@@ -66,7 +67,7 @@ async function keyIn(file: string): Promise<{ line: string; isNew: boolean }> {
   const existing = await readFile(file, 'utf8').catch(() => undefined);
   const line = existing === undefined ? undefined : await publicKeyOf(existing);
   if (line !== undefined) return { line, isNew: false };
-  const pair = await makeKeyPair();
+  const pair = makeKeyPair();
   await writeDurably(file, pair.private, 0o600);
   return { line: pair.public, isNew: true };
 }

@@ -97,12 +97,6 @@ export async function askBy(client: Client, script: string, signal: AbortSignal)
   return unlessAborted(answer, signal);
 }
 
-/** Generates a key pair in OpenSSH's formats: a private key file, and `TYPE BASE64`. */
-export async function makeKeyPair(): Promise<{ readonly private: string; readonly public: string }> {
-  const { default: ssh2 } = await import('ssh2');
-  return ssh2.utils.generateKeyPairSync('ed25519');
-}
-
 /** Public half of a private key, as `TYPE BASE64`; undefined if it is not a private key. */
 export async function publicKeyOf(privateKey: string): Promise<string | undefined> {
   const { default: ssh2 } = await import('ssh2');

@@ -1,4 +1,4 @@
-import type { KeyPair } from './key-pair.ts';
+import type { KeyPair } from '../host/key-pair.ts';
 import type { StaticCard } from './network-config.ts';
 import { networkConfig } from './network-config.ts';
 

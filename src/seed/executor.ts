@@ -9,8 +9,8 @@ import type { Executors, FindDisks, FindSeed, Seed } from '../plan/executor.ts';
 import type { CreateSeed, RemoveSeed } from '../plan/step.ts';
 import { TransientError, systemMessage } from '../problem.ts';
 import { seedImage } from './image.ts';
-import type { KeyPair } from './key-pair.ts';
-import { makeKeyPair, publicKeyIn } from './key-pair.ts';
+import type { KeyPair } from '../host/key-pair.ts';
+import { makeKeyPair, publicKeyIn } from '../host/key-pair.ts';
 
 /** Paths of the keys of a VM. */
 type KeyPaths = ReturnType<typeof keyPathsOf>;

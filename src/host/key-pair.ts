@@ -16,7 +16,7 @@ const BLOCK = 8;
 
 const LINE_LENGTH = 70;
 
-/** Generates a key pair. */
+/** Generates a key pair. ssh2 has a function for that, but one in 250 of its keys cannot be read again (1.17). */
 export function makeKeyPair(): KeyPair {
   const { publicKey, privateKey } = generateKeyPairSync('ed25519');
   const publicHalf = publicKey.export({ format: 'der', type: 'spki' }).subarray(-KEY_LENGTH);

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import ssh2 from 'ssh2';
 import { expect, it, onTestFinished } from 'vitest';
-import { makeKeyPair, publicKeyIn } from '../../src/seed/key-pair.ts';
+import { makeKeyPair, publicKeyIn } from '../../src/host/key-pair.ts';
 
 it('is a pair that OpenSSH reads', () => {
   const directory = mkdtempSync(join(tmpdir(), 'key-'));
