@@ -6,9 +6,8 @@ import { keyExecutor } from './guest/login-key.ts';
 import { imageExecutors } from './image/executor.ts';
 import { joinExecutor } from './network/join.ts';
 import { OpenNetworks } from './network/executor.ts';
-import type { Executor, Executors, Machine, OutputOf } from './plan/executor.ts';
+import type { CreateExecutors, Executor, Executors, Machine } from './plan/executor.ts';
 import type { StepKind } from './plan/step.ts';
-import type { Problem } from './problem.ts';
 import { Machines } from './qemu/executor.ts';
 import { Seeds } from './seed/executor.ts';
 import { Shares } from './share/executor.ts';
@@ -16,17 +15,8 @@ import { copyExecutors } from './transfer/executor.ts';
 import { StoredVms } from './vmstore/executor.ts';
 import { tellingOfFullDisks } from './run/full-disk.ts';
 
-/** Dependencies of executors on the process they run in. */
-export interface ProcessParts {
-  /** The private directory of this process. */
-  readonly runDirectory: string;
-  readonly outputOf: OutputOf;
-  /** Reports a problem that belongs to no step. */
-  readonly warn: (problem: Problem) => void;
-}
-
 /** Creates an executor for each kind of step, with its dependencies. */
-export function createExecutors({ runDirectory, outputOf, warn }: ProcessParts): Executors {
+export const createExecutors: CreateExecutors = ({ runDirectory, outputOf, warn }) => {
   const vms = new StoredVms(runDirectory, { has: isSupervisor, stop: stopSupervised });
   const find = (vm: string): Machine => machines.find(vm);
   const shares = new Shares({
@@ -72,7 +62,7 @@ export function createExecutors({ runDirectory, outputOf, warn }: ProcessParts):
     }),
   };
   return tellingOfFullDisks(executors, runDirectory);
-}
+};
 
 function notSupervised(): Promise<undefined> {
   throw new Error('only a supervisor ends what it has been running');

@@ -48,7 +48,7 @@ async function flushed(stream: NodeJS.WriteStream): Promise<void> {
 /** Resolves when, after a signal, the reader has taken nothing for a while. */
 async function stalledAfterSignal(stream: NodeJS.WriteStream): Promise<void> {
   const { patience } = await import('./host/deadline.ts');
-  // set by a signal (entry/signals.ts), which may also arrive while we wait here
+  // set by a signal (run/signals.ts), which may also arrive while we wait here
   for (let before = Infinity; process.exitCode === undefined || stream.writableLength < before;) {
     before = stream.writableLength;
     await new Promise((resolve) => setTimeout(resolve, patience('reader')));

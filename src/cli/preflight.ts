@@ -2,8 +2,8 @@ import { lstat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { copiesFromHost } from '../plan/sources.ts';
 import type { CopyIn, Plan, Step, StepId } from '../plan/step.ts';
-import type { Problem } from '../problem.ts';
-import { problemOf, systemMessage } from '../problem.ts';
+import type { Problem, Result } from '../problem.ts';
+import { failed, ok, problemOf, systemMessage } from '../problem.ts';
 import type { Outcome, RunResult } from '../run/runner.ts';
 import type { Lookup } from '../lookups.ts';
 
@@ -58,6 +58,12 @@ async function missingSource({ id, vm, host, guest }: CopyIn): Promise<Obstacle 
       };
     },
   );
+}
+
+/** Fails with the obstacles to a plan, if there are any. */
+export async function refuseObstacles(plan: Plan): Promise<Result<undefined>> {
+  const obstacles = await obstaclesTo(plan);
+  return obstacles.length > 0 ? failed(...obstacles.map(({ problem }) => problem)) : ok(undefined);
 }
 
 /** Result of a run that is not started: steps with obstacles have failed, all others are skipped. */

@@ -1,5 +1,5 @@
 import { findProject } from '../daemon/registry.ts';
-import type { Replan, WatchedPlan } from '../daemon/watch.ts';
+import type { Replan } from '../daemon/watch.ts';
 import { openRunDirectory } from '../host/run-directory.ts';
 import { HoldingBack } from '../plan/pending-restart.ts';
 import type { Result } from '../problem.ts';
@@ -10,7 +10,7 @@ import type { Invocation } from './command.ts';
 import type { Output } from './output.ts';
 import { outletOf } from './output.ts';
 import { printPlan } from './plan-output.ts';
-import { obstaclesTo } from './preflight.ts';
+import { refuseObstacles } from './preflight.ts';
 import { isPiped, pathOf, placeOf } from './project-file.ts';
 import { replanProject, wantedNow } from './project.ts';
 import { refuseRunFiles } from './run-file-switches.ts';
@@ -52,14 +52,8 @@ export async function watchProject(invocation: Invocation, output: Output): Prom
   if (invocation.switches['plan'] === true)
     return ok(await printPlan({ plan, place: placeOf(path.value, invocation) }, output));
   // an obstacle to the first plan ends the command instead of waiting for a change
-  const possible = await withoutObstacles(first.value);
+  const possible = await refuseObstacles(plan);
   return possible.ok ? ok(await watch(replan, output)) : possible;
-}
-
-/** Fails with the obstacles to a plan, if there are any. */
-async function withoutObstacles(planned: WatchedPlan): Promise<Result<WatchedPlan>> {
-  const obstacles = await obstaclesTo(planned.request.plan);
-  return obstacles.length > 0 ? failed(...obstacles.map(({ problem }) => problem)) : ok(planned);
 }
 
 /** Runs the VMs while watching the files of their plans; returns the exit code. */
@@ -72,7 +66,7 @@ async function watch(replan: Replan, output: Output): Promise<number> {
   ]);
   const directory = await openRunDirectory(process.env);
   try {
-    const names = (): string[] => [...supervisor.vms.map(({ name }) => name), ''];
+    const names = (): readonly string[] => supervisor.outputNames;
     const supervisor = new Supervisor(
       createExecutors({
         runDirectory: directory.path,
@@ -84,7 +78,9 @@ async function watch(replan: Replan, output: Output): Promise<number> {
       signal.addEventListener('abort', () => supervisor.endAll());
     const replanChecked: Replan = async (...changes) => {
       const planned = await replan(...changes);
-      return planned.ok ? withoutObstacles(planned.value) : planned;
+      if (!planned.ok) return planned;
+      const possible = await refuseObstacles(planned.value.request.plan);
+      return possible.ok ? planned : possible;
     };
     try {
       await watchFiles(replanChecked, supervisor, output, signals.abort);

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { patience } from '../host/deadline.ts';
-import type { Executors, OutputOf } from '../plan/executor.ts';
+import type { CreateExecutors } from '../plan/executor.ts';
 import type { Problem } from '../problem.ts';
 import { TransientError } from '../problem.ts';
 import { guestOutputs } from '../run/guest-output.ts';
@@ -12,13 +12,6 @@ import type { SendEvent } from './server.ts';
 import { serveRequests } from './server.ts';
 import type { SupervisedProject } from './start.ts';
 import { Supervisor } from './supervisor.ts';
-
-/** Creates the executors of a process, whose run directory and outputs they use. */
-export type CreateExecutors = (process: {
-  readonly runDirectory: string;
-  readonly outputOf: OutputOf;
-  readonly warn: (problem: Problem) => void;
-}) => Executors;
 
 /** Process that runs the VMs of a detached project: serves requests until none of them runs any more. */
 export class Daemon {
@@ -36,13 +29,11 @@ export class Daemon {
     this.#run = run;
     this.#output = new SupervisorOutput(join(run, SUPERVISOR_LOG));
     const outlet = { write: (bytes: Buffer) => this.#output.write(bytes), color: false };
-    // lines are prefixed with VM names even for a single VM
-    const names = (): string[] => [...this.#supervisor.vms.map(({ name }) => name), ''];
     const warn = (problem: Problem): void =>
       problemLines(problem, 'warning', false).forEach((line) => this.#output.print(line));
     const executors = createExecutors({
       runDirectory: run,
-      outputOf: guestOutputs(names, outlet, outlet),
+      outputOf: guestOutputs(() => this.#supervisor.outputNames, outlet, outlet),
       warn,
     });
     this.#supervisor = new Supervisor(executors, () => this.#publish());

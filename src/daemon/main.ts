@@ -1,8 +1,8 @@
+import type { CreateExecutors } from '../plan/executor.ts';
 import { problemOf } from '../problem.ts';
 import type { Lock } from '../host/lock.ts';
 import { openRunDirectory } from '../host/run-directory.ts';
 import { listenForSignals } from '../run/signals.ts';
-import type { CreateExecutors } from './daemon.ts';
 import { Daemon } from './daemon.ts';
 import { lockProject } from './project-lock.ts';
 import { endedName } from './registry.ts';

@@ -50,6 +50,11 @@ export class Supervisor {
     }));
   }
 
+  /** Names for the output of guests, one more than VMs: lines are prefixed with their names even for a single VM. */
+  get outputNames(): readonly string[] {
+    return [...this.#sessions.keys(), ''];
+  }
+
   /** Whether any VM is running. */
   get isBusy(): boolean {
     return this.#runs.size > 0;

@@ -1,9 +1,8 @@
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import type { SshSpec } from '../config/ssh.ts';
 import { limited, patience } from '../host/deadline.ts';
 import { exists } from '../host/exists.ts';
-import { makeKeyPair } from '../host/key-pair.ts';
-import { writeDurably } from '../host/durable.ts';
+import { keyPairIn } from '../host/key-pair.ts';
 import type { Executors, StepContext } from '../plan/executor.ts';
 import type { Problem } from '../problem.ts';
 import { TransientError } from '../problem.ts';
@@ -37,10 +36,10 @@ async function insertLoginKey(
   run: RunScript,
   { signal, warn }: Pick<StepContext, 'signal' | 'warn'>,
 ): Promise<void> {
-  const publicKey = await keyIn(file);
-  const answer = await run(insertionScript(publicKey.line), signal);
+  const key = await keyPairIn(file, publicKeyOf);
+  const answer = await run(insertionScript(key.public), signal);
   if (answer.code !== 0) warn(stillOpen(answer));
-  else if (!answer.stdout.includes(CHANGED) && publicKey.isNew) await rm(file, { force: true });
+  else if (!answer.stdout.includes(CHANGED) && key.isNew) await rm(file, { force: true });
 }
 
 /** Executor that restores the well-known keys on a disk mounted by the builder. */
@@ -61,15 +60,6 @@ export function keyExecutor(
 async function restoreKeys(run: RunScript, whose: 'user' | 'all', signal: AbortSignal): Promise<void> {
   const answer = await run(restorationScript(whose), signal);
   if (answer.code !== 0) throw new TransientError(notRestored(answer));
-}
-
-async function keyIn(file: string): Promise<{ line: string; isNew: boolean }> {
-  const existing = await readFile(file, 'utf8').catch(() => undefined);
-  const line = existing === undefined ? undefined : await publicKeyOf(existing);
-  if (line !== undefined) return { line, isNew: false };
-  const pair = makeKeyPair();
-  await writeDurably(file, pair.private, 0o600);
-  return { line: pair.public, isNew: true };
 }
 
 function stillOpen({ stderr }: ScriptResult): Problem {

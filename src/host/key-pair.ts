@@ -1,4 +1,6 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { writeDurably } from './durable.ts';
 
 /** An Ed25519 key pair in OpenSSH's formats: a private key file without a passphrase, and `TYPE BASE64`. */
 export interface KeyPair {
@@ -24,6 +26,19 @@ export function makeKeyPair(): KeyPair {
   const publicBlob = Buffer.concat([string(TYPE), string(publicHalf)]);
   const section = privateSection(publicHalf, secret);
   return { private: privateFile(publicBlob, section), public: publicLine(publicBlob) };
+}
+
+/** The key pair in a file, or a new one that is written to it; `parse` returns the public half of a private key. */
+export async function keyPairIn(
+  file: string,
+  parse: (privateKey: string) => string | undefined | Promise<string | undefined> = publicKeyIn,
+): Promise<KeyPair & { readonly isNew: boolean }> {
+  const existing = await readFile(file, 'utf8').catch(() => '');
+  const publicHalf = await parse(existing);
+  if (publicHalf !== undefined) return { private: existing, public: publicHalf, isNew: false };
+  const pair = makeKeyPair();
+  await writeDurably(file, pair.private, 0o600);
+  return { ...pair, isNew: true };
 }
 
 /** Public half of a private key made here, as `TYPE BASE64`; undefined for other texts. */

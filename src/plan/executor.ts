@@ -43,6 +43,17 @@ export type Executor<K extends StepKind> = (step: StepOf<K>, context: StepContex
 /** One executor for each kind of step. */
 export type Executors = { readonly [K in StepKind]: Executor<K> };
 
+/** Dependencies of executors on the process they run in. */
+export interface ProcessParts {
+  /** The private directory of this process. */
+  readonly runDirectory: string;
+  readonly outputOf: OutputOf;
+  /** Reports a problem that belongs to no step. */
+  readonly warn: (problem: Problem) => void;
+}
+
+export type CreateExecutors = (process: ProcessParts) => Executors;
+
 /** How a machine ended: in order, or with QEMU's error message. */
 export interface MachineEnd {
   readonly problem: Problem | undefined;

@@ -12,6 +12,11 @@ export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
+/** Title of a step on a VM, whose name is quoted if it would not read as one word. */
+export function vmTitle(verb: string, vm: string): string {
+  return `${verb} VM ${quotedForPeople(vm)}`;
+}
+
 /** A path of the host, if there is one, after its name. */
 export function pathFact(name: string, path: string | undefined): Fact | undefined {
   return path === undefined ? undefined : { text: `${name} ${path}`, path };

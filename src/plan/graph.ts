@@ -1,5 +1,10 @@
 import type { Plan, Step, StepId } from './step.ts';
 
+/** Plan of steps of which a failed one affects only those that need it. */
+export function independent(steps: readonly Step[]): Plan {
+  return { steps, foreground: [], exitFrom: [], keepGoing: true };
+}
+
 /** Part of a plan during which the terminal has one owner: our view, or a step. */
 export interface Act {
   readonly mode: 'view' | 'bare';

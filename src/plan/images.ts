@@ -1,7 +1,8 @@
 import type { ImageNeed } from '../config/vm-spec.ts';
-import type { Plan, RetrieveImage, Step } from './step.ts';
+import type { Plan, RetrieveImage } from './step.ts';
 import { withoutPasswords } from '../options/password.ts';
 import { pathFact } from './facts.ts';
+import { independent } from './graph.ts';
 import { newStep } from './new-step.ts';
 import type { Fact } from './step-base.ts';
 
@@ -34,7 +35,7 @@ function sourceOf({ source }: ImageNeed): Fact | undefined {
 
 /** Plan that retrieves images in parallel. */
 export function planPull(images: readonly ImageNeed[]): Plan {
-  return plan(images.map((image) => retrieval(`image/${image.name}`, image)));
+  return independent(images.map((image) => retrieval(`image/${image.name}`, image)));
 }
 
 /** Plan that removes images from a backend. */
@@ -53,10 +54,5 @@ export function planRemove(names: readonly string[], backend: string, vmstore: s
       force,
     }),
   );
-  return plan(steps);
-}
-
-/** A failure with one image does not affect the others. */
-function plan(steps: readonly Step[]): Plan {
-  return { steps, foreground: [], exitFrom: [], keepGoing: true };
+  return independent(steps);
 }

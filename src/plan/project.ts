@@ -1,10 +1,10 @@
-import { quotedForPeople } from '../shell-quote.ts';
 import { createHash } from 'node:crypto';
 import type { VmSpec } from '../config/vm-spec.ts';
-import { ordered } from './graph.ts';
+import { independent, ordered } from './graph.ts';
 import type { SessionOptions } from './session.ts';
 import { planSession } from './session.ts';
 import type { EndSession, Plan, Step } from './step.ts';
+import { vmTitle } from './facts.ts';
 import { newStep } from './new-step.ts';
 
 /** A VM that a supervisor runs or has run, for planning. */
@@ -95,7 +95,7 @@ export function changeProject(
 export function planDown(existing: readonly SupervisedVm[], names: readonly string[]): Plan {
   const named = names.length > 0 ? existing.filter(({ name }) => names.includes(name)) : existing;
   const steps = endings(withDependents(named, existing).filter(isUp));
-  return { steps: ordered(steps), foreground: [], exitFrom: [], keepGoing: true };
+  return independent(ordered(steps));
 }
 
 /** VMs and their running dependents. */
@@ -126,7 +126,7 @@ function endings(vms: readonly SupervisedVm[]): EndSession[] {
       kind: 'session.end',
       phase: 'stop',
       vm,
-      title: `Stop VM ${quotedForPeople(vm)}`,
+      title: vmTitle('Stop', vm),
       after: vms.filter(({ dependsOn }) => dependsOn.includes(vm)).map(({ name }) => `${name}/end`),
     }),
   );

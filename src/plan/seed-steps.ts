@@ -1,7 +1,7 @@
 import { SSH_CARD_MAC } from '../config/seed-spec.ts';
 import type { VmSpec } from '../config/vm-spec.ts';
 import { OPTION_TABLE } from '../options/table.ts';
-import { pathFact } from './facts.ts';
+import { pathFact, vmTitle } from './facts.ts';
 import { newStep } from './new-step.ts';
 import type { SeedCard, Step } from './step.ts';
 
@@ -27,7 +27,7 @@ export function seedSteps(spec: VmSpec): { readonly create: Step[]; readonly rem
     kind: 'seed.create',
     phase: 'prepare',
     vm,
-    title: `Create seed of VM ${vm}`,
+    title: vmTitle('Create seed of', vm),
     detail: [`user ${user}`, pathFact('user-data', seed.userData)],
     needs: state === undefined ? [] : [`${vm}/lock`],
     user,
@@ -44,7 +44,7 @@ export function seedSteps(spec: VmSpec): { readonly create: Step[]; readonly rem
     kind: 'seed.remove',
     phase: 'stop',
     vm,
-    title: `Remove seed of VM ${vm}`,
+    title: vmTitle('Remove seed of', vm),
     after: [`${vm}/stop`],
     undoes: create.id,
   });

@@ -48,13 +48,9 @@ export function planSession(specs: readonly VmSpec[], options: SessionOptions = 
     const { serve, withdraw } = shareSteps(spec, spec.ssh);
     const { create, remove } = seedSteps(spec);
     const needs = [
-      ...[
-        ...ready,
-        ...create.map((step) => step.id),
-        ...serve.map((step) => step.id),
-        ...ports.map((step) => step.id),
-        ...networksFor(spec),
-      ],
+      ...ready,
+      ...[...create, ...serve, ...ports].map((step) => step.id),
+      ...networksFor(spec),
       ...spec.dependsOn.flatMap((dependency) => dependencyOf(dependency, work)),
     ];
     return [

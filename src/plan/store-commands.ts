@@ -1,9 +1,10 @@
-import { quotedForPeople } from '../shell-quote.ts';
 import type { Connection } from '../config/connection.ts';
 import type { BuilderSpec, CopySpec } from '../config/copies.ts';
 import type { SshSpec } from '../config/ssh.ts';
 import { inBuilder, offlineCopies } from './copies.ts';
 import type { AttachMachine, CommitImage, Plan, ProcessFacts, RemoveVm, Step, StopVm } from './step.ts';
+import { vmTitle } from './facts.ts';
+import { independent } from './graph.ts';
 import { newStep } from './new-step.ts';
 import { holding } from './stored-state.ts';
 import { guestSteps, userSteps } from './guest-steps.ts';
@@ -33,7 +34,7 @@ export function planRemoveVms(vms: readonly StoredVmName[], force: boolean): Pla
 }
 
 function stop({ name, vmstore }: StoredVmName, how: Pick<StopVm, 'together' | 'kill' | 'ifRunning'>): StopVm {
-  const title = `Stop VM ${name}`;
+  const title = vmTitle('Stop', name);
   return newStep({
     id: `stop/${name}`,
     kind: 'vm.stop',
@@ -47,7 +48,7 @@ function stop({ name, vmstore }: StoredVmName, how: Pick<StopVm, 'together' | 'k
 }
 
 function remove({ name, vmstore }: StoredVmName, needs: readonly string[]): RemoveVm {
-  const title = `Remove VM ${name}`;
+  const title = vmTitle('Remove', name);
   return newStep({
     id: `remove/${name}`,
     kind: 'vm.remove',
@@ -58,11 +59,6 @@ function remove({ name, vmstore }: StoredVmName, needs: readonly string[]): Remo
     name,
     vmstore,
   });
-}
-
-/** Independent steps for several VMs. */
-function independent(steps: readonly Step[]): Plan {
-  return { steps, foreground: [], exitFrom: [], keepGoing: true };
 }
 
 /**
@@ -82,7 +78,7 @@ export function planCommit(
     kind: 'image.commit',
     phase: 'stop',
     vm,
-    title: `Commit VM ${vm} to image ${image}`,
+    title: `${vmTitle('Commit', vm)} to image ${image}`,
     detail: [backend],
     programs: ['qemu-img'],
     writesTo: { directory: backend, option: 'image-backend' },
@@ -158,7 +154,7 @@ export function planSsh(
     kind: 'machine.attach',
     phase: 'boot',
     vm: vm.name,
-    title: `Attach to VM ${quotedForPeople(vm.name)}`,
+    title: vmTitle('Attach to', vm.name),
     detail: [`process ${vm.qemu.pid}`, `port ${port}`],
     port,
     qemu: vm.qemu,

@@ -4,6 +4,7 @@ import { offlineCopies } from './copies.ts';
 import { ordered } from './graph.ts';
 import { retrieval } from './images.ts';
 import type { CreateVm, LockVm, Plan, Step, StepId } from './step.ts';
+import { vmTitle } from './facts.ts';
 import { newStep } from './new-step.ts';
 
 /** Step ID of an image; VMs with different backends can have different images of the same name. */
@@ -47,7 +48,7 @@ function creationOf(
       kind: 'vm.create',
       phase: 'prepare',
       vm,
-      title: `Create VM ${quotedForPeople(state.name)}`,
+      title: vmTitle('Create', state.name),
       detail: [images.map((image) => image.name).join(' + '), `in ${state.vmstore}`],
       programs: ['qemu-img'],
       writesTo: { directory: state.vmstore, option: 'vmstore' },
@@ -141,7 +142,7 @@ export function holding(what: {
       kind: 'vm.lock',
       phase: 'prepare',
       vm,
-      title: `Lock VM ${quotedForPeople(vm)}`,
+      title: vmTitle('Lock', vm),
       detail: [name === vm ? vmstore : `${quotedForPeople(name)} in ${vmstore}`],
       needs,
       name,
@@ -154,7 +155,7 @@ export function holding(what: {
       kind: 'vm.unlock',
       phase: 'stop',
       vm,
-      title: `Unlock VM ${quotedForPeople(vm)}`,
+      title: vmTitle('Unlock', vm),
       after: until,
       undoes: id,
     }),

@@ -10,7 +10,7 @@ import type { CreateSeed, RemoveSeed } from '../plan/step.ts';
 import { TransientError, systemMessage } from '../problem.ts';
 import { seedImage } from './image.ts';
 import type { KeyPair } from '../host/key-pair.ts';
-import { makeKeyPair, publicKeyIn } from '../host/key-pair.ts';
+import { keyPairIn } from '../host/key-pair.ts';
 
 /** Paths of the keys of a VM. */
 type KeyPaths = ReturnType<typeof keyPathsOf>;
@@ -90,16 +90,6 @@ async function imageOf(step: CreateSeed, { loginKey, hostKey, knownHosts }: KeyP
 /** Instance ID that lasts as long as the host key: cloud-init sets up a copy of the disk again, for which another is made. */
 function instanceIdOf(host: KeyPair): string {
   return `transient-${createHash('sha256').update(host.public).digest('hex').slice(0, 16)}`;
-}
-
-/** The key pair in a file, or a new one, which is written to it. */
-async function keyPairIn(file: string): Promise<KeyPair> {
-  const existing = await readFile(file, 'utf8').catch(() => '');
-  const publicHalf = publicKeyIn(existing);
-  if (publicHalf !== undefined) return { private: existing, public: publicHalf };
-  const pair = makeKeyPair();
-  await writeDurably(file, pair.private, PRIVATE);
-  return pair;
 }
 
 async function userDataOf({ userData }: CreateSeed): Promise<Buffer | undefined> {

@@ -17,7 +17,7 @@ const INTERVAL = 20;
 export interface Supervisors {
   readonly has: (pid: number) => boolean;
   /** Stops a VM; returns false if its owner does not supervise it. */
-  readonly stop: (vm: RunningVm | Hold, context: StepContext) => Promise<boolean>;
+  readonly stop: (vm: RunningVm | Hold, kill: boolean, context: StepContext) => Promise<boolean>;
 }
 
 /** Stops running VMs; an owner of several VMs is signalled once, since a second signal would make it less patient. */
@@ -38,10 +38,7 @@ export class VmStop {
     }
     for (const vm of vms) {
       const { owner, run } = vm;
-      if (this.#supervisors.has(vm.owner.pid)) {
-        if (step.kill && 'qemu' in vm) process.kill(vm.qemu.pid, 'SIGKILL');
-        if (await this.#supervisors.stop(vm, context)) continue;
-      }
+      if (await this.#supervisors.stop(vm, step.kill, context)) continue;
       if (this.#signalled.has(owner.pid)) continue;
       this.#signalled.add(owner.pid);
       noteOthers(step, owner.pid, running, context);

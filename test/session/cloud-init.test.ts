@@ -127,11 +127,11 @@ test('a named VM whose first boot did not come to a login gets the same seed aga
   const failed = await rig.run(['run', rig.stored(), ...vm, '--cmd', 'true'], { env });
   expect(failed.exitCode).toBe(1);
   const { hostKey, knownHosts } = vmPaths(rig.vmstore, 'web');
-  const known = readFileSync(knownHosts, 'utf8');
+  const hostKeyLine = readFileSync(knownHosts, 'utf8');
   expect(await succeeded(rig, ['start', 'web', '--ssh-timeout', '20', ...TCG, '--cmd', 'echo in'])).toBe(
     'in\n',
   );
-  expect(readFileSync(knownHosts, 'utf8')).toBe(known);
+  expect(readFileSync(knownHosts, 'utf8')).toBe(hostKeyLine);
   expect(seedsOf(rig).at(-1)).toMatch(/seed\.iso$/);
   expect(existsSync(hostKey)).toBe(false);
 });

@@ -48,7 +48,7 @@ export const down: CommandDef = {
       isLast: record.vms.every((vm) => !isUp(vm) || plan.steps.some((step) => step.vm === vm.name)),
       kill: switches['kill'] === true,
     };
-    return ok(await performDetached(request, output, { notes: endedNotes(record) }));
+    return performDetached(request, output, { notes: endedNotes(record) });
   },
 };
 

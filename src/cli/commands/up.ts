@@ -51,19 +51,18 @@ export const up: CommandDef = {
 async function detach(
   project: string,
   detached: DetachedChange,
-  { logDirectory }: RunFileOptions,
+  files: RunFileOptions,
   invocation: Invocation,
   output: Output,
 ): Promise<Result<number>> {
   const refused = refuseRunFiles(invocation, 'detached VMs', ['report']);
   if (!refused.ok) return refused;
   const { change, record, file } = detached;
-  if (change.starting.length === 0) return ok(output.note(nothingToDo(detached, logDirectory !== undefined)));
+  if (change.starting.length === 0)
+    return ok(output.note(nothingToDo(detached, files.logDirectory !== undefined)));
   const { performDetached } = await import('../detached-project.ts');
   const request = { request: requestFor(change), record, file, project };
-  return ok(
-    await performDetached(request, output, { ...(logDirectory === undefined ? {} : { logDirectory }) }),
-  );
+  return performDetached(request, output, files);
 }
 
 function nothingToDo({ change: { staying }, record }: DetachedChange, isLogged: boolean): string {

@@ -2,7 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { CommandLine } from './command-line.ts';
 
-/** What cloud-init would give a guest: its host key, as a private key file, and the public key of its user. */
+/** Keys that cloud-init would give a guest: its host key, as a private key file, and the public key of its user. */
 export interface TakenSeed {
   readonly hostKey: string;
   readonly loginKey: string;
