@@ -1,14 +1,28 @@
+import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import type { Plugin } from 'vitest/config';
 import { defineConfig } from 'vitest/config';
 
 const MINUTE = 60_000;
 
+/** Imports files as text, as scripts/build.mjs does. */
+const text: Plugin = {
+  name: 'text',
+  enforce: 'pre',
+  load(id) {
+    if (!/\.(toml|asc)$/.test(id)) return undefined;
+    return `export default ${JSON.stringify(readFileSync(id, 'utf8'))};`;
+  },
+};
+
 export default defineConfig({
+  plugins: [text],
   test: {
     globalSetup: 'test/rig/setup.ts',
     coverage: { provider: 'v8', include: ['src/**'] },
     projects: [
       {
+        extends: true,
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
@@ -19,6 +33,7 @@ export default defineConfig({
         },
       },
       {
+        extends: true,
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],

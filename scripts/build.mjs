@@ -42,6 +42,7 @@ const bundle = await rolldown({
   // optional native parts of ssh2: it falls back to what Node itself offers
   external: ['cpu-features', /sshcrypto\.node$/],
   transform: { target: 'node20.19', define: { TRANSIENT_VERSION: JSON.stringify(version) } },
+  moduleTypes: { '.toml': 'text', '.asc': 'text' },
   // a module of the core is often imported late as well, to say that nothing else needs it
   checks: { ineffectiveDynamicImport: false },
 });

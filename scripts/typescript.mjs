@@ -17,6 +17,7 @@ try {
     // packages, but for the helpers of the compiler, which it brings itself
     external: /^(?!@oxc-project\/runtime)[@a-z]/,
     transform: { target: 'node20.19' },
+    moduleTypes: { '.toml': 'text', '.asc': 'text' },
     output: { file: outfile, format: 'esm', codeSplitting: false },
     logLevel: 'warn',
   });

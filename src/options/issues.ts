@@ -8,6 +8,8 @@ export interface ErrorContext {
   where: (path: KeyPath, on: 'key' | 'value') => Where;
   /** The keys that are allowed in the table at a path; the nearest is suggested for an unknown one. */
   keys: (path: KeyPath) => readonly string[];
+  /** Where all keys are shown, if they are too many for a hint. */
+  reference?: string;
 }
 
 /** Most keys listed in a hint. */
@@ -56,12 +58,12 @@ function unknownKey(path: KeyPath, context: ErrorContext): Problem {
     reason: 'unknown-key',
     message: `unknown key "${key}" in ${table}`,
     where: context.where(path, 'key'),
-    ...(allowed.length > 0 ? { hint: didYouMean(key, allowed) ?? allowedKeys(allowed) } : {}),
+    ...(allowed.length > 0 ? { hint: didYouMean(key, allowed) ?? allowedKeys(allowed, context) } : {}),
   };
 }
 
-function allowedKeys(allowed: readonly string[]): string {
-  if (allowed.length > MOST_LISTED) return 'Transientfile.example.toml shows every key';
+function allowedKeys(allowed: readonly string[], { reference }: ErrorContext): string {
+  if (allowed.length > MOST_LISTED) return `${reference ?? 'Transientfile.example.toml'} shows every key`;
   return `allowed keys: ${[...allowed].sort().join(', ')}`;
 }
 
@@ -140,6 +142,12 @@ function hintOf(issue: z.core.$ZodIssue): { hint?: string } {
 
 /** The hint "did you mean …?" if a candidate is similar to the given word. */
 export function didYouMean(given: string, candidates: readonly string[]): string | undefined {
+  const nearest = nearestWord(given, candidates);
+  return nearest === undefined ? undefined : `did you mean "${nearest}"?`;
+}
+
+/** The candidate that is most similar to the given word, if it is similar enough to be meant. */
+export function nearestWord(given: string, candidates: readonly string[]): string | undefined {
   const ranked = candidates
     .map((word) => ({
       word,
@@ -150,7 +158,7 @@ export function didYouMean(given: string, candidates: readonly string[]): string
     .sort((a, b) => a.distance - b.distance || Number(b.alike) - Number(a.alike));
   const [nearest] = ranked;
   if (nearest === undefined || nearest.distance > Math.max(1, given.length / 3)) return undefined;
-  return `did you mean "${nearest.word}"?`;
+  return nearest.word;
 }
 
 /** Formats a key path for messages; list items are counted from 1. */

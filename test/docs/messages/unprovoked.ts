@@ -56,5 +56,17 @@ export const UNPROVOKED: Readonly<Record<string, readonly string[]>> = {
   'its name holds the number of a process; test/e2e/login-key.test.ts has it': [
     "the ssh port of VM '…' is closed, and the login shared by sessions is for one user only",
   ],
+  'no command finds images in the catalogue yet; test/catalog and test/image/vendor have them': [
+    'the catalogue has no distribution "…"',
+    '"…" is not the name of an image of the catalogue',
+    '… has no release "…" in the catalogue',
+    'there is no image …:… for …',
+    'there is no image …:…-… for …',
+    'resolver.… has an unknown placeholder {…}',
+    'a signature needs all of "keys", "fingerprints" and "signature" of [resolver]',
+    'the name of the file is not that of a distribution',
+    'cannot read the directory …: …',
+    'cannot read the key …: …',
+  ],
   'it is a fault of ours': ['internal error: …'],
 };
