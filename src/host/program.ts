@@ -14,6 +14,7 @@ const PACKAGES: readonly (readonly [name: RegExp, hint: string])[] = [
   [/^(setpriv|flock|unshare|blkid)$/, 'it is part of util-linux'],
   [/^tar$/, 'GNU tar is in the package tar'],
   [/^(rsync|bzip2|zstd)$/, 'it is in the package of that name'],
+  [/^gpgv$/, 'it is in the package gpgv (Debian), gnupg2 (Fedora) or gnupg (Arch)'],
   [/^virtiofsd$/, 'it is in the package virtiofsd, or in qemu-system-common (Debian 12)'],
 ];
 

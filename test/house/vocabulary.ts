@@ -26,4 +26,5 @@ export const KEPT_NAMES: Readonly<Record<string, string>> = {
   'host/staging.ts': 'a noun: staging directories',
   'image/sources/decoding.ts': 'content decoding is the noun of RFC 9110',
   'image/sources/encoding.ts': 'content encoding is the noun of RFC 9110',
+  'image/vendor/listing.ts': 'a noun: the listing of a directory',
 };

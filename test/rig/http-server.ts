@@ -37,6 +37,8 @@ export interface Served {
   readonly rate?: number;
   /** A part is sent even where `If-Range` names something else. */
   readonly ignoresIfRange?: boolean;
+  /** Called when a response is about to be sent, with the number of earlier ones. */
+  readonly onRequest?: (turn: number) => void;
   /** Sends the first bytes for any requested range. */
   readonly wrongRange?: boolean;
 }
@@ -100,6 +102,12 @@ export class HttpServer implements AsyncDisposable {
     });
   }
 
+  /** The text at a path. */
+  textAt(path: string): string {
+    const content = this.#served.get(path)?.content ?? '';
+    return Buffer.isBuffer(content) ? content.toString() : '';
+  }
+
   /** The requests for one path so far. */
   requestsFor(path: string): Request[] {
     return this.requests.filter((request) => request.path === path);
@@ -127,6 +135,7 @@ export class HttpServer implements AsyncDisposable {
       this.#plain(request, response, 302);
       return;
     }
+    served?.onRequest?.(turn);
     if (served) await this.#content(request, response, served, turn);
   }
 

@@ -208,11 +208,22 @@ function statusHint(status: number): string {
   return 'the server has a problem; try again later';
 }
 
-/** Error for a document larger than any box metadata. */
-export function tooLarge(url: string, limit: number): TransientError {
+/** A small document that is requested. */
+export interface DocumentKind {
+  /** Name of its kind in messages. */
+  readonly name: string;
+  /** Largest size that is accepted, in bytes. */
+  readonly limit: number;
+  readonly accept: string;
+  /** Remedy if it is larger. */
+  readonly hint: string;
+}
+
+/** Error for a document larger than any of its kind. */
+export function tooLarge(url: string, { name, limit, hint }: DocumentKind): TransientError {
   return new TransientError({
     reason: 'image',
-    message: `${withoutPasswords(url)} is larger than the ${limit} bytes that are allowed for box metadata`,
-    hint: 'for an image or a box itself, use NAME,http=URL',
+    message: `${withoutPasswords(url)} is larger than the ${limit} bytes that are allowed for ${name}`,
+    hint,
   });
 }

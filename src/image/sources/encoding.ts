@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { gunzipSync } from 'node:zlib';
 import { errorCode } from '../../problem.ts';
+import type { DocumentKind } from './download-faults.ts';
 import { tooLarge } from './download-faults.ts';
 
 /** Content encoding of a response. */
@@ -18,14 +19,14 @@ export function isGzip(head: Buffer): boolean {
   return head.subarray(0, GZIP_MAGIC.length).equals(GZIP_MAGIC);
 }
 
-/** Decompresses a small document; one that exceeds `limit` bytes is rejected. */
-export function inflated(document: Buffer, url: string, limit: number): Buffer {
+/** Decompresses a small document; a larger one than its kind allows is rejected. */
+export function inflated(document: Buffer, url: string, kind: DocumentKind): Buffer {
   if (!isGzip(document)) return document;
   try {
-    return gunzipSync(document, { maxOutputLength: limit });
+    return gunzipSync(document, { maxOutputLength: kind.limit });
   } catch (error) {
-    if (errorCode(error) === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(url, limit);
-    // it will not parse as metadata, and that is reported
+    if (errorCode(error) === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(url, kind);
+    // it will not parse, and that is reported
     return document;
   }
 }

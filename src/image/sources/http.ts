@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { StepContext } from '../../plan/executor.ts';
+import type { DocumentKind } from './download-faults.ts';
 import { Cut, HttpStatus, StartAnew, faultInBody, tooLarge } from './download-faults.ts';
 import { encodingOf, inflated } from './encoding.ts';
 import type { HttpTimes } from './http-times.ts';
@@ -63,10 +64,10 @@ export async function* download(
   }
 }
 
-/** Fetches a small document as text; one larger than `limit` bytes is rejected. */
+/** Fetches a small document as text; one larger than its kind allows is rejected. */
 export async function fetchText(
   url: string,
-  limit: number,
+  kind: DocumentKind,
   times: HttpTimes,
   context: Context,
 ): Promise<string> {
@@ -75,7 +76,7 @@ export async function fetchText(
   try {
     for (;;) {
       try {
-        return await client.text(url, limit, context.signal);
+        return await client.text(url, kind, context.signal);
       } catch (error) {
         await tries.again(error);
       }
@@ -124,22 +125,22 @@ class HttpClient {
     if (total !== undefined && partial.size < total) throw new Cut(partial.size, total);
   }
 
-  async text(url: string, limit: number, signal: AbortSignal): Promise<string> {
-    using answer = await this.#requests.get(url, { accept: 'application/json' }, signal);
+  async text(url: string, kind: DocumentKind, signal: AbortSignal): Promise<string> {
+    using answer = await this.#requests.get(url, { accept: kind.accept }, signal);
     if (answer.statusCode !== 200) throw new HttpStatus(answer.statusCode, answer.headers);
     const chunks: Buffer[] = [];
     let size = 0;
     try {
       for await (const chunk of answer.body.chunks()) {
         size += chunk.length;
-        if (size > limit) throw tooLarge(url, limit);
+        if (size > kind.limit) throw tooLarge(url, kind);
         chunks.push(chunk);
       }
     } catch (error) {
       throw faultInBody(error, size, totalOf(answer));
     }
     const whole = Buffer.concat(chunks);
-    return (encodingOf(answer.headers) === 'gzip' ? inflated(whole, url, limit) : whole).toString();
+    return (encodingOf(answer.headers) === 'gzip' ? inflated(whole, url, kind) : whole).toString();
   }
 
   async close(): Promise<void> {

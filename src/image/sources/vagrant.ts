@@ -6,6 +6,7 @@ import * as z from 'zod';
 import { withoutPasswords } from '../../options/password.ts';
 import type { StepContext } from '../../plan/executor.ts';
 import { TransientError, systemMessage } from '../../problem.ts';
+import type { DocumentKind } from './download-faults.ts';
 import type { HttpTimes } from './http-times.ts';
 import type { Locate } from './location.ts';
 import type { Expected } from '../sums.ts';
@@ -14,8 +15,13 @@ import { fetchText } from './http.ts';
 /** Vagrant's default server, used when `VAGRANT_SERVER_URL` is not set. */
 const DEFAULT_SERVER = 'https://vagrantcloud.com';
 
-/** Maximum size of box metadata, in bytes: popular boxes have hundreds of versions. */
-const METADATA_LIMIT = 16 << 20;
+const METADATA: DocumentKind = {
+  name: 'box metadata',
+  // popular boxes have hundreds of versions
+  limit: 16 << 20,
+  accept: 'application/json',
+  hint: 'for an image or a box itself, use NAME,http=URL',
+};
 
 /** Providers whose boxes contain a disk that QEMU can run, preferred first. */
 const PROVIDERS = ['libvirt', 'qemu'];
@@ -85,7 +91,7 @@ async function readCatalog(
   context: Pick<StepContext, 'signal' | 'note'>,
 ): Promise<string> {
   if (/^https?:/.test(catalog)) {
-    return fetchText(catalog, METADATA_LIMIT, times, context).catch((error: unknown) => {
+    return fetchText(catalog, METADATA, times, context).catch((error: unknown) => {
       if (!isNotFound(error)) throw error;
       throw problem(
         `there is no vagrant box '${box}' at ${catalog}`,

@@ -1,0 +1,45 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** An OpenPGP key that signs as a vendor does. */
+export class SigningKey implements Disposable {
+  readonly fingerprint: string;
+  /** The public key, ASCII-armoured. */
+  readonly publicKey: string;
+  /** Short, because of the socket of gpg-agent. */
+  readonly #home = mkdtempSync('/tmp/tr-gpg-');
+
+  constructor(user = 'Vendor <vendor@example.org>') {
+    this.#gpg(['--passphrase', '', '--quick-generate-key', user, 'ed25519', 'sign', 'never']);
+    const listed = this.#gpg(['--with-colons', '--list-keys']).toString();
+    this.fingerprint = /^fpr:+([0-9A-F]{40}):/m.exec(listed)?.[1] ?? '';
+    this.publicKey = this.#gpg(['--armor', '--export']).toString();
+  }
+
+  /** A detached signature, ASCII-armoured. */
+  detached(text: string): string {
+    return this.#sign(text, '--detach-sign');
+  }
+
+  clearSigned(text: string): string {
+    return this.#sign(text, '--clear-sign');
+  }
+
+  [Symbol.dispose](): void {
+    execFileSync('gpgconf', ['--homedir', this.#home, '--kill', 'all'], { stdio: 'ignore' });
+    rmSync(this.#home, { recursive: true, force: true });
+  }
+
+  #sign(text: string, mode: string): string {
+    const [input, output] = [join(this.#home, 'input'), join(this.#home, 'output')];
+    writeFileSync(input, text);
+    this.#gpg(['--yes', '--armor', '--passphrase', '', '--output', output, mode, input]);
+    return readFileSync(output, 'utf8');
+  }
+
+  #gpg(args: readonly string[]): Buffer {
+    const common = ['--homedir', this.#home, '--batch', '--quiet', '--pinentry-mode', 'loopback'];
+    return execFileSync('gpg', [...common, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  }
+}
