@@ -9,6 +9,7 @@ export class SigningKey implements Disposable {
   readonly publicKey: string;
   /** Short, because of the socket of gpg-agent. */
   readonly #home = mkdtempSync('/tmp/tr-gpg-');
+  readonly #signed = new Map<string, string>();
 
   constructor(user = 'Vendor <vendor@example.org>') {
     this.#gpg(['--passphrase', '', '--quick-generate-key', user, 'ed25519', 'sign', 'never']);
@@ -31,11 +32,16 @@ export class SigningKey implements Disposable {
     rmSync(this.#home, { recursive: true, force: true });
   }
 
+  /** Signs a text, each once. */
   #sign(text: string, mode: string): string {
+    const known = this.#signed.get(`${mode} ${text}`);
+    if (known !== undefined) return known;
     const [input, output] = [join(this.#home, 'input'), join(this.#home, 'output')];
     writeFileSync(input, text);
     this.#gpg(['--yes', '--armor', '--passphrase', '', '--output', output, mode, input]);
-    return readFileSync(output, 'utf8');
+    const signed = readFileSync(output, 'utf8');
+    this.#signed.set(`${mode} ${text}`, signed);
+    return signed;
   }
 
   #gpg(args: readonly string[]): Buffer {

@@ -81,12 +81,15 @@ const debian: VendorSite = {
     beside(debian.imageOf(facts, build), 'SHA512SUMS'),
   ],
   publish: (all, { put }) => {
+    const files = all.flatMap(({ facts, builds }) =>
+      builds.map((one) => ({ url: debian.imageOf(facts, one), one })),
+    );
+    for (const { url, one } of files) put(url, one.content);
+    for (const [sums, lines] of linesBeside(files, 'SHA512SUMS', ({ url, one }) =>
+      gnu(one.sha512, nameOf(url)),
+    ))
+      put(sums, lines);
     for (const { facts, builds } of all) {
-      for (const one of builds) {
-        const url = debian.imageOf(facts, one);
-        put(url, one.content);
-        put(beside(url, 'SHA512SUMS'), gnu(one.sha512, nameOf(url)));
-      }
       put(`${debianDirectory(facts)}latest/${debianName(facts)}.json`, debianIndex(facts, newest(builds)));
     }
   },
@@ -142,15 +145,14 @@ const ubuntu: VendorSite = {
       beside(url, 'SHA256SUMS.gpg'),
     ]),
   publish: (all, { put, key }) => {
-    for (const { facts, builds } of all) {
-      for (const one of builds) {
-        for (const url of ubuntuDirectories(facts, one)) {
-          const sums = `${'0'.repeat(64)} *ubuntu-${facts.release}-root.tar.xz\n${one.sha256} *${nameOf(url)}\n`;
-          put(url, one.content);
-          put(beside(url, 'SHA256SUMS'), sums);
-          put(beside(url, 'SHA256SUMS.gpg'), key.detached(sums));
-        }
-      }
+    const files = all.flatMap(({ facts, builds }) =>
+      builds.flatMap((one) => ubuntuDirectories(facts, one).map((url) => ({ url, one }))),
+    );
+    for (const { url, one } of files) put(url, one.content);
+    const line = ({ url, one }: PublishedFile): string => `${one.sha256} *${nameOf(url)}\n`;
+    for (const [sums, lines] of linesBeside(files, 'SHA256SUMS', line)) {
+      put(sums, lines);
+      put(`${sums}.gpg`, key.detached(lines));
     }
     for (const variant of ['server', 'minimal']) {
       const ofVariant = all.filter(({ facts }) => facts.variant === variant);
@@ -534,6 +536,26 @@ function nameOf(url: string): string {
 /** URL of another file in the directory of a file. */
 function beside(url: string, name: string): string {
   return `${url.slice(0, url.lastIndexOf('/') + 1)}${name}`;
+}
+
+/** A file of a build. */
+interface PublishedFile {
+  readonly url: string;
+  readonly one: PublishedBuild;
+}
+
+/** Checksum files with lines for all files of a directory, by their URLs. */
+function linesBeside(
+  files: readonly PublishedFile[],
+  name: string,
+  line: (file: PublishedFile) => string,
+): Map<string, string> {
+  const texts = new Map<string, string>();
+  for (const file of files) {
+    const url = beside(file.url, name);
+    texts.set(url, `${texts.get(url) ?? ''}${line(file)}`);
+  }
+  return texts;
 }
 
 function gnu(digest: string, name: string): string {
