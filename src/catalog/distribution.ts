@@ -76,7 +76,7 @@ const distribution = lazily(() => {
       aarch64: vendorArchitecture().optional(),
     }),
     variants: z.array(variant()).optional(),
-    releases: z.array(release()).min(1, { error: 'must have a release' }),
+    releases: z.array(release()).refine((releases) => releases.length > 0, { error: 'must have a release' }),
     resolver: resolver.unwrap(),
   });
 });
@@ -94,11 +94,12 @@ export function checkDistribution(document: Document): Result<Distribution> {
 }
 
 /** Problems of the table at a key path of the file of a distribution. */
-export function problemsIn(document: Document, error: z.ZodError, base: KeyPath): Problem[] {
-  return problemsOf(error, {
-    name: (path) => dotted([...base, ...path]),
-    where: (path, on) => inFile(document, [...base, ...path], on),
-    keys: (path) => keysAt([...base, ...path]),
+export function problemsIn(document: Document, { issues }: z.ZodError, base: KeyPath): Problem[] {
+  const inTable = issues.map((issue) => ({ ...issue, path: [...base, ...issue.path] }));
+  return problemsOf(new z.ZodError(inTable), {
+    name: dotted,
+    where: (path, on) => inFile(document, path, on),
+    keys: keysAt,
     reference: 'docs/images.md',
   });
 }

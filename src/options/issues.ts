@@ -27,7 +27,8 @@ function problemsOfIssue(issue: z.core.$ZodIssue, context: ErrorContext): Proble
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => unknownKey([...path, key], context));
   }
-  if (issue.code === 'invalid_type' && issue.input === undefined) return [missingKey(path, context)];
+  if (issue.code === 'invalid_type' && issue.input === undefined)
+    return [missingKey(path, issue.expected, context)];
   return [
     {
       reason: 'invalid-value',
@@ -67,14 +68,14 @@ function allowedKeys(allowed: readonly string[], { reference }: ErrorContext): s
   return `allowed keys: ${[...allowed].sort().join(', ')}`;
 }
 
-function missingKey(path: KeyPath, context: ErrorContext): Problem {
+function missingKey(path: KeyPath, expected: string, context: ErrorContext): Problem {
   const parent = path.slice(0, -1);
+  const key = String(path.at(-1));
+  const isTable = TYPE_NAMES[expected] === 'a table';
+  const inFile = isTable ? `the file needs a table [${key}]` : `the file needs a key "${key}"`;
   return {
     reason: 'missing-key',
-    message:
-      parent.length === 0
-        ? `the file needs a table [${String(path.at(-1))}]`
-        : `[${context.name(parent)}] needs a key "${String(path.at(-1))}"`,
+    message: parent.length === 0 ? inFile : `[${context.name(parent)}] needs a key "${key}"`,
     where: context.where(parent, 'key'),
   };
 }

@@ -9,10 +9,14 @@ export class SigningKey implements Disposable {
   readonly publicKey: string;
   /** Short, because of the socket of gpg-agent. */
   readonly #home = mkdtempSync('/tmp/tr-gpg-');
+  readonly #time: readonly string[];
   readonly #signed = new Map<string, string>();
 
-  constructor(user = 'Vendor <vendor@example.org>') {
-    this.#gpg(['--passphrase', '', '--quick-generate-key', user, 'ed25519', 'sign', 'never']);
+  /** Generates a key; an expired one signs while it is valid. */
+  constructor(user = 'Vendor <vendor@example.org>', { isExpired = false } = {}) {
+    this.#time = isExpired ? ['--faked-system-time', '20200101T000000!'] : [];
+    const expiry = isExpired ? '1d' : 'never';
+    this.#gpg(['--passphrase', '', '--quick-generate-key', user, 'ed25519', 'sign', expiry]);
     const listed = this.#gpg(['--with-colons', '--list-keys']).toString();
     this.fingerprint = /^fpr:+([0-9A-F]{40}):/m.exec(listed)?.[1] ?? '';
     this.publicKey = this.#gpg(['--armor', '--export']).toString();
@@ -45,7 +49,15 @@ export class SigningKey implements Disposable {
   }
 
   #gpg(args: readonly string[]): Buffer {
-    const common = ['--homedir', this.#home, '--batch', '--quiet', '--pinentry-mode', 'loopback'];
+    const common = [
+      '--homedir',
+      this.#home,
+      '--batch',
+      '--quiet',
+      '--pinentry-mode',
+      'loopback',
+      ...this.#time,
+    ];
     return execFileSync('gpg', [...common, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   }
 }

@@ -15,7 +15,7 @@ const MIRRORS_HINT = 'check the address, and the mirrors in use';
 
 /** Documents of vendors; Ubuntu's index has some megabytes. */
 const KINDS = {
-  index: { name: 'an index of images', limit: 64 << 20, accept: 'application/json', hint: MIRRORS_HINT },
+  index: { name: 'an index of images', limit: 32 << 20, accept: 'application/json', hint: MIRRORS_HINT },
   listing: { name: 'a directory listing', limit: 16 << 20, accept: 'text/html, */*', hint: MIRRORS_HINT },
   checksums: { name: 'a checksum file', limit: 4 << 20, accept: '*/*', hint: MIRRORS_HINT },
   signature: { name: 'a signature', limit: 64 << 10, accept: '*/*', hint: MIRRORS_HINT },

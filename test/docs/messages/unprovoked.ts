@@ -65,6 +65,7 @@ export const UNPROVOKED: Readonly<Record<string, readonly string[]>> = {
     'resolver.… has an unknown placeholder {…}',
     'a signature needs all of "keys", "fingerprints" and "signature" of [resolver]',
     'the name of the file is not that of a distribution',
+    'the file needs a key "…"',
     'cannot read the directory …: …',
     'cannot read the key …: …',
     'the address of a mirror must be an http or https URL',
