@@ -31,6 +31,7 @@ const GROUPS = [
   { name: 'zod', test: /\/(node_modules\/zod\/|src\/options\/zod-settings\.ts$)/ },
   { name: 'issues', test: /\/(node_modules\/damerau-levenshtein\/|src\/options\/issues\.ts$)/ },
   { name: 'programs', test: /\/(node_modules\/(which|isexe)\/|src\/host\/program\.ts$)/ },
+  { name: 'catalog', test: /\/src\/catalog\// },
   { name: 'core', test: (id) => CORE.some((pattern) => pattern.test(id)) },
   { name: 'project', test: (id) => PROJECT.some((pattern) => pattern.test(id)) },
 ];

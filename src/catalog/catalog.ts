@@ -89,6 +89,11 @@ export class Catalog {
     });
   }
 
+  /** Adds line and column to problems of the files of distributions. */
+  placed(problems: readonly Problem[]): Promise<Problem[]> {
+    return this.#library.placed(problems);
+  }
+
   #unknownDistribution(word: string): Problem {
     const { names } = this.#library;
     const known = [...names, ...names.flatMap((name) => this.#library.otherNames(name))];

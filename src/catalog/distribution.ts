@@ -100,7 +100,7 @@ export function problemsIn(document: Document, { issues }: z.ZodError, base: Key
     name: dotted,
     where: (path, on) => inFile(document, path, on),
     keys: keysAt,
-    reference: 'docs/images.md',
+    reference: 'the documentation of the catalogue',
   });
 }
 

@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
 import type { Document } from '../config/document.ts';
 import { parseDocument, readDocument } from '../config/document.ts';
+import { placed } from '../config/locate.ts';
 import type { Environment } from '../config/merge.ts';
 import { errorCode, failed, ok, systemMessage } from '../problem.ts';
 import type { Problem, Result } from '../problem.ts';
@@ -70,6 +71,16 @@ export class Library {
     return entry;
   }
 
+  /** Adds line and column to problems of files. */
+  async placed(problems: readonly Problem[]): Promise<Problem[]> {
+    let all = [...problems];
+    for (const document of this.#documents.values()) {
+      if (document.ok && all.some((problem) => isIn(problem, document.value)))
+        all = await placed(all, document.value);
+    }
+    return all;
+  }
+
   #checked(name: string): Result<Entry> {
     const document = this.#document(name);
     if (!document.ok) return document;
@@ -97,6 +108,10 @@ export class Library {
     this.#documents.set(name, document);
     return document;
   }
+}
+
+function isIn({ where }: Problem, { file }: Document): boolean {
+  return where?.kind === 'file' && where.file === file;
 }
 
 function filesIn(directory: string): { paths: Map<string, string>; problems: Problem[] } {

@@ -221,6 +221,13 @@ describe('a file of a distribution that is invalid', () => {
   });
 });
 
+test('a problem has a line', async () => {
+  write('catalog/company-linux.toml', COMPANY.replace('name = "1"', 'name = "1"\ncode-name = "x"'));
+  const invalid = catalog();
+  const found = await invalid.placed(problemsOf(invalid.find('company-linux:2', 'x86_64')));
+  expect(found).toMatchObject([{ where: { position: { column: 1, text: 'code-name = "x"' } } }]);
+});
+
 test('every bundled file is valid as a file of the user, apart from its keys', () => {
   for (const [name, text] of Object.entries(BUNDLED)) write(`catalog/${name}.toml`, text);
   expect(problemsOf(catalog().rows())).toEqual([]);
