@@ -168,16 +168,16 @@ function unknownIn(
 /** A signature needs keys, and keys a signature; otherwise nothing would be verified, without anybody noticing. */
 function unfitSignature(
   { document }: Entry,
-  { signature }: Resolver,
+  { signature, checksums }: Resolver,
   keys: readonly string[],
   fingerprints: readonly string[],
 ): Problem | undefined {
   const needsKeys = signature !== undefined || keys.length > 0 || fingerprints.length > 0;
-  const isComplete = signature !== undefined && keys.length > 0 && fingerprints.length > 0;
-  if (!needsKeys || isComplete) return undefined;
+  const isComplete = signature !== undefined && checksums !== undefined;
+  if (!needsKeys || (isComplete && keys.length > 0 && fingerprints.length > 0)) return undefined;
   return {
     reason: 'missing-key',
-    message: 'a signature needs all of "keys", "fingerprints" and "signature" of [resolver]',
+    message: 'a signature needs all of "keys", "fingerprints", and "checksums" and "signature" of [resolver]',
     where: inFile(document, ['resolver'], 'key'),
   };
 }

@@ -177,13 +177,19 @@ describe('a file of a distribution that is invalid', () => {
     [
       'keys that nothing uses',
       broken(/^signature.*\n/m, ''),
-      'a signature needs all of "keys", "fingerprints" and "signature" of [resolver]',
+      'a signature needs all of "keys", "fingerprints", and "checksums" and "signature" of [resolver]',
       undefined,
     ],
     [
       'a signature without keys',
       broken(/^keys.*\n/m, ''),
-      'a signature needs all of "keys", "fingerprints" and "signature" of [resolver]',
+      'a signature needs all of "keys", "fingerprints", and "checksums" and "signature" of [resolver]',
+      undefined,
+    ],
+    [
+      'a signature without checksums',
+      broken(/^checksums.*\n/m, ''),
+      'a signature needs all of "keys", "fingerprints", and "checksums" and "signature" of [resolver]',
       undefined,
     ],
     [

@@ -296,6 +296,7 @@ const centos: VendorSite = {
         return other === nameOf(url) ? line : `${bsd('SHA256', '0'.repeat(64), other)}${line}`;
       });
       const latest = centos.imageOf(facts, { ...newest(builds), build: 'latest' });
+      put(`${latest}.SHA256SUM`, bsd('SHA256', newest(builds).sha256, nameOf(latest)));
       put(
         beside(latest, 'CHECKSUM'),
         [...lines, bsd('SHA256', newest(builds).sha256, nameOf(latest))].join(''),

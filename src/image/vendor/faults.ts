@@ -34,7 +34,7 @@ export function noBuild({ name, architecture }: CatalogImage, url: string): Tran
 /** Error for a requested build that the vendor does not have, or no longer. */
 export function unknownBuild({ name, build = '' }: CatalogImage, newest: string): TransientError {
   return fault(
-    `the vendor does not offer build ${build} of ${name}, or no longer; the newest is ${newest}`,
+    `the vendor has no build ${build} of ${name} (any more); the newest is ${newest}`,
     `to use the newest one: transient image update ${name}`,
   );
 }

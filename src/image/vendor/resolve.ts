@@ -95,7 +95,8 @@ class Resolution {
 
   /** A build by its address, if that tells the build; undefined if there is none, or it has no checksum there. */
   async #dated(build: string): Promise<CheckedBuild | undefined> {
-    if (!isDated(this.#image)) return undefined;
+    // vendors date their builds; `latest` is an address whose content changes
+    if (!isDated(this.#image) || !/^\d/.test(build)) return undefined;
     const checked = await this.#checked({ build, url: addressesOf(this.#image, build).image });
     return checked.sum === undefined ? undefined : checked;
   }

@@ -24,7 +24,10 @@ function buildOf({ distribution, release }: CatalogImage): string {
   }
 }
 
-describe('each image of the catalogue is found where its vendor has it', () => {
+// signatures by the dozen take long on a busy host
+const TIMEOUT = 120_000;
+
+describe('each image of the catalogue is found where its vendor has it', { timeout: TIMEOUT }, () => {
   test.each(Object.keys(BUNDLED))('%s', async (distribution) => {
     using key = new SigningKey();
     await using vendors = await VendorServer.start(key);

@@ -188,10 +188,15 @@ describe.each(DATED)('$name', ({ name, builds: [older, newer], index, checksums,
     await expect(resolved(`${name}@${older}`)).rejects.toMatchObject({
       problem: {
         reason: 'image',
-        message: `the vendor does not offer build ${older} of ${name}, or no longer; the newest is ${newer}`,
+        message: `the vendor has no build ${older} of ${name} (any more); the newest is ${newer}`,
         hint: `to use the newest one: transient image update ${name}`,
       },
     });
+  });
+
+  test('a build that is the latest only', async () => {
+    vendors.publish(name, { build: newer, image: NEW });
+    await expect(resolved(`${name}@latest`)).rejects.toThrow(`the newest is ${newer}`);
   });
 
   test('a web page instead of data', async () => {
@@ -310,7 +315,7 @@ describe.each(UNDATED)('$name', ({ name, checksums, algorithm }) => {
     const { [algorithm]: older } = vendors.publish(name, { image: OLD });
     const { [algorithm]: newer } = vendors.publish(name, { image: NEW });
     await expect(resolved(`${name}@${older.slice(0, 12)}`)).rejects.toThrow(
-      `the vendor does not offer build ${older.slice(0, 12)} of ${name}, or no longer; the newest is ${newer.slice(0, 12)}`,
+      `the vendor has no build ${older.slice(0, 12)} of ${name} (any more); the newest is ${newer.slice(0, 12)}`,
     );
     await expect(resolved(`${name}@${algorithm}:${older}`)).rejects.toThrow('the newest is');
   });
