@@ -3,12 +3,18 @@ import { join } from 'node:path';
 import { Rig } from '../rig/rig.ts';
 
 /** An image spec for a guest that `scripts/guest-image` builds, or has built before. */
-export function guest(name: 'tiny' | 'debian' | 'debian13' | 'cloud'): string {
-  const path = execFileSync('scripts/guest-image', [name], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  return `${name},file=${path.trim()}`;
+export function guest(name: 'tiny' | 'debian' | 'debian13'): string {
+  return `${name},file=${printedPath('scripts/guest-image', name)}`;
+}
+
+/** Path of a cloud image of Debian that `scripts/cloud-image` builds, or has built before. */
+export function cloudImage(release: '12' | '13'): string {
+  return printedPath('scripts/cloud-image', release);
+}
+
+function printedPath(script: string, argument: string): string {
+  const stdio = ['ignore', 'pipe', 'inherit'] as const;
+  return execFileSync(script, [argument], { encoding: 'utf8', stdio: [...stdio] }).trim();
 }
 
 /** A builder VM is kept for the whole suite, as it is on a user's machine. */
