@@ -1,7 +1,31 @@
 import type { Merged } from './merge.ts';
 
+/** Facts about the distribution in an image, which its seed depends on. */
+export interface SeededGuest {
+  /** The program that reads the seed; nuageinit is FreeBSD's, and knows a part of cloud-init. */
+  readonly setUpBy: 'cloud-init' | 'nuageinit';
+  /** Shell of the user. */
+  readonly shell: string;
+  /** Program by which the user becomes root without a password. */
+  readonly privilege: 'sudo' | 'doas' | 'none';
+  /**
+   * Newest version of `network-config` that it handles.
+   * @asType integer
+   */
+  readonly networkConfig: 1 | 2;
+}
+
+/** A guest about which nothing is known but that it has cloud-init. */
+export const ANY_CLOUD_IMAGE: SeededGuest = {
+  setUpBy: 'cloud-init',
+  shell: '/bin/bash',
+  privilege: 'sudo',
+  networkConfig: 2,
+};
+
 /** Seed of a VM whose image is set up by cloud-init. */
 export interface SeedSpec {
+  readonly guest: SeededGuest;
   /** Path of the user's own document for cloud-init. */
   readonly userData?: string;
 }
@@ -17,5 +41,5 @@ export function seedOf({ option, values }: Merged): SeedSpec | undefined {
   const userData = values['user-data'];
   const isWanted = values['cloud-init'] ?? (userData !== undefined || option('cloud-init'));
   if (!isWanted) return undefined;
-  return userData === undefined ? {} : { userData };
+  return { guest: ANY_CLOUD_IMAGE, ...(userData === undefined ? {} : { userData }) };
 }

@@ -1,5 +1,6 @@
 import type { BuilderSpec, CopySpec } from '../config/copies.ts';
 import type { MachineSpec } from '../config/machine.ts';
+import type { SeededGuest } from '../config/seed-spec.ts';
 import type { SharesSpec } from '../config/shares.ts';
 import type { ShutdownMode } from '../config/shutdown.ts';
 import type { SshSpec } from '../config/ssh.ts';
@@ -69,6 +70,7 @@ export interface RemoveVm extends StepBase<'vm.remove'>, InStore {}
 export interface CreateSeed extends VmStep<'seed.create'> {
   readonly user: string;
   readonly hostname: string;
+  readonly guest: SeededGuest;
   /** Path of the user's own document. */
   readonly userData?: string;
   readonly cards: readonly SeedCard[];

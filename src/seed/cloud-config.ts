@@ -1,3 +1,4 @@
+import type { SeededGuest } from '../config/seed-spec.ts';
 import type { KeyPair } from '../host/key-pair.ts';
 import type { StaticCard } from './network-config.ts';
 import { networkConfig } from './network-config.ts';
@@ -8,6 +9,7 @@ export interface SeedFacts {
   readonly hostname: string;
   readonly instanceId: string;
   readonly user: string;
+  readonly guest: SeededGuest;
   /** Public key of the user's login, as `TYPE BASE64`. */
   readonly loginKey: string;
   readonly hostKey: KeyPair;
@@ -21,18 +23,20 @@ const HEADER = '#cloud-config\n';
 
 /** The documents of a NoCloud seed (cloud-init, NoCloud datasource), by file name. */
 export function nocloudDocuments(facts: SeedFacts): Record<string, string | Uint8Array> {
+  const { instanceId, hostname, guest, cards, userData } = facts;
   return {
-    'meta-data': json({ 'instance-id': facts.instanceId, 'local-hostname': facts.hostname }),
-    'vendor-data': HEADER + json(vendorData(facts)),
-    'network-config': networkConfig(2, facts.cards),
-    'user-data': facts.userData ?? `${HEADER}{}\n`,
+    'meta-data': json({ 'instance-id': instanceId, 'local-hostname': hostname }),
+    'network-config': networkConfig(guest.networkConfig, cards),
+    ...(guest.setUpBy === 'nuageinit'
+      ? { 'user-data': userData ?? HEADER + json(forNuageinit(facts)) }
+      : { 'user-data': userData ?? `${HEADER}{}\n`, 'vendor-data': HEADER + json(vendorData(facts)) }),
   };
 }
 
 /** Our own cloud-config. It is vendor-data, so that any key of the user's own wins (cloud-init, vendor data). */
-function vendorData({ user, loginKey, hostKey }: SeedFacts): object {
+function vendorData({ user, loginKey, hostKey, guest }: SeedFacts): object {
   return {
-    users: [userOf(user, loginKey)],
+    users: [userOf(user, loginKey, guest)],
     disable_root: user !== 'root',
     ssh_deletekeys: true,
     ssh_keys: { ed25519_private: hostKey.private, ed25519_public: hostKey.public },
@@ -46,17 +50,29 @@ function vendorData({ user, loginKey, hostKey }: SeedFacts): object {
   };
 }
 
-function userOf(name: string, loginKey: string): object {
+function userOf(name: string, loginKey: string, { shell, privilege }: SeededGuest): object {
   const login = { name, ssh_authorized_keys: [loginKey] };
   if (name === 'root') return login;
   return {
     ...login,
-    shell: '/bin/bash',
-    sudo: 'ALL=(ALL) NOPASSWD:ALL',
-    doas: [`permit nopass ${name}`],
+    shell,
+    ...(privilege === 'sudo' ? { sudo: 'ALL=(ALL) NOPASSWD:ALL' } : {}),
+    ...(privilege === 'doas' ? { doas: [`permit nopass ${name}`] } : {}),
     // no password at all; "!" would lock the account for an sshd without PAM
     lock_passwd: false,
     hashed_passwd: '*',
+  };
+}
+
+/**
+ * Our cloud-config for nuageinit(7), which has no vendor-data and creates users without a password. Members of wheel can
+ * use su.
+ */
+function forNuageinit({ user, loginKey, hostKey, guest: { shell } }: SeedFacts): object {
+  const login = { name: user, ssh_authorized_keys: [loginKey] };
+  return {
+    users: [user === 'root' ? login : { ...login, groups: 'wheel', shell }],
+    ssh_keys: { ed25519_private: hostKey.private, ed25519_public: hostKey.public },
   };
 }
 

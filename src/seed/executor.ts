@@ -80,6 +80,7 @@ async function imageOf(step: CreateSeed, { loginKey, hostKey, knownHosts }: KeyP
     hostname: step.hostname,
     instanceId: instanceIdOf(host),
     user: step.user,
+    guest: step.guest,
     loginKey: login.public,
     hostKey: host,
     cards: step.cards,

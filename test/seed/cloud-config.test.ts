@@ -1,5 +1,7 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import type { SeededGuest } from '../../src/config/seed-spec.ts';
+import { ANY_CLOUD_IMAGE } from '../../src/config/seed-spec.ts';
 import type { SeedFacts } from '../../src/seed/cloud-config.ts';
 import { nocloudDocuments } from '../../src/seed/cloud-config.ts';
 import { networkConfig } from '../../src/seed/network-config.ts';
@@ -8,6 +10,7 @@ const FACTS: SeedFacts = {
   hostname: 'web',
   instanceId: 'web-1',
   user: 'debian',
+  guest: ANY_CLOUD_IMAGE,
   loginKey: 'ssh-ed25519 LOGIN',
   hostKey: { private: 'first line\nsecond line\n', public: 'ssh-ed25519 HOST' },
   cards: [
@@ -46,7 +49,6 @@ it('creates the user with our key, and gives the guest our host key and no other
         ssh_authorized_keys: ['ssh-ed25519 LOGIN'],
         shell: '/bin/bash',
         sudo: 'ALL=(ALL) NOPASSWD:ALL',
-        doas: ['permit nopass debian'],
         lock_passwd: false,
         hashed_passwd: '*',
       },
@@ -67,6 +69,62 @@ it('lets root in by the same key if that is the user', () => {
   expect(documentsOf({ ...FACTS, user: 'root' })['vendor-data']).toMatchObject({
     users: [{ name: 'root', ssh_authorized_keys: ['ssh-ed25519 LOGIN'] }],
     disable_root: false,
+  });
+});
+
+describe('a distribution', () => {
+  const seedOf = (guest: Partial<SeededGuest>, more: Partial<SeedFacts> = {}): Record<string, unknown> =>
+    documentsOf({ ...FACTS, guest: { ...ANY_CLOUD_IMAGE, ...guest }, ...more });
+
+  it('that is like Ubuntu has bash and sudo, and cards without names', () => {
+    const seed = seedOf({}, { user: 'ubuntu' });
+    expect(seed['vendor-data']).toMatchObject({
+      users: [{ name: 'ubuntu', shell: '/bin/bash', sudo: 'ALL=(ALL) NOPASSWD:ALL', hashed_passwd: '*' }],
+    });
+    expect(seed['network-config']).toMatchObject({ version: 2 });
+  });
+
+  it('that is like Alpine has doas instead of sudo, and a password that is none but does not lock', () => {
+    const seed = seedOf({ shell: '/bin/sh', privilege: 'doas' }, { user: 'alpine' });
+    expect(seed['vendor-data']).toMatchObject({
+      users: [
+        {
+          name: 'alpine',
+          ssh_authorized_keys: ['ssh-ed25519 LOGIN'],
+          shell: '/bin/sh',
+          doas: ['permit nopass alpine'],
+          lock_passwd: false,
+          hashed_passwd: '*',
+        },
+      ],
+    });
+    expect(JSON.stringify(seed)).not.toContain('sudo');
+  });
+
+  it('that is like Debian 11 has network-config version 1', () => {
+    expect(seedOf({ networkConfig: 1 })['network-config']).toMatchObject({
+      version: 1,
+      config: [{ name: 'eth0', mac_address: '52:54:00:12:34:56' }, { name: 'eth1' }],
+    });
+  });
+
+  it('that is like FreeBSD gets all in user-data, and only keys of nuageinit', () => {
+    const freebsd = { setUpBy: 'nuageinit', shell: '/bin/sh', privilege: 'none' } as const;
+    const seed = seedOf(freebsd, { user: 'freebsd' });
+    expect(Object.keys(seed)).toEqual(['meta-data', 'network-config', 'user-data']);
+    expect(seed['user-data']).toEqual({
+      users: [
+        {
+          name: 'freebsd',
+          ssh_authorized_keys: ['ssh-ed25519 LOGIN'],
+          groups: 'wheel',
+          shell: '/bin/sh',
+        },
+      ],
+      ssh_keys: { ed25519_private: 'first line\nsecond line\n', ed25519_public: 'ssh-ed25519 HOST' },
+    });
+    const userData = '#cloud-config\nusers: []\n';
+    expect(seedOf(freebsd, { userData })['user-data']).toEqual({ users: [] });
   });
 });
 
