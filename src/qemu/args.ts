@@ -23,6 +23,8 @@ export interface QemuFacts {
   readonly disks: readonly Disk[];
   /** Image of a seed, attached read-only. */
   readonly seed?: string | undefined;
+  /** Whether the guest gets random numbers from the host: without them, making keys at a first boot can take minutes. */
+  readonly random?: boolean;
   /** Writes go to a temporary file that QEMU removes. */
   readonly snapshot: boolean;
   readonly network?: {
@@ -75,6 +77,7 @@ export function qemuArguments(facts: QemuFacts): string[] {
     ...networkArguments(facts),
     ...cardArguments(facts),
     ...shareArguments(facts),
+    ...(facts.random === true && takesRandomDevice(machine) ? RANDOM_DEVICE : []),
     ...serialArguments(facts, userSets),
     ...(facts.extras && takesPanicDevice(machine) ? PANIC_DEVICE : []),
     ...(facts.extras && takesSandbox(machine) ? SANDBOX : []),
@@ -126,6 +129,12 @@ const STARTS_PROGRAMS =
 
 function takesSandbox({ qemuArgs }: MachineSpec): boolean {
   return !qemuArgs.some((argument) => STARTS_PROGRAMS.test(argument));
+}
+
+const RANDOM_DEVICE = ['-object', 'rng-builtin,id=random', '-device', 'virtio-rng-pci,rng=random'];
+
+function takesRandomDevice({ qemuArgs }: MachineSpec): boolean {
+  return !qemuArgs.some((argument) => argument.includes('virtio-rng'));
 }
 
 const PANIC_DEVICE = ['-device', 'pvpanic'];

@@ -36,6 +36,7 @@ export function launchOf(
     accel,
     disks: files.map((path) => ({ path })),
     seed: seed?.image,
+    random: seed !== undefined,
     snapshot,
     ...(ssh
       ? { network: { driver: ssh.netDriver, mac: seed && SSH_CARD_MAC, forwards: forwardsOf(step) } }

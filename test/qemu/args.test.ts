@@ -74,6 +74,20 @@ describe('disks', () => {
   });
 });
 
+describe('random numbers of the host', () => {
+  const RANDOM = ['-object rng-builtin,id=random', '-device virtio-rng-pci,rng=random'];
+
+  test('are given on request', () => {
+    expect(lines(facts({ random: true }))).toEqual(expect.arrayContaining(RANDOM));
+    expect(lines(facts()).join(' ')).not.toContain('rng');
+  });
+
+  test('come by a device of the user where there is one', () => {
+    const args = lines(facts({ random: true, machine: machine(['-device', 'virtio-rng-pci,max-bytes=1']) }));
+    expect(args.filter((line) => line.includes('rng'))).toEqual(['-device virtio-rng-pci,max-bytes=1']);
+  });
+});
+
 describe('a seed', () => {
   const seed = '/run/a,b/seed.iso';
   const SEED = [
