@@ -19,6 +19,7 @@ import { offersOf } from './keys.ts';
 import type { RunScript } from './login-key.ts';
 import { inTurn, loginForSessions, loginOfOurOwn } from './login-attempts.ts';
 import { Logins } from './logins.ts';
+import { reportingConsole } from './console-line.ts';
 import { awaitReady } from './readiness.ts';
 import { awaitReadyCommand } from './ready-command.ts';
 import { runBesideOthers, sessionCode, tee } from './session.ts';
@@ -99,7 +100,7 @@ export class Guests {
         )
       : loginOfOurOwn(target, machine, nextOffer, treatKeys);
     const end = await whileAlive(machine, 'before it could be logged in to', context, async (signal) =>
-      awaitReady(machine, ssh, tryLogin, signal),
+      reportingConsole(machine, context, async () => awaitReady(machine, ssh, tryLogin, signal)),
     );
     if (end?.problem) throw new TransientError(end.problem);
     if (end) return { ended: true };

@@ -10,11 +10,17 @@ export interface Progress {
   readonly activity?: string;
 }
 
+/** Latest line of output of something that a step waits for. */
+export interface LatestLine {
+  readonly latest: string;
+}
+
 /** Context given to an executor by the runner. */
 export interface StepContext {
   /** Aborted when the step must end: by the first failure or signal; for an undo step only by the second. */
   readonly signal: AbortSignal;
-  readonly progress: (progress: Progress) => void;
+  /** Reports progress; a latest line is shown on a live screen only. */
+  readonly progress: (progress: Progress | LatestLine) => void;
   /** Prints a line that stays on the screen. */
   readonly note: (line: string) => void;
   readonly warn: (problem: Problem) => void;
@@ -101,14 +107,14 @@ export interface Machine {
   /** Path of the private key generated for the guest, if any. */
   readonly loginKey: string;
   /** Its host key, if that is known from a seed. */
-  readonly seed?: Pick<Seed, 'knownHosts' | 'applied'>;
+  readonly seed?: Pick<Seed, 'knownHosts' | 'image' | 'applied'>;
   /** Socket of the ssh login shared by its owner's sessions; undefined if there is none. */
   readonly sharedLogin?: string;
   /** Closes the guest's ssh port to new connections, and publishes the login to share to other processes. */
   readonly closePort: (sharedLogin: string) => Promise<void>;
   readonly ended: Promise<MachineEnd>;
-  /** Last lines of the serial console so far. */
-  readonly serialTail: () => Promise<SerialTail>;
+  /** Last lines of the serial console so far; `all` reaches back to the beginning of a boot. */
+  readonly serialTail: (extent?: 'all') => Promise<SerialTail>;
   /** Stops showing the serial output to the user. */
   readonly hideSerial: () => void;
   /** Whether the guest runs under software emulation, which is slow. */

@@ -17,7 +17,9 @@ export function attachedMachine(
     sshPort: port,
     directory,
     loginKey,
-    ...(knownHosts === undefined ? {} : { seed: { knownHosts, applied: () => Promise.resolve() } }),
+    ...(knownHosts === undefined
+      ? {}
+      : { seed: { knownHosts, image: undefined, applied: () => Promise.resolve() } }),
     ...(sharedLogin === undefined ? {} : { sharedLogin }),
     // its owner handles the port and the end
     closePort: () => Promise.resolve(),

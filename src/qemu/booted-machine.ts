@@ -28,7 +28,7 @@ import { Qemu, answerOrEnd, endOf, launch } from './machine.ts';
 import { forwardsOf } from './ports.ts';
 import type { SerialLog } from './serial-log.ts';
 import { logCut, openKeptLog, openPrivateLog } from './serial-log.ts';
-import { followSerial, serialTail } from './serial.ts';
+import { followSerial, serialLines, serialTail } from './serial.ts';
 import { shutDown } from './shutdown.ts';
 
 /** Dependencies of a machine on other parts of the program. */
@@ -162,7 +162,7 @@ export class BootedMachine {
       directory,
       loginKey,
       ...(seed ? { seed } : {}),
-      serialTail: () => serialTail(log),
+      serialTail: (extent) => (extent === 'all' ? serialLines(log) : serialTail(log)),
       hideSerial: showBoot(log, this.#step.showSerial),
       network: qemu.networkBy(sshPort),
       closePort: async (sharedLogin) => {

@@ -8,23 +8,31 @@ import type { SerialTail } from '../plan/executor.ts';
 /** Number of bytes read from the end of a serial log for an error message. */
 const TAIL = 16 * 1024;
 
+/** Number of bytes in which a whole boot fits. */
+const WHOLE_BOOT = 512 * 1024;
+
 /** Poll interval for a growing log, in milliseconds. */
 const INTERVAL = 50;
 
 /** Reads the end of a serial log, without the control sequences of a boot loader's screen. */
-export async function serialTail(log: string | LogPlace, count = 15): Promise<SerialTail> {
+export async function serialTail(log: string | LogPlace, count = 15, most = TAIL): Promise<SerialTail> {
   const place = placeOf(log);
   try {
     await using file = await open(place.path, 'r');
     const { mtimeMs } = await file.stat();
-    const end = endOf(file.fd, TAIL);
+    const end = endOf(file.fd, most);
     // a log that was just rotated continues from its older part
-    const bytes = Buffer.concat([endOfPrevious(place, TAIL - end.length), end]);
+    const bytes = Buffer.concat([endOfPrevious(place, most - end.length), end]);
     const lines = plainLines(bytes.toString()).slice(-count);
     return { lines, silence: Math.max(0, (Date.now() - mtimeMs) / 1000) };
   } catch {
     return { lines: [], silence: 0 };
   }
+}
+
+/** Reads a serial log as far back as a whole boot. */
+export async function serialLines(log: string | LogPlace): Promise<SerialTail> {
+  return serialTail(log, Number.POSITIVE_INFINITY, WHOLE_BOOT);
 }
 
 function endOfPrevious(place: LogPlace, most: number): Buffer {

@@ -6,6 +6,7 @@ import type { Act } from '../plan/graph.ts';
 import { vmsOf } from '../plan/graph.ts';
 import type { Step } from '../plan/step.ts';
 import { commandOf } from '../plan/new-step.ts';
+import { latestLine } from './latest-line.ts';
 import { problemLines } from './problem-lines.ts';
 import { ProgressText } from './progress-text.ts';
 import type { Outcome, StepListener, View } from './runner.ts';
@@ -123,17 +124,21 @@ function liveTask(
     task: async (_context, task: Wrapper) => {
       const progress = new ProgressText();
       let begun: number | undefined;
+      let latest = '';
       const draw = (): void => {
         if (begun === undefined) return;
         const spent = Date.now() - begun;
         const parts = [progress.text({ bar: true }), spent >= TICK ? duration(spent) : ''];
-        task.title = [visible(step.title), ...parts.map(dim)].filter(Boolean).join('  ');
+        const used = [visible(step.title), ...parts].filter(Boolean).join('  ').length;
+        const shown = [...parts, latestLine(latest, used, process.stderr.columns)];
+        task.title = [visible(step.title), ...shown.map(dim)].filter(Boolean).join('  ');
       };
       const clock = setInterval(draw, TICK);
       const outcome = await perform(step, {
         begun: () => (begun = Date.now()),
         progress: (report) => {
-          progress.take(report, Date.now());
+          if ('latest' in report) latest = report.latest;
+          else progress.take(report, Date.now());
           draw();
         },
         note: (line) => (task.output = visible(line)),
@@ -182,7 +187,9 @@ function lineTask(
             clock = setInterval(print, LINE_INTERVAL);
           }, ANNOUNCE_AFTER);
         },
-        progress: (report) => progress.take(report, Date.now()),
+        progress: (report) => {
+          if (!('latest' in report)) progress.take(report, Date.now());
+        },
         note: noteWith(write),
         warn: (problem) => problemLines(problem, 'warning', color).forEach((line) => write(line)),
       });
