@@ -66,7 +66,7 @@ export function resolveVm(facts: VmFacts, merged: Merged, environment: Environme
     copies,
     shares,
     connection,
-    ...(wantsCard ? { ssh: { ...sshOf(merged), wellKnownKeys } } : {}),
+    ...(wantsCard ? { ssh: { ...sshOf(merged, seed !== undefined), wellKnownKeys } } : {}),
     ...(seed ? { seed } : {}),
     forwards,
     machine: machineOf(merged),

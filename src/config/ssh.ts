@@ -5,6 +5,8 @@ export interface SshSpec {
   readonly user: string;
   readonly program: string;
   readonly timeout: number;
+  /** Timeout under software emulation, if it is another one. */
+  readonly emulatedTimeout?: number;
   readonly options: readonly string[];
   /**
    * Port of the host; the kernel picks one when it is undefined.
@@ -21,13 +23,17 @@ export interface SshSpec {
  */
 export type WellKnownKeys = 'replace' | 'restore' | 'leave' | 'python';
 
-/** Ssh settings from the options. */
-export function sshOf({ option, values }: Merged): SshSpec {
+/** Default timeout of a guest that cloud-init sets up, under software emulation: the first boot takes minutes there. */
+const EMULATED_TIMEOUT = 300;
+
+/** Ssh settings from the options; `isSeeded` if cloud-init sets up the guest. */
+export function sshOf({ option, values }: Merged, isSeeded = false): SshSpec {
   const port = values['ssh-port'];
   return {
     user: option('ssh-user'),
     program: option('ssh-bin-name'),
     timeout: option('ssh-timeout'),
+    ...(isSeeded && values['ssh-timeout'] === undefined ? { emulatedTimeout: EMULATED_TIMEOUT } : {}),
     options: option('ssh-option'),
     ...(port === undefined ? {} : { port }),
     netDriver: option('ssh-net-driver'),

@@ -2,9 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Socket } from 'node:net';
 import type { SshSpec } from '../config/ssh.ts';
 import { linked, within } from '../host/deadline.ts';
-import type { Machine, MachineEnd, SerialTail } from '../plan/executor.ts';
-import { serialExcerpt } from '../plan/serial-excerpt.ts';
-import { TransientError } from '../problem.ts';
+import type { Machine, MachineEnd } from '../plan/executor.ts';
+import { DifferentHostKey } from './host-key.ts';
+import { explained, noLogin } from './login-failure.ts';
 import { awaitBanner } from './ssh-banner.ts';
 
 /**
@@ -18,9 +18,6 @@ export type LoginTry = (signal: AbortSignal, greeted?: Socket) => Promise<string
  * a refused login, and rejects them once more than 15 s have accumulated (sshd_config(5), PerSourcePenalties).
  */
 const LOGIN_INTERVALS = [300, 2000, 5000] as const;
-
-/** Silence on the console after which it is mentioned, in seconds: it tells a hanging guest from a slow one. */
-const LONG_SILENCE = 10;
 
 /** Waits until a login succeeds; returns QEMU's end if that comes first. */
 export async function awaitReady(
@@ -44,7 +41,8 @@ async function awaitLogin(
   tryLogin: LoginTry,
   signal: AbortSignal,
 ): Promise<void> {
-  using deadline = within(signal, ssh.timeout * 1000);
+  const timeout = timeoutOf(machine, ssh);
+  using deadline = within(signal, timeout * 1000);
   const until = deadline.signal;
   let refused: string | undefined;
   try {
@@ -55,38 +53,19 @@ async function awaitLogin(
       refused = await tryLogin(until);
     }
   } catch (error) {
+    if (error instanceof DifferentHostKey) throw await explained(error, machine);
     if (!deadline.expired) throw error;
-    throw noLogin(ssh, refused, await machine.serialTail(), machine.seed !== undefined);
+    throw await noLogin({ user: ssh.user, timeout, refused }, machine);
   }
+}
+
+/** Time in seconds that a guest has until it accepts a login. */
+function timeoutOf({ isEmulated }: Machine, { timeout, emulatedTimeout = timeout }: SshSpec): number {
+  return isEmulated ? emulatedTimeout : timeout;
 }
 
 /** Returns the ssh port of a machine; a machine without an ssh card is a bug in the plan. */
 export function sshPortOf({ sshPort }: Machine): number {
   if (sshPort === undefined) throw new Error('a VM without an ssh card cannot be reached over ssh');
   return sshPort;
-}
-
-function noLogin(
-  ssh: SshSpec,
-  refused: string | undefined,
-  serial: SerialTail,
-  isSeeded: boolean,
-): TransientError {
-  const message =
-    refused === undefined
-      ? `the guest did not offer ssh within ${ssh.timeout} s`
-      : `the guest offers ssh, but did not accept a login of user "${ssh.user}" within ${ssh.timeout} s: ${refused}`;
-  const hint =
-    refused === undefined
-      ? 'raise the limit with --ssh-timeout, or watch its console: run it without ssh, or with --ssh-with-serial'
-      : isSeeded
-        ? 'cloud-init creates that user at the first boot, unless user-data has its own list of users; it may need more time (--ssh-timeout)'
-        : 'choose another user with --ssh-user; the guest must accept the Vagrant public key, or a key from ~/.ssh, your agent or --ssh-option IdentityFile=PATH';
-  return new TransientError({ reason: 'guest', message, hint, details: serialDetails(serial) });
-}
-
-function serialDetails(tail: SerialTail): readonly string[] {
-  const since = tail.silence < LONG_SILENCE ? '' : `, silent for ${Math.round(tail.silence)} s`;
-  const excerpt = serialExcerpt(tail, since);
-  return excerpt.length > 0 ? excerpt : ['there was no output on its serial console'];
 }

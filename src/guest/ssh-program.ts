@@ -8,10 +8,9 @@ import { startChild } from '../host/child.ts';
 import { patience } from '../host/deadline.ts';
 import type { Tail } from '../host/tail.ts';
 import { tailOf } from '../host/tail.ts';
-import { TransientError } from '../problem.ts';
 import { ConnectionLost } from './fate.ts';
 import type { Offer } from './keys.ts';
-import { differentHostKey } from './host-key.ts';
+import { DifferentHostKey } from './host-key.ts';
 import { lendConnection } from './lent-connection.ts';
 
 /** Connection parameters for the user's ssh program. */
@@ -180,7 +179,7 @@ export async function openMaster(
   signal.throwIfAborted();
   const refused = stderr.lines.at(-1)?.trim() ?? '';
   if (target.knownHosts !== undefined && refused.startsWith('Host key verification failed'))
-    throw new TransientError(differentHostKey());
+    throw new DifferentHostKey();
   return { refused };
 }
 

@@ -6,8 +6,7 @@ import { unlessAborted } from '../host/abort.ts';
 import { tailOf } from '../host/tail.ts';
 import { trace } from '../host/trace.ts';
 import type { ScriptResult } from '../transfer/guest-shell.ts';
-import { TransientError } from '../problem.ts';
-import { differentHostKey } from './host-key.ts';
+import { DifferentHostKey } from './host-key.ts';
 import { SCRIPT_COMMAND, markedScript } from './script-channel.ts';
 
 /** Timeout of one login, in milliseconds: the handshake alone takes seconds while a guest is busy booting. */
@@ -68,7 +67,7 @@ export async function login(
     });
     client.on('error', (error) => {
       signal.removeEventListener('abort', abort);
-      reject(isOther ? new TransientError(differentHostKey()) : error);
+      reject(isOther ? new DifferentHostKey() : error);
     });
     client.connect(config);
   });

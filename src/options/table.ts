@@ -97,7 +97,7 @@ export const OPTIONS = {
     scopes: CONTACT,
     placeholder: 'SECONDS',
     default: 90,
-    help: 'how long to wait for the guest to accept an ssh login',
+    help: 'how long to wait for the guest to accept an ssh login; with cloud-init and without KVM, 300 by default',
     example: '90',
   }),
   'ssh-option': list({

@@ -58,12 +58,12 @@ function lastValue(args: readonly string[], flag: string): string | undefined {
 
 /** Facts of a login. */
 export function loginFacts(
-  { user, timeout, wellKnownKeys, program, options }: SshSpec,
+  { user, timeout, emulatedTimeout, wellKnownKeys, program, options }: SshSpec,
   closesPort: boolean,
 ): (Fact | undefined)[] {
   return [
     `as ${user}`,
-    `within ${timeout} s`,
+    `within ${timeout} s${emulatedTimeout === undefined ? '' : `, or ${emulatedTimeout} s under emulation`}`,
     KEYS[wellKnownKeys],
     closesPort ? 'then closes its port' : '',
     programFact('ssh-bin-name', program),

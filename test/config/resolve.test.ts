@@ -129,6 +129,16 @@ describe('one image', () => {
     expect(run('test', options)).toMatchObject({ connection, ssh: { user: 'vagrant', timeout: 90 } });
   });
 
+  test('a guest of cloud-init has more time under emulation, unless the user chose its time', () => {
+    const timesOf = (options: Partial<OptionValues>): unknown => {
+      const { ssh } = run('test', { 'ssh-command': 'true', ...options });
+      return [ssh?.timeout, ssh?.emulatedTimeout];
+    };
+    expect(timesOf({ 'cloud-init': true })).toEqual([90, 300]);
+    expect(timesOf({ 'cloud-init': true, 'ssh-timeout': 60 })).toEqual([60, undefined]);
+    expect(timesOf({})).toEqual([90, undefined]);
+  });
+
   test('a port alone brings the card, not the session', () => {
     const spec = run('test', { 'ssh-port': 2222 });
     expect(spec).toMatchObject({ connection: { kind: 'qemu-console' }, ssh: { port: 2222 } });

@@ -4,6 +4,8 @@ import { once } from 'node:events';
 import { expect, test } from 'vitest';
 import { awaitReady } from '../../src/guest/readiness.ts';
 import type { Machine, SerialTail } from '../../src/plan/executor.ts';
+import type { SshSpec } from '../../src/config/ssh.ts';
+import type { Problem } from '../../src/problem.ts';
 import { TransientError } from '../../src/problem.ts';
 import { HUNG } from '../rig/program.ts';
 
@@ -18,6 +20,10 @@ const SSH = {
 
 /** The details of the failure of a guest that does not greet, and whose console said this. */
 async function detailsFor(tail: SerialTail): Promise<readonly string[]> {
+  return (await failureOf(tail)).details ?? [];
+}
+
+async function failureOf(tail: SerialTail, isEmulated = false, ssh: SshSpec = SSH): Promise<Problem> {
   // it accepts and says nothing, as slirp does for a guest that does not listen
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -30,21 +36,32 @@ async function detailsFor(tail: SerialTail): Promise<readonly string[]> {
     ended: new Promise(() => undefined),
     serialTail: () => Promise.resolve(tail),
     hideSerial: () => undefined,
-    isEmulated: false,
+    isEmulated,
     network: { isUp: () => Promise.resolve(true), isAnswered: () => Promise.resolve(true) },
     onFate: () => () => undefined,
     giveUp: () => undefined,
     isGivenUp: () => false,
   };
   const login = (): Promise<undefined> => Promise.reject(new Error('nobody greeted'));
-  const failure: unknown = await awaitReady(machine, SSH, login, new AbortController().signal).then(
+  const failure: unknown = await awaitReady(machine, ssh, login, new AbortController().signal).then(
     () => undefined,
     (error: unknown) => error,
   );
   server.close();
   if (!(failure instanceof TransientError)) throw new Error(`failed otherwise: ${String(failure)}`);
-  return failure.problem.details ?? [];
+  return failure.problem;
 }
+
+test.each([
+  [true, 'within 0.1 s'],
+  [false, 'within 0.2 s'],
+])('a timeout for software emulation counts there only: %j', async (isEmulated, limit) => {
+  const { message } = await failureOf({ lines: [], silence: 0 }, isEmulated, {
+    ...SSH,
+    emulatedTimeout: 0.1,
+  });
+  expect(message).toContain(limit);
+});
 
 test('a guest that prints nothing for long is distinguished from one that is slow', async () => {
   expect(await detailsFor({ lines: ['clocksource: hpet'], silence: 3 })).toEqual([

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { vmPaths } from '../../src/host/store-layout.ts';
 import { Rig } from '../rig/rig.ts';
+import { Terminal } from '../rig/terminal.ts';
 import { sshProgram } from '../rig/ssh-program.ts';
 import { TCG, end, runDirectories, running, succeeded, valuesOf } from '../rig/vms.ts';
 
@@ -28,7 +29,19 @@ test('a guest is logged in to by the key of its seed, and its host key is verifi
   expect(calls().length).toBeGreaterThan(1);
   const [{ argv } = {}] = rig.entries('start');
   expect(valuesOf(argv, '-device')).toContain('virtio-blk-pci,drive=seed');
+  expect(valuesOf(argv, '-device')).toContain('virtio-rng-pci,rng=random');
   expect(valuesOf(argv, '-device').join(' ')).toContain('mac=52:54:00:12:34:56');
+});
+
+test('while a guest boots, a terminal shows the last line of its console, and nothing else does', async () => {
+  const faults = { noSsh: true, serial: '[    1.2] cloud \x1b[31m-\x07 init' };
+  await using rig = new Rig({ faults });
+  const args = ['run', rig.stored(), '--cloud-init', '--ssh-timeout', '4', ...TCG, '--cmd', 'true'];
+  await using terminal = new Terminal('console-line', rig.environment, rig.work);
+  terminal.line(rig.commandLine(args).join(' '));
+  await terminal.waitFor(/Wait for ssh .*\[ {4}1\.2\] cloud - init/);
+  const { stderr } = await rig.run(args);
+  expect(stderr.text).toMatch(/Wait for ssh … \d\.\d s$/m);
 });
 
 test('a service is found ready in the same way', async () => {
@@ -65,6 +78,27 @@ test.for([
   expect(exitCode).toBe(1);
   expect(stderr.text).toContain(DIFFERENT);
   expect(rig.entries('login')).toEqual([]);
+});
+
+test('a guest in which nothing of cloud-init has run is told as that', async () => {
+  await using rig = new Rig({ faults: { ignoresSeed: true } });
+  const { stderr } = await rig.run(['run', rig.stored(), '--cloud-init', ...TCG, '--cmd', 'true']);
+  expect(stderr.text).toMatch(
+    /nothing on its console is from cloud-init: the image has none, or .*--ssh-user/,
+  );
+  expect(stderr.text).toContain('Welcome to the fake guest!');
+});
+
+test('a guest that cloud-init could not set up is told with the lines of cloud-init', async () => {
+  const serial = Array.from({ length: 20 }, (_, index) => `[    9.${index}] clocksource`).join('\r\n');
+  await using rig = new Rig({ faults: { refuseLogin: true, serial } });
+  const args = ['run', rig.stored(), '--cloud-init', '--ssh-timeout', '1', ...TCG, '--cmd', 'true'];
+  const { stderr } = await rig.run(args);
+  expect(stderr.text).toMatch(/did not accept a login of user "vagrant" within 1 s/);
+  expect(stderr.text).toMatch(
+    /lines of cloud-init before:\n.*cloud-init\[321\]: .*\n.*ci-info: no authorized SSH keys/,
+  );
+  expect(stderr.text).toContain('cloud-init creates that user at the first boot');
 });
 
 test('a service with another host key is refused', async () => {

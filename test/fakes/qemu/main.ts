@@ -21,6 +21,12 @@ const BOOT_LINES = [
   'Welcome to the fake guest!',
 ];
 
+/** What cloud-init prints of a boot at which it finds a seed. */
+const CLOUD_INIT_LINES = [
+  "cloud-init[321]: Cloud-init v. 22.4-fake running 'init-local'",
+  'ci-info: no authorized SSH keys fingerprints found for user vagrant.',
+];
+
 /** The length of a frame that is longer than any. */
 const NONSENSE = Buffer.alloc(4, 0xff);
 
@@ -93,14 +99,11 @@ async function main(argv: readonly string[]): Promise<void> {
   if (fate) life.when('command', (command) => /\bfate\b/.test(command) && meet(fate));
   if (ioError) life.when('command', () => qmp?.ioError(ioError.nospace));
   if (noFrames === true) for (const descriptor of options.networkDescriptors) writeSync(descriptor, NONSENSE);
-  if (options.sshPort !== undefined)
-    guest = await bootGuest(
-      options.sshPort,
-      life,
-      life.faults.ignoresSeed === true ? undefined : seedOf(options),
-    );
+  const seed = life.faults.ignoresSeed === true ? undefined : seedOf(options);
+  if (options.sshPort !== undefined) guest = await bootGuest(options.sshPort, life, seed);
   if (noQmp !== true) qmp?.greet();
-  console.print(...BOOT_LINES, ...(serial === undefined ? [] : [serial]));
+  const setUp = seed === undefined || options.seed === undefined ? [] : CLOUD_INIT_LINES;
+  console.print(...BOOT_LINES, ...setUp, ...(serial === undefined ? [] : [serial]));
   console.listen(() => end('host-ui'));
 }
 
