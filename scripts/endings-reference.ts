@@ -48,6 +48,7 @@ const OPTION_ENDS = {
   'shutdown-timeout': 'QEMU is terminated, with a warning',
   'qmp-timeout': 'the VM fails',
   'copy-timeout': 'the copy fails',
+  'cloud-init-timeout': 'the VM fails, with the last lines of its serial console',
   'ready-timeout': 'the VM fails, with what the command last printed',
 } as const;
 

@@ -50,6 +50,7 @@ export const createExecutors: CreateExecutors = ({ runDirectory, outputOf, warn 
     ...networks.executors,
     ...keyExecutor((vm) => builders.find(vm)),
     ...inLiveGuests(find, {
+      'guest.cloud-init': guests.executors['guest.cloud-init'],
       'guest.ready-command': guests.executors['guest.ready-command'],
       'share.mount': shares.executors['share.mount'],
       ...copyExecutors(runDirectory, async ({ vm, through }, context) =>

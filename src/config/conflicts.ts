@@ -35,7 +35,13 @@ function lateDisks({ spec, merged }: ResolvedVm, stored: StoredVm | undefined): 
 
 /** Conflicts between the options of one VM. */
 export function vmConflicts(vm: ResolvedVm, stored: StoredVm | undefined): Problem[] {
-  return [...consoleCopies(vm), ...lateDisks(vm, stored), ...sharedPlaces(vm), ...sharedMemory(vm)];
+  return [
+    ...consoleCopies(vm),
+    ...lateDisks(vm, stored),
+    ...sharedPlaces(vm),
+    ...sharedMemory(vm),
+    ...noCloudInit(vm),
+  ];
 }
 
 /** Copies over ssh happen between the guest's readiness and a session, which QEMU's console does not have. */
@@ -45,6 +51,19 @@ function consoleCopies({ spec, merged }: ResolvedVm): Problem[] {
   const message = 'direct-copy needs ssh, but this VM uses the QEMU console';
   const hint = 'add ssh-console or ssh-command, or remove direct-copy';
   return [conflict(message, merged.where('direct-copy'), hint)];
+}
+
+/** A wait for cloud-init in a VM that has none, or that is not logged in to. */
+function noCloudInit({ spec, merged }: ResolvedVm): Problem[] {
+  if (merged.option('wait-for') !== 'cloud-init') return [];
+  const where = merged.where('wait-for');
+  if (spec.seed === undefined) {
+    const message = `VM "${spec.name}" waits for cloud-init, but is not set up by it`;
+    return [conflict(message, where, 'set cloud-init = true, or remove wait-for')];
+  }
+  if (spec.connection.kind !== 'qemu-console') return [];
+  const message = 'waiting for cloud-init needs ssh, but this VM uses the QEMU console';
+  return [conflict(message, where, 'add ssh-console or ssh-command, or remove wait-for')];
 }
 
 /** VMs that both need the terminal: only one console can be open, and only one serial output shown before it. */

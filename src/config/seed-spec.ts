@@ -28,6 +28,8 @@ export interface SeedSpec {
   readonly guest: SeededGuest;
   /** Path of the user's own document for cloud-init. */
   readonly userData?: string;
+  /** How long cloud-init may take, in seconds, if the guest is ready only once that has ended. */
+  readonly waitTimeout?: number;
 }
 
 /** MAC of the ssh card of a VM with a seed, by which the seed configures it: the one QEMU gives to a first card (net/net.c). */
@@ -41,5 +43,9 @@ export function seedOf({ option, values }: Merged): SeedSpec | undefined {
   const userData = values['user-data'];
   const isWanted = values['cloud-init'] ?? (userData !== undefined || option('cloud-init'));
   if (!isWanted) return undefined;
-  return { guest: ANY_CLOUD_IMAGE, ...(userData === undefined ? {} : { userData }) };
+  return {
+    guest: ANY_CLOUD_IMAGE,
+    ...(userData === undefined ? {} : { userData }),
+    ...(option('wait-for') === 'cloud-init' ? { waitTimeout: option('cloud-init-timeout') } : {}),
+  };
 }

@@ -10,7 +10,14 @@ import type {
   StepResult,
 } from '../plan/executor.ts';
 import { shortCommand } from '../plan/guest-steps.ts';
-import type { AwaitGuest, LeaveGuest, OpenConsole, RunCommand, RunReadyCommand } from '../plan/step.ts';
+import type {
+  AwaitCloudInit,
+  AwaitGuest,
+  LeaveGuest,
+  OpenConsole,
+  RunCommand,
+  RunReadyCommand,
+} from '../plan/step.ts';
 import type { Problem } from '../problem.ts';
 import { TransientError } from '../problem.ts';
 import type { GuestShell } from '../transfer/guest-shell.ts';
@@ -19,6 +26,7 @@ import { offersOf } from './keys.ts';
 import type { RunScript } from './login-key.ts';
 import { inTurn, loginForSessions, loginOfOurOwn } from './login-attempts.ts';
 import { Logins } from './logins.ts';
+import { awaitCloudInit } from './cloud-init-end.ts';
 import { reportingConsole } from './console-line.ts';
 import { awaitReady } from './readiness.ts';
 import { awaitReadyCommand } from './ready-command.ts';
@@ -27,12 +35,14 @@ import { sshArguments } from './ssh-program.ts';
 import type { SshShell } from './ssh-shell.ts';
 import { BROKEN } from './ssh-shell.ts';
 
-type GuestKind = 'guest.ready' | 'guest.ready-command' | 'guest.leave' | 'guest.run' | 'guest.console';
+type GuestKind =
+  'guest.ready' | 'guest.cloud-init' | 'guest.ready-command' | 'guest.leave' | 'guest.run' | 'guest.console';
 
 /** Guests of this process: the executors of steps in them, and shells for copies and shared folders. */
 export class Guests {
   readonly executors: Pick<Executors, GuestKind> = {
     'guest.ready': async (step, context) => this.#awaitLogin(step, context),
+    'guest.cloud-init': async (step, context) => this.#awaitCloudInit(step, context),
     'guest.ready-command': async (step, context) => this.#runReadyCommand(step, context),
     'guest.leave': async (step) => this.#leave(step),
     'guest.run': async (step, context) => this.#run(step, context),
@@ -111,6 +121,15 @@ export class Guests {
       treatKeys(run, signal),
     ).catch(endedInOrder);
     return treated?.ended ? treated : undefined;
+  }
+
+  async #awaitCloudInit(step: AwaitCloudInit, context: StepContext): Promise<void> {
+    const machine = this.#find(step.vm);
+    // set up at an earlier boot
+    if (machine.seed?.image === undefined) return;
+    const open = async (until: AbortSignal): Promise<SshShell> =>
+      this.#logins.shell(step.vm, step.ssh, until);
+    await reportingConsole(machine, context, async () => awaitCloudInit(step, machine, open, context));
   }
 
   async #runReadyCommand(step: RunReadyCommand, { signal }: StepContext): Promise<void> {

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { lazily } from '../lazily.ts';
+import { CLOUD_INIT_OPTIONS } from './cloud-init-options.ts';
 import { forward } from './values/forward.ts';
 import type { OptionDef, Scope } from './option.ts';
 import { copyIn, copyOut } from './values/copy-pair.ts';
@@ -277,22 +278,7 @@ export const OPTIONS = {
     help: 'replace the public Vagrant key in the guest with a key generated for this VM',
     example: 'false',
   }),
-  'cloud-init': option({
-    type: flag,
-    scopes: SESSION,
-    default: false,
-    unknownToPython: true,
-    help: 'set up the guest with cloud-init: ssh-user, a login key, a host key and the network, from a seed disk',
-    example: 'true',
-  }),
-  'user-data': option({
-    type: hostPath,
-    scopes: SESSION,
-    placeholder: 'FILE',
-    unknownToPython: true,
-    help: 'user-data for cloud-init: a cloud-config, a script or MIME (implies cloud-init)',
-    example: '"./user-data.yaml"',
-  }),
+  ...CLOUD_INIT_OPTIONS,
   'ready-command': option({
     type: text,
     scopes: ['file'],

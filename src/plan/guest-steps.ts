@@ -15,7 +15,7 @@ import { newStep } from './new-step.ts';
 export function guestSteps(
   spec: Pick<
     VmSpec,
-    'name' | 'connection' | 'ssh' | 'copies' | 'shares' | 'networks' | 'readiness' | 'state'
+    'name' | 'connection' | 'ssh' | 'seed' | 'copies' | 'shares' | 'networks' | 'readiness' | 'state'
   >,
   boot: StepId,
   alone: boolean,
@@ -56,10 +56,14 @@ export function guestSteps(
       spec.copies.direct ||
       mount.length > 0 ||
       spec.networks.length > 0 ||
+      spec.seed?.waitTimeout !== undefined ||
       spec.readiness !== undefined,
   });
-  const join = joinOf(spec, ssh, ready.id);
-  const first = [...join, ...mount];
+  const setUp = cloudInitOf(spec, ssh, ready.id);
+  const isUp = setUp.map((step) => step.id);
+  const join = joinOf(spec, ssh, isUp.at(-1) ?? ready.id);
+  const mounts = mount.map((step) => ({ ...step, needs: [...step.needs, ...isUp] }));
+  const first = [...setUp, ...join, ...mounts];
   const given = [...first, ...directCopies(spec, 'in', ssh, first.at(-1)?.id)];
   const before = [...given, ...readyCommandOf(spec, ssh, [ready, ...given])];
   const session = [...console, ...sessionOf(vm, connection, ssh, [ready, ...before], alone)];
@@ -84,6 +88,31 @@ function exposedBy({ shares }: Pick<VmSpec, 'shares'>, ssh: SshSpec): Pick<Await
   const writable = allFolders(shares).filter((folder) => !folder.readonly);
   if (ssh.wellKnownKeys !== 'python' || writable.length === 0) return {};
   return { exposed: writable.map((folder) => folder.host) };
+}
+
+/** Step that waits for the end of cloud-init, which runs at the first boot only. */
+function cloudInitOf(
+  { name: vm, seed, state }: Pick<VmSpec, 'name' | 'seed' | 'state'>,
+  ssh: SshSpec,
+  ready: StepId,
+): Step[] {
+  const timeout = seed?.waitTimeout;
+  if (timeout === undefined) return [];
+  const isKept = state !== undefined && !state.temporary;
+  return [
+    newStep({
+      id: `${vm}/cloud-init`,
+      kind: 'guest.cloud-init',
+      phase: 'ready',
+      vm,
+      title: 'Wait for cloud-init',
+      detail: [isKept ? 'at its first boot' : '', `within ${timeout} s`],
+      needs: [ready],
+      programs: [ssh.program],
+      ssh,
+      timeout,
+    }),
+  ];
 }
 
 /** Step that waits for the ready-command of a guest. */

@@ -32,7 +32,8 @@ export function seedSteps(spec: VmSpec): { readonly create: Step[]; readonly rem
     needs: state === undefined ? [] : [`${vm}/lock`],
     user,
     hostname: hostnameOf(vm),
-    ...seed,
+    guest: seed.guest,
+    ...(seed.userData === undefined ? {} : { userData: seed.userData }),
     cards: [
       ...(ssh === undefined ? [] : [SSH_CARD]),
       ...networks.map(({ mac, address, prefix }) => ({ mac, address, prefix })),

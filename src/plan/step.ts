@@ -236,6 +236,13 @@ export interface AwaitGuest extends VmStep<'guest.ready'> {
   readonly exposed?: readonly string[];
 }
 
+/** Wait until cloud-init has ended in a guest that it sets up at this boot. */
+export interface AwaitCloudInit extends VmStep<'guest.cloud-init'> {
+  readonly ssh: SshSpec;
+  /** Time limit in seconds. */
+  readonly timeout: number;
+}
+
 /** Restore the replaced well-known keys of users on a disk mounted by the builder. */
 export type RestoreKeys = VmStep<'keys.restore'>;
 
@@ -292,6 +299,7 @@ export type Step =
   | HoldServices
   | EndSession
   | AwaitGuest
+  | AwaitCloudInit
   | RestoreKeys
   | RunReadyCommand
   | LeaveGuest

@@ -73,6 +73,8 @@ const UNUSUAL: Readonly<Record<OptionName, unknown>> = {
   'insert-key': false,
   'cloud-init': true,
   'user-data': '/user-data.yaml',
+  'wait-for': 'cloud-init',
+  'cloud-init-timeout': 600,
   'ready-command': 'true',
   'ready-timeout': 5,
   memory: '2G',
@@ -109,7 +111,7 @@ describe('what is written', () => {
       accel: 'tcg',
       'insert-key': false,
     });
-    expect(Object.keys(parse(ours))).toHaveLength(11);
+    expect(Object.keys(parse(ours))).toHaveLength(13);
   });
 
   test('where nothing was set the first has the name and the image, the second nothing', () => {

@@ -16,7 +16,7 @@ test('a cloud image without user, key or network is set up by its seed, and runs
 source = "file=${cloudImage('12')}"
 [vms.web]
 image = "cloud"
-cloud-init = true
+wait-for = "cloud-init"
 user-data = "user-data.yaml"
 ssh-user = "ada"
 `,
@@ -24,11 +24,14 @@ ssh-user = "ada"
 write_files:
   - path: /etc/from-user-data
     content: "written by user-data\\n"
+runcmd:
+  - sleep 5
+  - echo "run by user-data" >/etc/from-runcmd
 `,
   });
-  const command = 'cat /etc/from-user-data; hostname; id -un; sudo -n id -un';
+  const command = 'cat /etc/from-user-data /etc/from-runcmd; hostname; id -un; sudo -n id -un';
   const stdout = await succeeded(rig, ['up', ...PATIENTLY, ...FIRST_BOOT, '--cmd', command]);
-  expect(stdout.split('\n')).toEqual(['written by user-data', 'web', 'ada', 'root', '']);
+  expect(stdout.split('\n')).toEqual(['written by user-data', 'run by user-data', 'web', 'ada', 'root', '']);
   expect(rig.leftovers()).toEqual([]);
 });
 

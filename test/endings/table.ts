@@ -388,6 +388,11 @@ export const TABLE: Readonly<Record<StepKind, Row>> = {
       deadline: { flags: ['--qmp-timeout', '1'], message: /QEMU did not respond .* within 1 s/ },
     },
   ],
+  'guest.cloud-init': inGuest(
+    'cloud-init status|id -u',
+    (rig) => run(rig, '--cloud-init', '--wait-for', 'cloud-init', '--cmd', 'true'),
+    { flags: ['--cloud-init-timeout', '2'], message: /cloud-init did not end within 2 s/ },
+  ),
   'guest.ready-command': inGuest(
     'settled|id -u',
     (rig) => {

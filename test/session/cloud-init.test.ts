@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { vmPaths } from '../../src/host/store-layout.ts';
@@ -124,6 +124,60 @@ test('the user-data of the user goes to the guest unchanged, and its path is tha
   const [seed = ''] = seedsOf(rig);
   expect(readFileSync(seed, 'latin1')).toContain('#!/bin/sh\necho unchanged\n\0');
   await end(owner);
+});
+
+/** A rig with an image whose guest has a cloud-init that ends like this. */
+function ending(status: string): Rig {
+  const rig = new Rig();
+  rig.stored();
+  rig.write({ 'bin/cloud-init': `#!/bin/sh\necho "$*" >>${join(rig.work, 'asked')}\n${status}\n` });
+  chmodSync(join(rig.work, 'bin/cloud-init'), 0o755);
+  rig.environment['PATH'] = `${join(rig.work, 'bin')}:${rig.environment['PATH'] ?? ''}`;
+  return rig;
+}
+
+const AWAITED = ['--cloud-init', '--wait-for', 'cloud-init', ...TCG];
+
+test('a guest is ready once cloud-init has ended, at its first boot only', async () => {
+  await using rig = ending('[ "$2" = --long ] || { sleep 0.5; touch ended; }');
+  const vm = ['--name', 'web', ...AWAITED];
+  const stdout = await succeeded(rig, ['run', 'test', ...vm, '--cmd', 'test -e ended && echo after']);
+  expect(stdout).toBe('after\n');
+  const asked = readFileSync(join(rig.work, 'asked'), 'utf8');
+  expect(asked).toBe('status --wait\nstatus --long\n');
+  expect(await succeeded(rig, ['start', 'web', ...TCG, '--cmd', 'echo again'])).toBe('again\n');
+  expect(readFileSync(join(rig.work, 'asked'), 'utf8')).toBe(asked);
+});
+
+test('a service is ready for others once cloud-init has ended', async () => {
+  await using rig = ending('[ "$2" = --long ] || { sleep 0.5; touch ended; }');
+  const vm = 'image = "test"\ncloud-init = true\n';
+  const job = 'depends-on = ["a"]\nssh-command = "test -e ended && echo after"\n';
+  rig.write({ 'Transientfile.toml': `[vms.a]\n${vm}wait-for = "cloud-init"\n[vms.b]\n${vm}${job}` });
+  expect(await succeeded(rig, ['up', ...TCG])).toContain('after');
+});
+
+test.for([
+  [0, 0, /^(?!.*(error|warning): )/s],
+  [1, 1, /error: cloud-init failed in the guest\n {2}its status:\n {4}status: told\n {2}hint: /],
+  [2, 0, /warning: cloud-init has ended with recoverable errors\n {2}its status:\n {4}status: told\n/],
+  [127, 1, /error: cannot wait for cloud-init: "cloud-init status" exited with 127\n/],
+] as const)('cloud-init that exits with %i', async ([code, exit, message]) => {
+  await using rig = ending(`[ "$2" = --wait ] || echo "status: told"; exit ${code}`);
+  const { exitCode, stdout, stderr } = await rig.run(['run', 'test', ...AWAITED, '--cmd', 'echo in']);
+  expect(exitCode).toBe(exit);
+  expect(stdout.text).toBe(exit === 0 ? 'in\n' : '');
+  expect(stderr.text).toMatch(message);
+});
+
+test.for([
+  ['without cloud-init', ['--ssh'], 'VM "vm" waits for cloud-init, but is not set up by it'],
+  ['with the console of QEMU', ['--cloud-init'], 'waiting for cloud-init needs ssh, but this VM uses'],
+] as const)('a VM %s cannot wait for cloud-init', async ([, args, message]) => {
+  await using rig = new Rig();
+  const { exitCode, stderr } = await rig.run(['run', rig.stored(), ...args, '--wait-for', 'cloud-init']);
+  expect(exitCode).toBe(2);
+  expect(stderr.text).toContain(message);
 });
 
 test('user-data that cannot be read is reported', async () => {

@@ -1,6 +1,18 @@
 import type { Topic } from '../scenario.ts';
 import { DB, JOB, VM, base } from './parts.ts';
 
+/** A cloud-init that has failed, and one that has ignored something. */
+const STATUS_OF_A_FAILURE = `[ "$2" = --wait ] || echo 'status: error
+detail: DataSourceNoCloud [seed=/dev/vda]
+errors:
+  - ("scripts_user", RuntimeError("Runparts: 1 failures (runcmd) in 1 attempted commands"))'
+exit 1`;
+const STATUS_OF_A_WARNING = `[ "$2" = --wait ] || echo 'status: done
+extended_status: degraded done
+recoverable_errors:
+  WARNING: cloud-config failed schema validation!'
+exit 2`;
+
 export const guest: Topic = {
   title: 'The guest and ssh',
   scenarios: [
@@ -125,6 +137,52 @@ export const guest: Topic = {
       prepare: base,
       faults: { ignoresSeed: true },
       typed: ['transient run base --cloud-init --cmd true'],
+    },
+    {
+      form: 'cloud-init failed in the guest',
+      when: 'With `wait-for = "cloud-init"`: an error in cloud-init, or in what `user-data` has it do.',
+      prepare: (fixture) => {
+        base(fixture);
+        fixture.guest({ 'cloud-init': STATUS_OF_A_FAILURE });
+      },
+      typed: ['transient run base --cloud-init --wait-for cloud-init --cmd true'],
+      advice: 'Copy the logs out to read them: `--direct-copy -a /var/log/cloud-init-output.log:./`.',
+    },
+    {
+      form: 'cloud-init has ended with recoverable errors',
+      when: 'A warning: cloud-init did all that it could, and ignored a part of its configuration.',
+      prepare: (fixture) => {
+        base(fixture);
+        fixture.guest({ 'cloud-init': STATUS_OF_A_WARNING });
+      },
+      typed: ['transient run base --cloud-init --wait-for cloud-init --cmd true'],
+    },
+    {
+      form: 'cloud-init did not end within SECONDS s',
+      prepare: (fixture) => {
+        base(fixture);
+        fixture.guest({ 'cloud-init': 'sleep 60' });
+      },
+      typed: ['transient run base --cloud-init --wait-for cloud-init --cloud-init-timeout 2 --cmd true'],
+    },
+    {
+      form: 'cannot wait for cloud-init: "cloud-init status" exited with NUMBER',
+      prepare: (fixture) => {
+        base(fixture);
+        fixture.guest({ 'cloud-init': 'echo "cloud-init: not found" >&2; exit 127' });
+      },
+      typed: ['transient run base --cloud-init --wait-for cloud-init --cmd true'],
+    },
+    {
+      form: 'VM "NAME" waits for cloud-init, but is not set up by it',
+      prepare: base,
+      files: { 'Transientfile.toml': `${JOB}wait-for = "cloud-init"\n` },
+      typed: ['transient up'],
+    },
+    {
+      form: 'waiting for cloud-init needs ssh, but this VM uses the QEMU console',
+      prepare: base,
+      typed: ['transient run base --cloud-init --wait-for cloud-init'],
     },
     {
       form: 'cannot read the user-data PATH: REASON',
