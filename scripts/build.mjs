@@ -11,7 +11,7 @@ const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
 /** Modules loaded by every command but `--version`: one file is read in half the time of thirty. */
 const CORE = [
   /\/src\/(problem|control-characters|lazily|(options|host(?!\/standard-streams))\/.*)\.ts$/,
-  /\/src\/cli\/(main|output|program|command|table|vm-table|vm-names|typed-layers|plan-output|preflight|image-operand|(project|run|session)-[^/]*|project|watch|commands\/.*)\.ts$/,
+  /\/src\/cli\/(main|output|program|command|table|vm-table|vm-names|typed-layers|plan-output|preflight|image-operand|image-names|build-pins|(project|run|session)-[^/]*|project|watch|commands\/.*)\.ts$/,
   /\/src\/run\/(pro[^/]*|signals)\.ts$/,
   /\/src\/(vmstore|image)\/(list|store|qemu-img)\.ts$/,
   /\/node_modules\/commander\//,

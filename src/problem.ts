@@ -78,6 +78,15 @@ export class TransientError extends Error {
   }
 }
 
+/** The value of a result; throws the first of its problems, with the messages of the others as details. */
+export function valueOrThrow<T>(result: Result<T>): T {
+  if (result.ok) return result.value;
+  const [first, ...others] = result.problems;
+  if (first === undefined) throw new Error('a failure has problems');
+  const details = [...(first.details ?? []), ...others.map(({ message }) => message)];
+  throw new TransientError(details.length === 0 ? first : { ...first, details });
+}
+
 /** Converts any thrown value to a problem; anything unexpected is reported as an internal error. */
 export function problemOf(thrown: unknown): Problem {
   if (thrown instanceof TransientError) return thrown.problem;

@@ -10,6 +10,8 @@ export interface GuestFacts {
   readonly shell: string;
   readonly privilege: 'sudo' | 'doas' | 'none';
   readonly networkConfig: 1 | 2;
+  /** The program that reads the seed. */
+  readonly setUpBy: 'cloud-init' | 'nuageinit';
   /** Firmware that its images boot with, the preferred one first. */
   readonly firmware: readonly Firmware[];
   readonly cpuLevel?: 'x86-64-v2' | 'x86-64-v3';

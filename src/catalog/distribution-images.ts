@@ -104,6 +104,7 @@ function guestOf(layers: readonly Layer[], user: string, architecture: Architect
     user: lastOf(layers, 'user') ?? user,
     shell: lastOf(layers, 'shell') ?? '/bin/bash',
     privilege: lastOf(layers, 'privilege') ?? 'sudo',
+    setUpBy: lastOf(layers, 'set-up-by') ?? 'cloud-init',
     networkConfig: lastOf(layers, 'network-config') ?? 2,
     firmware: architecture === 'x86_64' ? firmware : ['uefi'],
     ...(level === undefined ? {} : { cpuLevel: level }),

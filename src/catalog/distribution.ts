@@ -29,6 +29,7 @@ const replaceable = lazily(() => ({
     .optional(),
   shell: z.string().startsWith('/', { error: 'must be an absolute path' }).optional(),
   privilege: z.enum(['sudo', 'doas', 'none']).optional(),
+  'set-up-by': z.enum(['cloud-init', 'nuageinit']).optional(),
   'network-config': z.union([z.literal(1), z.literal(2)], { error: 'must be 1 or 2' }).optional(),
   firmware: z.array(z.enum(['bios', 'uefi'])).optional(),
   'cpu-level': z.enum(['x86-64-v2', 'x86-64-v3']).optional(),

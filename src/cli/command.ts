@@ -11,8 +11,11 @@ export const SHELLS = ['bash', 'zsh', 'fish'] as const;
 
 export type Shell = (typeof SHELLS)[number];
 
-/** Kinds of names that completion looks up: VMs in the Transientfile, running VMs, stored VMs, images. */
-export const NAME_KINDS = ['project', 'running', 'stored', 'images'] as const;
+/**
+ * Kinds of names that completion looks up: VMs in the Transientfile, running VMs, stored VMs, images of the backend, and
+ * those together with the ones of the catalogue.
+ */
+export const NAME_KINDS = ['project', 'running', 'stored', 'images', 'available'] as const;
 
 export type NameKind = (typeof NAME_KINDS)[number];
 

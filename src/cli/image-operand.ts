@@ -14,7 +14,7 @@ export function imageOperand({
     reason: 'usage',
     message: `IMAGE ${message}`,
     where: { kind: 'flag', flag: 'IMAGE', value: text },
-    hint: 'expected NAME, NAME,file=PATH or NAME,http=URL, or USER/BOX:VERSION',
+    hint: 'expected DISTRIBUTION:RELEASE, NAME, NAME,file=PATH, NAME,http=URL or USER/BOX:VERSION',
   }));
   return image.ok ? ok(absolute(imageSpec, image.value, workingDirectory)) : image;
 }

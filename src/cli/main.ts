@@ -4,6 +4,7 @@ import type { Problem, Result } from '../problem.ts';
 import { ok } from '../problem.ts';
 import type { Invocation, PlanCommand } from './command.ts';
 import { Output } from './output.ts';
+import { pinnedPlan } from './build-pins.ts';
 import { printPlan } from './plan-output.ts';
 import { parseCommandLine } from './program.ts';
 
@@ -27,8 +28,11 @@ async function runPlanned(def: PlanCommand, invocation: Invocation, output: Outp
   const planned = await def.plan(invocation);
   if (!planned.ok) return planned;
   if (invocation.switches['plan'] === true) return ok(await printPlan(planned.value, output));
+  const pinned = await pinnedPlan(planned.value, () => def.plan(invocation), output);
+  if (!pinned.ok) return pinned;
+  if ('exitCode' in pinned.value) return ok(pinned.value.exitCode);
   const { perform } = await import('./perform.ts');
-  return ok(await perform(planned.value, output));
+  return ok(await perform(pinned.value.planned, output));
 }
 
 /** Replacement character, which Node substitutes for invalid UTF-8. */

@@ -13,7 +13,10 @@ import { down } from './commands/down.ts';
 import { commit } from './commands/commit.ts';
 import { imageLs } from './commands/image-ls.ts';
 import { imagePull } from './commands/image-pull.ts';
+import { imagePrune } from './commands/image-prune.ts';
 import { imageRm } from './commands/image-rm.ts';
+import { imageSearch } from './commands/image-search.ts';
+import { imageUpdate } from './commands/image-update.ts';
 import { init } from './commands/init.ts';
 import { logs } from './commands/logs.ts';
 import { plan } from './commands/plan.ts';
@@ -33,7 +36,7 @@ const COMMAND_GROUPS: readonly { readonly heading: string; readonly commands: re
     heading: 'Single VMs:',
     commands: [run, create, start, stop, ssh, sshConfig, logs, ps, rm, commit, cp],
   },
-  { heading: 'Images:', commands: [imageLs, imagePull, imageRm] },
+  { heading: 'Images:', commands: [imageSearch, imagePull, imageUpdate, imageLs, imageRm, imagePrune] },
   { heading: 'Tools:', commands: [doctor, completion(() => COMMANDS)] },
 ];
 

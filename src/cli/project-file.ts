@@ -2,7 +2,8 @@ import { existsSync, realpathSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { placed } from '../config/locate.ts';
 import type { Environment } from '../config/merge.ts';
-import { environmentLayer } from '../config/merge.ts';
+import { lockFileOf } from '../config/image-lock.ts';
+import { environmentLayer, mergeLayers, storesOf } from '../config/merge.ts';
 import { unchangedFiles } from '../config/protected-files.ts';
 import { resolveProject, storeOfEntry, storedName } from '../config/resolve.ts';
 import type { StoredVm } from '../config/stored-vm.ts';
@@ -10,10 +11,13 @@ import type { Transientfile, VmEntry } from '../config/transientfile.ts';
 import { findTransientfile, loadTransientfile, selectVms } from '../config/transientfile.ts';
 import type { VmSpec } from '../config/vm-spec.ts';
 import type { Layer } from '../options/layer.ts';
+import type { ImageRef } from '../options/values/image-spec.ts';
 import type { SessionOptions } from '../plan/session.ts';
-import type { Result } from '../problem.ts';
+import { resolutionsFor } from '../plan/stored-state.ts';
+import type { Problem, Result } from '../problem.ts';
 import { all, failed, ok } from '../problem.ts';
 import type { CommandSwitch, Invocation } from './command.ts';
+import { lookupFor } from './image-names.ts';
 import type { ProjectPlace } from './project-place.ts';
 import { defaultJobs, sessionOptionsOf } from './session-switches.ts';
 
@@ -21,6 +25,12 @@ import { defaultJobs, sessionOptionsOf } from './session-switches.ts';
 export const FILE_SWITCH: CommandSwitch = {
   flags: '--file <PATH>',
   help: 'the Transientfile to read [default: Transientfile.toml in this directory or the nearest one above]',
+};
+
+/** Switch that requires pinned builds of images, on the commands that use them. */
+export const LOCKED_SWITCH: CommandSwitch = {
+  flags: '--locked',
+  help: 'fail if the lock file does not pin the build of an image, instead of pinning the newest one',
 };
 
 /** The selected VMs of a Transientfile, with the flags applied. */
@@ -47,15 +57,47 @@ export async function loadProject(
   const upper = [environmentLayer(environment, workingDirectory), flags];
   const stored = await storedVms(file.value, selected.value, upper, environment);
   if (!stored.ok) return stored;
+  const lockFile = isPiped(path) ? undefined : lockFileOf(path);
+  const lookup = await lookupFor(
+    imagesIn(file.value, selected.value, flags),
+    storesOf(mergeLayers([file.value.defaults, ...upper]).values, environment).backend,
+    invocation,
+    lockFile,
+  );
   const specs = resolveProject(file.value, selected.value, upper, environment, stored.value, {
     // the most digits a process ID has on Linux
     unique: String(process.pid).padStart(7, '0'),
     detached,
     unchanged: unchangedFiles(file.value, namesOf(path, invocation), upper, workingDirectory),
+    lookup,
   });
   if (!specs.ok) return failed(...(await placed(specs.problems, file.value.document)));
+  if (invocation.switches['locked'] === true) {
+    const pinned = refuseUnpinned(specs.value, ', or omit --locked');
+    if (!pinned.ok) return pinned;
+  }
   const sessionOptions = { jobs: defaultJobs(specs.value), ...options.value };
   return ok({ specs: specs.value, options: sessionOptions, project: file.value.project });
+}
+
+/** The images of VMs, as the file or the command line specifies them. */
+function imagesIn({ images, defaults }: Transientfile, vms: readonly VmEntry[], flags: Layer): ImageRef[] {
+  const layers = [defaults, flags, ...vms.map(({ layer }) => layer)];
+  const extra = layers.flatMap(({ values }) => values['extra-image'] ?? []);
+  return [...vms.map(({ image }) => image), ...extra].map((image) => images.get(image.name) ?? image);
+}
+
+/** Fails if the build of an image that new disks are based on is not pinned. */
+export function refuseUnpinned(specs: readonly VmSpec[], otherwise = ''): Result<undefined> {
+  const unpinned = resolutionsFor(specs);
+  if (unpinned.length === 0) return ok(undefined);
+  return failed(
+    ...unpinned.map(({ name, lockFile }): Problem => ({
+      reason: 'missing-key',
+      message: `${lockFile} does not pin the build of image "${name}"`,
+      hint: `pin it with "transient image update", and commit the file${otherwise}`,
+    })),
+  );
 }
 
 /** Stored configurations of existing persistent VMs, by their keys in the file. */
@@ -92,11 +134,12 @@ export function isPiped(path: string): boolean {
   return existsSync(path) && !existsSync(realpathSync(path));
 }
 
-/** Real path of a Transientfile, and the link it was found by; none for a pipe. */
+/** Real path of a Transientfile, the link it was found by, and their lock files; none for a pipe. */
 function namesOf(path: string, { workingDirectory, switches }: Invocation): string[] {
   if (isPiped(path)) return [];
   const found = findTransientfile(workingDirectory, switches['file'] as string | undefined);
-  return [path, ...(found.ok ? [found.value] : [])];
+  const files = [path, ...(found.ok ? [found.value] : [])];
+  return [...files, ...files.map(lockFileOf)];
 }
 
 /** Location of a project: the directory of its Transientfile, or the working directory for a pipe. */

@@ -12,7 +12,7 @@ import type { Plan } from '../plan/step.ts';
 import type { Result } from '../problem.ts';
 import { ok } from '../problem.ts';
 import type { Invocation } from './command.ts';
-import { loadProject, pathOf, placeOf } from './project-file.ts';
+import { loadProject, pathOf, placeOf, refuseUnpinned } from './project-file.ts';
 import type { ProjectPlace } from './project-place.ts';
 
 /** Plan of `up`: for a session of this process, or for a change of the detached project. */
@@ -67,6 +67,8 @@ export async function replanProject(
   if (!path.ok) return path;
   const loaded = await loadProject(invocation, path.value, true);
   if (!loaded.ok) return loaded;
+  const pinned = refuseUnpinned(loaded.value.specs);
+  if (!pinned.ok) return pinned;
   const { wanted, news } = holding.settle(loaded.value.specs.map(wantedOf), existing);
   const isTouched = ({ copies }: VmSpec): boolean =>
     copies.in.some(({ host }) => touched.some((one) => isWithin(one, host)));

@@ -1,7 +1,9 @@
 import { findProject } from '../daemon/registry.ts';
 import type { Replan } from '../daemon/watch.ts';
 import { openRunDirectory } from '../host/run-directory.ts';
+import { independent } from '../plan/graph.ts';
 import { HoldingBack } from '../plan/pending-restart.ts';
+import { resolutionsFor } from '../plan/stored-state.ts';
 import type { Result } from '../problem.ts';
 import { failed, ok } from '../problem.ts';
 import { guestOutputs } from '../run/guest-output.ts';
@@ -9,6 +11,7 @@ import { listenForSignals } from '../run/signals.ts';
 import type { Invocation } from './command.ts';
 import type { Output } from './output.ts';
 import { outletOf } from './output.ts';
+import { pinnedPlan } from './build-pins.ts';
 import { printPlan } from './plan-output.ts';
 import { refuseObstacles } from './preflight.ts';
 import { isPiped, pathOf, placeOf } from './project-file.ts';
@@ -42,6 +45,16 @@ export async function watchProject(invocation: Invocation, output: Output): Prom
     });
   }
   // reports problems of the file before watching it
+  const planned = await wantedNow(invocation);
+  if (!planned.ok) return planned;
+  const resolving = resolutionsFor(planned.value.map(({ spec }) => spec));
+  const pinned = await pinnedPlan(
+    { plan: independent(resolving) },
+    () => ok({ plan: independent([]) }),
+    output,
+  );
+  if (!pinned.ok) return pinned;
+  if ('exitCode' in pinned.value) return ok(pinned.value.exitCode);
   const begun = await wantedNow(invocation);
   if (!begun.ok) return begun;
   const holding = new HoldingBack(begun.value);

@@ -61,6 +61,10 @@ function noCloudInit({ spec, merged }: ResolvedVm): Problem[] {
     const message = `VM "${spec.name}" waits for cloud-init, but is not set up by it`;
     return [conflict(message, where, 'set cloud-init = true, or remove wait-for')];
   }
+  if (spec.seed.guest.setUpBy !== 'cloud-init') {
+    const message = `VM "${spec.name}" waits for cloud-init, but its image has only ${spec.seed.guest.setUpBy}`;
+    return [conflict(message, where, 'remove wait-for; a ready-command can wait for what user-data does')];
+  }
   if (spec.connection.kind !== 'qemu-console') return [];
   const message = 'waiting for cloud-init needs ssh, but this VM uses the QEMU console';
   return [conflict(message, where, 'add ssh-console or ssh-command, or remove wait-for')];

@@ -22,7 +22,7 @@ export function unchangedFiles(
   const named = vms.flatMap(({ layer }) =>
     runOnHost(mergeLayers([defaults, layer, ...upper]).values, workingDirectory),
   );
-  return [...new Set([...itself, ...named])].toSorted();
+  return [...new Set([...itself, ...named.toSorted()])];
 }
 
 /** Paths among the values; a program without a slash is searched on PATH and so is no file of the project. */

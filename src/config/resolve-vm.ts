@@ -51,7 +51,8 @@ export function resolveVm(facts: VmFacts, merged: Merged, environment: Environme
     forwards.length > 0 ||
     isSet('ssh-port') ||
     isSet('ssh-net-driver');
-  const seed = seedOf(merged);
+  const guest = facts.image.cloud?.guest;
+  const seed = seedOf(merged, guest);
   const wellKnownKeys = keysIn(merged, {
     isPersistent: facts.persistent !== undefined,
     isPythons,
@@ -66,7 +67,9 @@ export function resolveVm(facts: VmFacts, merged: Merged, environment: Environme
     copies,
     shares,
     connection,
-    ...(wantsCard ? { ssh: { ...sshOf(merged, seed !== undefined), wellKnownKeys } } : {}),
+    ...(wantsCard
+      ? { ssh: { ...sshOf(merged, { guest, isSeeded: seed !== undefined }), wellKnownKeys } }
+      : {}),
     ...(seed ? { seed } : {}),
     forwards,
     machine: machineOf(merged),

@@ -1,27 +1,7 @@
+import type { CloudGuest } from './cloud-image.ts';
 import type { Merged } from './merge.ts';
-
-/** Facts about the distribution in an image, which its seed depends on. */
-export interface SeededGuest {
-  /** The program that reads the seed; nuageinit is FreeBSD's, and knows a part of cloud-init. */
-  readonly setUpBy: 'cloud-init' | 'nuageinit';
-  /** Shell of the user. */
-  readonly shell: string;
-  /** Program by which the user becomes root without a password. */
-  readonly privilege: 'sudo' | 'doas' | 'none';
-  /**
-   * Newest version of `network-config` that it handles.
-   * @asType integer
-   */
-  readonly networkConfig: 1 | 2;
-}
-
-/** A guest about which nothing is known but that it has cloud-init. */
-export const ANY_CLOUD_IMAGE: SeededGuest = {
-  setUpBy: 'cloud-init',
-  shell: '/bin/bash',
-  privilege: 'sudo',
-  networkConfig: 2,
-};
+import type { SeededGuest } from './seeded-guest.ts';
+import { ANY_CLOUD_IMAGE } from './seeded-guest.ts';
 
 /** Seed of a VM whose image is set up by cloud-init. */
 export interface SeedSpec {
@@ -38,14 +18,19 @@ export const SSH_CARD_MAC = '52:54:00:12:34:56';
 /** Name of a seeded guest in its known_hosts file (ssh_config(5), HostKeyAlias): its port differs from run to run. */
 export const HOST_KEY_ALIAS = 'guest';
 
-/** The seed from the options; user-data implies one, unless it is disabled explicitly. */
-export function seedOf({ option, values }: Merged): SeedSpec | undefined {
+/** The seed from the options; user-data and an image of the catalogue imply one, unless it is disabled explicitly. */
+export function seedOf({ option, values }: Merged, guest?: CloudGuest): SeedSpec | undefined {
   const userData = values['user-data'];
-  const isWanted = values['cloud-init'] ?? (userData !== undefined || option('cloud-init'));
+  const isImplied = userData !== undefined || guest !== undefined;
+  const isWanted = values['cloud-init'] ?? (isImplied || option('cloud-init'));
   if (!isWanted) return undefined;
   return {
-    guest: ANY_CLOUD_IMAGE,
+    guest: guest === undefined ? ANY_CLOUD_IMAGE : seededGuest(guest),
     ...(userData === undefined ? {} : { userData }),
     ...(option('wait-for') === 'cloud-init' ? { waitTimeout: option('cloud-init-timeout') } : {}),
   };
+}
+
+function seededGuest({ setUpBy, shell, privilege, networkConfig }: CloudGuest): SeededGuest {
+  return { setUpBy, shell, privilege, networkConfig };
 }

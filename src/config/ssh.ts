@@ -1,3 +1,4 @@
+import type { CloudGuest } from './cloud-image.ts';
 import type { Merged } from './merge.ts';
 
 /** Ssh settings of a guest. Times are in seconds. */
@@ -26,11 +27,17 @@ export type WellKnownKeys = 'replace' | 'restore' | 'leave' | 'python';
 /** Default timeout of a guest that cloud-init sets up, under software emulation: the first boot takes minutes there. */
 const EMULATED_TIMEOUT = 300;
 
-/** Ssh settings from the options; `isSeeded` if cloud-init sets up the guest. */
-export function sshOf({ option, values }: Merged, isSeeded = false): SshSpec {
+/** Facts that defaults depend on: the guest of an image of the catalogue, and whether cloud-init sets it up. */
+interface SshDefaults {
+  readonly guest?: Pick<CloudGuest, 'user'> | undefined;
+  readonly isSeeded?: boolean;
+}
+
+/** Ssh settings from the options. */
+export function sshOf({ option, values }: Merged, { guest, isSeeded = false }: SshDefaults = {}): SshSpec {
   const port = values['ssh-port'];
   return {
-    user: option('ssh-user'),
+    user: values['ssh-user'] ?? guest?.user ?? option('ssh-user'),
     program: option('ssh-bin-name'),
     timeout: option('ssh-timeout'),
     ...(isSeeded && values['ssh-timeout'] === undefined ? { emulatedTimeout: EMULATED_TIMEOUT } : {}),

@@ -32,6 +32,11 @@ export interface StoredVm {
   readonly typed: Layer | undefined;
 }
 
+/** The images of a stored VM. */
+export function imagesOf({ primaryImage, layer }: StoredVm): readonly ImageRef[] {
+  return [primaryImage, ...(layer.values['extra-image'] ?? [])];
+}
+
 /** Keys of a stored configuration that are not VM options: the Python writes them, but every run sets them anew. */
 const NOT_OF_THE_VM = ['verbose', 'vmstore', 'image-backend', 'image-frontend', 'config'];
 

@@ -1,5 +1,6 @@
 import type { Forward } from '../options/values/forward.ts';
 import type { ImageRef } from '../options/values/image-spec.ts';
+import type { CloudImage } from './cloud-image.ts';
 import type { Connection } from './connection.ts';
 import type { CopiesSpec } from './copies.ts';
 import type { MachineSpec } from './machine.ts';
@@ -12,6 +13,8 @@ import type { SshSpec } from './ssh.ts';
 export interface WantedImage extends ImageRef {
   /** Expected SHA-256 checksum of the source, in hexadecimal. */
   readonly sha256?: string | undefined;
+  /** Undefined for an image that does not come from the catalogue. */
+  readonly cloud?: CloudImage;
 }
 
 /** An image that a VM needs, and the backend it belongs in; a path in its source is absolute. */

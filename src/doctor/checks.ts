@@ -98,6 +98,13 @@ export const CHECKS: readonly Check[] = [
     look: ({ environment }) => place(cacheDirectory(environment), 200 * MB),
   },
   {
+    name: 'gpgv',
+    purpose: 'signatures of images by name',
+    needed: false,
+    ...packages('gpgv', 'gnupg2', 'gnupg'),
+    look: program('gpgv', '--version'),
+  },
+  {
     name: 'sftp-server',
     purpose: 'shared folders by sshfs',
     needed: false,

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { copyFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { CloudImage } from '../config/cloud-image.ts';
 import type { ImageNeed } from '../config/vm-spec.ts';
 import { imagePath } from '../host/store-layout.ts';
 import { shownImageSource } from '../options/values/image-spec.ts';
@@ -10,15 +11,20 @@ import { TransientError } from '../problem.ts';
 import type { Fetched } from './fetch.ts';
 import { fetchDisk, isFaultOfImage } from './fetch.ts';
 import { identifyDisk, notUsable } from './format.ts';
-import { COMMIT, checkOrigin, forgetOrigin, recordOrigin } from './origin.ts';
+import { keptBuilds } from './kept-builds.ts';
+import { recordLockFile } from './lock-files.ts';
+import { COMMIT, checkOrigin, forgetOrigin, recordOrigin, recordUse } from './origin.ts';
 import { convertToQcow2, damageOfQcow2, inspectImage } from './qemu-img.ts';
+import { forgetPins } from './pins.ts';
+import { resolveImage } from './resolution.ts';
 import type { WorkingImage } from './store.ts';
 import { isStored, openWorkingImage, sweepBackend } from './store.ts';
 import { sumOfFile } from './sums.ts';
 import { imageSpace } from './unpack/image-space.ts';
 import { vmsUsing } from './users.ts';
+import { explainedByVendor } from './vendor/vanished-build.ts';
 
-type ImageKind = 'image.retrieve' | 'image.remove' | 'image.commit';
+type ImageKind = 'image.resolve' | 'image.retrieve' | 'image.remove' | 'image.commit';
 
 /** Executors of image steps; `disksOf` finds the disks of VMs that this process has locked. */
 export function imageExecutors(disksOf: FindDisks): Pick<Executors, ImageKind> {
@@ -29,9 +35,11 @@ export function imageExecutors(disksOf: FindDisks): Pick<Executors, ImageKind> {
     return sweep;
   };
   const retrieve: Executor<'image.retrieve'> = async ({ image }, context) => {
-    if (await isUsable(image, context.signal)) return;
-    await sweepOnce(image.backend);
-    return retrieveMissing(image, context);
+    if (!(await isUsable(image, context.signal))) {
+      await sweepOnce(image.backend);
+      await retrieveMissing(image, context);
+    }
+    if (image.cloud !== undefined) await recordCloudUse(image, image.cloud);
   };
   const commit: Executor<'image.commit'> = async (step, context) => {
     const [disk] = disksOf(step.vm);
@@ -39,7 +47,18 @@ export function imageExecutors(disksOf: FindDisks): Pick<Executors, ImageKind> {
     await commitDisk(step, disk, context);
     return { output: `Created image '${step.image}'` };
   };
-  return { 'image.retrieve': retrieve, 'image.remove': remove, 'image.commit': commit };
+  return {
+    'image.resolve': resolveImage,
+    'image.retrieve': retrieve,
+    'image.remove': remove,
+    'image.commit': commit,
+  };
+}
+
+/** Records what keeps a build from being pruned. */
+async function recordCloudUse(image: ImageNeed, { lockFile }: CloudImage): Promise<void> {
+  await recordUse(image);
+  await recordLockFile(image.backend, lockFile);
 }
 
 /** Creates an image from a disk and everything it is based on. */
@@ -124,14 +143,21 @@ async function make(
   working: WorkingImage,
   context: StepContext,
 ): Promise<void> {
-  const fetched = await fetchDisk(source, image.sha256, working, context);
+  const fetched = await fetchDisk(image, source, working, context).catch(async (error: unknown) => {
+    throw await explainedByVendor(error, image, context);
+  });
   const file = await asQcow2(fetched, working, context).catch(async (error: unknown) => {
     // a download without a usable disk is useless to another attempt
     if (isFaultOfImage(error)) await rm(working.download, { force: true });
     throw error;
   });
   // before the image exists: a record without its image does no harm, an image without its record would
-  await recordOrigin(image, { source: shownImageSource(source), sha256: fetched.sha256 });
+  const pin = image.cloud?.pin;
+  await recordOrigin(image, {
+    source: shownImageSource(source),
+    sha256: fetched.sha256,
+    ...(pin === undefined ? {} : { pin }),
+  });
   await working.commit(file);
 }
 
@@ -183,10 +209,12 @@ const remove: Executor<'image.remove'> = async (step, context) => {
   const { backend, image } = step;
   const { signal, note } = context;
   if (!(await isStored(backend, image))) {
+    const builds = keptBuilds(backend).filter(({ name }) => name === image);
+    const names = builds.map(({ keptName }) => keptName).join(', ');
     throw new TransientError({
       reason: 'image',
       message: `there is no image '${image}' in the backend ${backend}`,
-      hint: 'list the images with "transient image ls"',
+      hint: names === '' ? 'list the images with "transient image ls"' : `its builds are images: ${names}`,
     });
   }
   // locked, so that a new image of that name does not lose its record
@@ -218,4 +246,5 @@ async function removeUnused(
   }
   await rm(imagePath(backend, image), { force: true });
   await forgetOrigin(backend, image);
+  await forgetPins(backend, image, context);
 }

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { ImageNeed } from '../config/vm-spec.ts';
 import { tapErrors } from '../host/error-tap.ts';
 import type { ImageSource } from '../options/values/image-spec.ts';
 import { withoutPasswords } from '../options/password.ts';
@@ -35,13 +36,14 @@ const STRONG = ['sha256', 'sha384', 'sha512'];
 
 /** Fetches the disk of a source; downloading, hashing, decompressing and writing are one pass. */
 export async function fetchDisk(
-  source: ImageSource,
-  sha256: string | undefined,
+  image: ImageNeed,
+  { protocol, location }: ImageSource,
   working: WorkingImage,
   context: StepContext,
 ): Promise<Fetched> {
+  const { sha256 } = image;
   const times = httpTimes(process.env);
-  const located = await LOCATE[source.protocol](source.location, times, context);
+  const located = await LOCATE[protocol](location, times, context, image);
   const wanted = sha256 === undefined ? [] : [{ algorithm: 'sha256', digest: sha256 }];
   const target = { location: located.location, expected: [...located.expected, ...wanted] };
   if (!/^https?:\/\//.test(target.location)) return fetchFile(target, working, context);

@@ -1,4 +1,5 @@
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { mkdir, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { lazily } from '../lazily.ts';
@@ -15,8 +16,20 @@ const ORIGIN = '.origin';
 /** Prefix of the source of an image that was committed from a VM. */
 export const COMMIT = 'commit=';
 
-/** Origin of an image: its source in the form of an image spec, and the SHA-256 of the received bytes. */
-const originSchema = lazily(() => z.object({ source: z.string(), sha256: z.string() }));
+/** Prefix of the source of an image of the catalogue. */
+export const CLOUD = 'cloud=';
+
+/**
+ * Origin of an image: its source in the form of an image spec, the SHA-256 of the received bytes, and the build of an
+ * image of the catalogue.
+ */
+const originSchema = lazily(() =>
+  z.object({
+    source: z.string(),
+    sha256: z.string(),
+    pin: z.object({ build: z.string(), url: z.string(), digest: z.string().optional() }).optional(),
+  }),
+);
 
 export type Origin = z.infer<ReturnType<typeof originSchema>>;
 
@@ -37,13 +50,24 @@ export async function forgetOrigin(backend: string, name: string): Promise<void>
   await rm(originPath(backend, name), { force: true });
 }
 
+/** Records that an image is used now; without an origin nothing is recorded. */
+export async function recordUse({ backend, name }: Pick<ImageNeed, 'backend' | 'name'>): Promise<void> {
+  const now = new Date();
+  await utimes(originPath(backend, name), now, now).catch(() => undefined);
+}
+
+/** Time of the last recorded use of an image, or of its retrieval. */
+export async function lastUse(backend: string, name: string): Promise<Date | undefined> {
+  return (await stat(originPath(backend, name)).catch(() => undefined))?.mtime;
+}
+
 /**
  * Rejects a stored image that is not the requested one. One without a record (created by the Python), and a request
  * without a source, are accepted. A file that was moved, or lies in another checkout of the same project, is the same
  * source as long as its bytes are the same.
  */
 export async function checkOrigin(need: ImageNeed): Promise<void> {
-  const origin = await readOrigin(need.backend, need.name);
+  const origin = readOrigin(need.backend, need.name);
   const requested = need.source && shownImageSource(need.source);
   if (origin === undefined) return;
   if (requested !== undefined && requested !== origin.source && !isByNameOnly(need, origin)) {
@@ -67,9 +91,10 @@ async function isSameFile({ source, sha256 }: ImageNeed, origin: Origin): Promis
   return actual === origin.sha256;
 }
 
-async function readOrigin(backend: string, name: string): Promise<Origin | undefined> {
+/** Origin of an image; undefined if none is recorded. */
+export function readOrigin(backend: string, name: string): Origin | undefined {
   try {
-    const text = await readFile(originPath(backend, name), 'utf8');
+    const text = readFileSync(originPath(backend, name), 'utf8');
     return originSchema().safeParse(JSON.parse(text)).data;
   } catch {
     return undefined;

@@ -9,11 +9,18 @@ export interface Expected {
   readonly digest: string;
 }
 
+/** Error for bytes that are not the expected ones. */
+export class ChecksumMismatch extends TransientError {}
+
+/** Beginning of an HTML document, such as the error page of a server (HTML, 13.1). */
+const HTML = /^\s*<(!doctype html|html|head|body)\b/i;
+
 /** Checksums computed while bytes pass through: SHA-256 for the record, and every expected algorithm. */
 export class Sums {
   readonly #hashes = new Map<string, Hash>();
   readonly #expected: readonly Expected[];
   readonly #digests = new Map<string, string>();
+  #head = Buffer.alloc(0);
 
   constructor(expected: readonly Expected[]) {
     this.#expected = expected;
@@ -28,6 +35,7 @@ export class Sums {
 
   async *over(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     for await (const chunk of bytes) {
+      if (this.#head.length === 0) this.#head = Buffer.from(chunk.subarray(0, 64));
       for (const hash of this.#hashes.values()) hash.update(chunk);
       yield chunk;
     }
@@ -43,7 +51,8 @@ export class Sums {
     for (const { algorithm, digest } of this.#expected) {
       const actual = this.#digest(algorithm);
       if (actual === digest) continue;
-      throw new TransientError({
+      if (HTML.test(this.#head.toString('latin1'))) throw webPage(location);
+      throw new ChecksumMismatch({
         reason: 'image',
         message: `checksum mismatch for ${location}: expected ${algorithm} ${digest}, got ${actual}`,
         hint: 'the file changed on the server or was corrupted in transit; nothing was kept',
@@ -56,6 +65,14 @@ export class Sums {
     this.#digests.set(algorithm, digest);
     return digest;
   }
+}
+
+function webPage(location: string): TransientError {
+  return new TransientError({
+    reason: 'image',
+    message: `${location} is an HTML page, not an image`,
+    hint: 'open it in a browser: it may be an error page, or the login page of a network',
+  });
 }
 
 /** Computes the SHA-256 of a file or block device. */

@@ -1,6 +1,6 @@
 import type { BuilderSpec, CopySpec } from '../config/copies.ts';
 import type { MachineSpec } from '../config/machine.ts';
-import type { SeededGuest } from '../config/seed-spec.ts';
+import type { SeededGuest } from '../config/seeded-guest.ts';
 import type { SharesSpec } from '../config/shares.ts';
 import type { ShutdownMode } from '../config/shutdown.ts';
 import type { SshSpec } from '../config/ssh.ts';
@@ -12,6 +12,18 @@ export type { StepId };
 /** Retrieve an image into its backend. */
 export interface RetrieveImage extends StepBase<'image.retrieve'> {
   readonly image: ImageNeed;
+}
+
+/** Pin the build of an image of the catalogue in a lock file. */
+export interface ResolveImage extends StepBase<'image.resolve'> {
+  /** Name in the catalogue. */
+  readonly name: string;
+  readonly architecture: string;
+  readonly lockFile: string;
+  /** Backend whose builds are preferred, unless the pin is updated to the newest one of the vendor. */
+  readonly backend: string;
+  readonly update: boolean;
+  readonly allowUnverified: boolean;
 }
 
 /** Remove an image from its backend; refused while a stored VM is based on it, unless forced. */
@@ -270,6 +282,7 @@ export interface OpenConsole extends VmStep<'guest.console'> {
 }
 
 export type Step =
+  | ResolveImage
   | RetrieveImage
   | RemoveImage
   | CommitImage

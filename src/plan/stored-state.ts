@@ -2,8 +2,8 @@ import { quotedForPeople } from '../shell-quote.ts';
 import type { ImageNeed, StateSpec, VmSpec } from '../config/vm-spec.ts';
 import { offlineCopies } from './copies.ts';
 import { ordered } from './graph.ts';
-import { retrieval } from './images.ts';
-import type { CreateVm, LockVm, Plan, Step, StepId } from './step.ts';
+import { resolutions, retrieval } from './images.ts';
+import type { CreateVm, LockVm, Plan, ResolveImage, Step, StepId } from './step.ts';
 import { vmTitle } from './facts.ts';
 import { newStep } from './new-step.ts';
 
@@ -14,11 +14,16 @@ function imageStepId({ name, backend }: ImageNeed, specs: readonly VmSpec[]): St
   return alone ? `image/${name}` : `image/${name}@${backend}`;
 }
 
+/** Steps that pin the builds of images that VMs need. */
+export function resolutionsFor(specs: readonly VmSpec[]): ResolveImage[] {
+  return resolutions(specs.filter(needsImages).flatMap((spec) => spec.images));
+}
+
 /** One retrieval for each image that VMs need; existing VMs have their disks. */
 export function retrievals(specs: readonly VmSpec[]): Step[] {
   const all = specs.filter(needsImages).flatMap((spec) => spec.images);
   const needs = new Map(all.map((image) => [imageStepId(image, specs), image] as const));
-  return [...needs].map(([id, image]) => retrieval(id, image));
+  return [...resolutionsFor(specs), ...[...needs].map(([id, image]) => retrieval(id, image))];
 }
 
 function needsImages({ state }: VmSpec): boolean {
@@ -97,7 +102,8 @@ export function stateOf(spec: VmSpec, specs: readonly VmSpec[]): StateSteps {
     vm,
     state,
     purpose: 'run',
-    image: images[0].name,
+    // without a pinned build, any is as good
+    ...(isPinned(images[0]) ? { image: images[0].name } : {}),
     needs: create.map((step) => step.id),
     until: [stop, ...[...before, ...after].map((step) => step.id)],
   });
@@ -106,6 +112,10 @@ export function stateOf(spec: VmSpec, specs: readonly VmSpec[]): StateSteps {
     giveBack: [...after, unlock, ...(state.temporary ? [removalOf(vm, state)] : [])],
     ready: [lock.id, ...before.map((step) => step.id)],
   };
+}
+
+function isPinned({ cloud }: ImageNeed): boolean {
+  return cloud === undefined || cloud.pin !== undefined;
 }
 
 /** Step that removes a temporary VM from the store at the end. */

@@ -1,4 +1,4 @@
-import type { SeededGuest } from '../config/seed-spec.ts';
+import type { SeededGuest } from '../config/seeded-guest.ts';
 import type { KeyPair } from '../host/key-pair.ts';
 import type { StaticCard } from './network-config.ts';
 import { networkConfig } from './network-config.ts';

@@ -62,13 +62,14 @@ describe('the model', () => {
     const unknown = stagesOf(COMMANDS).flatMap(({ path, operands }) =>
       operands.filter(({ of }) => of === undefined).map(({ name }) => `${path} ${name}`),
     );
-    expect(unknown).toEqual(['commit image', 'image pull spec']);
+    expect(unknown).toEqual(['commit image', 'image search word']);
   });
 });
 
 /** Completions common to bash and fish. */
 const ALIKE = [
-  ['transient run ', ['base', 'test', 'user/box:1']],
+  ['transient image rm ', ['base', 'test', 'user/box:1']],
+  ['transient run te', ['test']],
   ['transient run base ', []],
   ['transient run --accel ', ['auto', 'kvm', 'tcg']],
   ['transient run --memo', ['--memory']],
@@ -81,7 +82,8 @@ const ALIKE = [
 test.for([
   ...ALIKE,
   ['transient d', ['down', 'doctor']],
-  ['transient image ', ['ls', 'pull', 'rm']],
+  ['transient image ', ['search', 'pull', 'update', 'ls', 'rm', 'prune']],
+  ['transient run debian:s', ['sid', 'sid-generic']],
   ['transient --vmstore x image r', ['rm']],
   ['transient up ', ['db', 'web']],
   ['transient up web d', ['db']],
@@ -118,7 +120,7 @@ test.for([
 test.for([
   ...ALIKE,
   ['transient d', ['doctor', 'down']],
-  ['transient image ', ['ls', 'pull', 'rm']],
+  ['transient image ', ['ls', 'prune', 'pull', 'rm', 'search', 'update']],
   ['transient --vmstore x image r', ['rm']],
   ['transient up ', ['db', 'web']],
   ['transient up web d', ['db']],

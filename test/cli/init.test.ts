@@ -98,15 +98,14 @@ describe('on a terminal', () => {
     terminal.line(`${process.execPath} ${inject('binary')} init --memory 2G; echo "code $?"`);
     await terminal.waitFor(/Name of the project \[work\]:/);
     terminal.line('shop');
-    await terminal.waitFor(/Image .*\[base,file=\.\/base\.qcow2\]:/);
+    await terminal.waitFor(/Image .*\[debian:13\]:/);
     terminal.keys('Enter');
     await terminal.waitFor(/Command to run in it \[uname -a\]:/);
     terminal.line('make check');
     await terminal.waitFor(/^code 0/m);
     expect(documentOf(rig)).toEqual({
       project: { name: 'shop' },
-      images: { base: { source: 'file=./base.qcow2' } },
-      vms: { main: { image: 'base', memory: '2G', 'ssh-command': 'make check' } },
+      vms: { main: { image: 'debian:13', memory: '2G', 'ssh-command': 'make check' } },
     });
     terminal.line(`rm ${FILE}; clear; ${process.execPath} ${inject('binary')} init -y; echo "again $?"`);
     await terminal.waitFor(/^again 0/m);

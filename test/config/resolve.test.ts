@@ -284,14 +284,14 @@ builder-initrd = "/boot/initrd"
 ssh-option = ["ProxyCommand=/bin/sh -c '/etc/passwd'", "RekeyLimit=1G/1h", "User=x"]
 `;
     expect(files(text)).toEqual([
-      ...['/bin/sh', '/boot/initrd', '/etc/passwd', '/opt/ssh', '/project/Transientfile.toml'],
+      ...['/project/Transientfile.toml', '/bin/sh', '/boot/initrd', '/etc/passwd', '/opt/ssh'],
       ...['/project/vmlinuz', '/work/bin/sftp', '/work/qemu'],
     ]);
   });
 
   test('are no programs that are looked for on PATH', () => {
     expect(files('[vms.a]\nimage = "test"\nqemu-bin-name = "my-qemu"\n')).toEqual([
-      ...['/opt/ssh', '/project/Transientfile.toml'],
+      ...['/project/Transientfile.toml', '/opt/ssh'],
     ]);
   });
 

@@ -2,10 +2,12 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { checkDistribution } from '../../src/catalog/distribution.ts';
 import { COMMANDS, parseCommandLine } from '../../src/cli/program.ts';
 import { parseDocument } from '../../src/config/document.ts';
 import { checkTransientfile } from '../../src/config/transientfile.ts';
 import { OPTION_NAMES } from '../../src/options/table.ts';
+import type { Result } from '../../src/problem.ts';
 import { anchors, codeBlocks, links, pages } from './markdown.ts';
 import { commandLines } from './shell.ts';
 
@@ -26,6 +28,14 @@ function problemWith(words: readonly string[]): string | undefined {
 function refusal(argv: readonly string[]): string | undefined {
   const parsed = parseCommandLine({ argv, environment: {}, workingDirectory: '/project' });
   return parsed.ok ? undefined : parsed.problems.map(({ message }) => message).join('; ');
+}
+
+/** What a block of TOML is read as: a file of the catalogue, if its first line names one, and else a Transientfile. */
+function checkedFile(text: string, page: string): Result<unknown> {
+  const isOfUser = text.startsWith('# ~/.config/transient/');
+  const document = parseDocument(isOfUser ? text : wholeFile(text), page);
+  if (!document.ok || text.startsWith('# ~/.config/transient/config.toml')) return document;
+  return isOfUser ? checkDistribution(document.value) : checkTransientfile(document.value, '/project');
 }
 
 /** A fragment as a whole Transientfile: keys are those of a VM, and a file has at least one VM. */
@@ -57,8 +67,7 @@ describe.each(pages())('%s', (page) => {
     const wrong = blocks
       .filter(({ language }) => language === 'toml')
       .flatMap(({ text, line }) => {
-        const document = parseDocument(wholeFile(text), page);
-        const checked = document.ok ? checkTransientfile(document.value, '/project') : document;
+        const checked = checkedFile(text, page);
         return checked.ok ? [] : checked.problems.map(({ message }) => `line ${line}: ${message}`);
       });
     expect(wrong).toEqual([]);

@@ -3,37 +3,7 @@ import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { succeeded } from '../rig/vms.ts';
-import { cloudImage, PATIENTLY, realRig } from './guests.ts';
-
-/** The first boot of cloud-init starts Python four times, which takes minutes of emulation on a busy machine. */
-const FIRST_BOOT = ['--ssh-timeout', '540'];
-
-test('a cloud image without user, key or network is set up by its seed, and runs user-data', async () => {
-  await using rig = realRig();
-  rig.write({
-    'Transientfile.toml': `
-[images.cloud]
-source = "file=${cloudImage('12')}"
-[vms.web]
-image = "cloud"
-wait-for = "cloud-init"
-user-data = "user-data.yaml"
-ssh-user = "ada"
-`,
-    'user-data.yaml': `#cloud-config
-write_files:
-  - path: /etc/from-user-data
-    content: "written by user-data\\n"
-runcmd:
-  - sleep 5
-  - echo "run by user-data" >/etc/from-runcmd
-`,
-  });
-  const command = 'cat /etc/from-user-data /etc/from-runcmd; hostname; id -un; sudo -n id -un';
-  const stdout = await succeeded(rig, ['up', ...PATIENTLY, ...FIRST_BOOT, '--cmd', command]);
-  expect(stdout.split('\n')).toEqual(['written by user-data', 'run by user-data', 'web', 'ada', 'root', '']);
-  expect(rig.leftovers()).toEqual([]);
-});
+import { FIRST_BOOT, PATIENTLY, cloudImage, realRig } from './guests.ts';
 
 test('a cloud image on a larger disk boots by UEFI, and its root grows', async () => {
   await using rig = realRig();

@@ -23,8 +23,8 @@ const KEPT = {
 };
 
 /** A rig on the host's own QEMU. */
-export function realRig(): Rig {
-  return new Rig({ fakeQemu: false, env: KEPT });
+export function realRig(env: NodeJS.ProcessEnv = {}): Rig {
+  return new Rig({ fakeQemu: false, env: { ...KEPT, ...env } });
 }
 
 /**
@@ -32,6 +32,9 @@ export function realRig(): Rig {
  * processors hangs once in some hundred boots (src/builder/args.ts says why).
  */
 export const PATIENTLY = ['--accel', 'tcg', '--ssh-timeout', '180', '-m', '512M', '--cpus', '1'];
+
+/** The first boot of cloud-init starts Python four times, which takes minutes of emulation on a busy machine. */
+export const FIRST_BOOT = ['--ssh-timeout', '540'];
 
 /** A Transientfile with VMs, as tables, from the image `tiny`, under the same conditions. */
 export function tinyProject(vms: string): string {

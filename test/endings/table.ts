@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { vmPaths } from '../../src/host/store-layout.ts';
+import { encodeName, vmPaths } from '../../src/host/store-layout.ts';
 import type { StepKind } from '../../src/plan/step.ts';
 import type { Faults } from '../fakes/qemu/faults.ts';
 import type { Rig } from '../rig/rig.ts';
@@ -108,6 +108,38 @@ async function silentPort(rig: Rig): Promise<number> {
 
 /** Every kind of step, and what may keep it waiting. */
 export const TABLE: Readonly<Record<StepKind, Row>> = {
+  'image.resolve': [
+    {
+      fault: 'a server that is silent',
+      command: async (rig) => {
+        const config = `[mirrors]\n"https://cloud.debian.org/" = "http://127.0.0.1:${await silentPort(rig)}/"\n`;
+        mkdirSync(join(rig.home, '.config', 'transient'), { recursive: true });
+        writeFileSync(join(rig.home, '.config', 'transient', 'config.toml'), config);
+        return ['image', 'pull', 'debian:13'];
+      },
+      waits: (_rig, output) => output().includes('Resolve image'),
+      deadline: {
+        env: { TRANSIENT_HTTP_IDLE_TIMEOUT: '0.3' },
+        message: /cannot download .*no response within/,
+      },
+    },
+    {
+      fault: 'another process that writes the lock file',
+      command: async (rig) => {
+        mkdirSync(join(rig.backend, '.catalog'));
+        await holdLock(rig, join(rig.backend, '.catalog', 'writing.lock'));
+        const image = rig.stored('debian:13@20260712-2537');
+        const pin = { build: '20260712-2537', url: 'https://cloud.debian.org/images/cloud/image.qcow2' };
+        const origin = { source: `cloud=${image}`, sha256: '', pin };
+        mkdirSync(join(rig.backend, '.origin'));
+        writeFileSync(join(rig.backend, '.origin', `${encodeName(image)}.json`), JSON.stringify(origin));
+        rig.write({ 'Transientfile.toml': '[vms.a]\nimage = "debian:13"\nssh-command = "true"\n' });
+        return ['up', ...TCG];
+      },
+      waits: (_rig, output) => output().includes('Waiting for'),
+      deadline: { env: { TRANSIENT_PATIENCE: '0.0005' }, message: /gave up after waiting/ },
+    },
+  ],
   'image.retrieve': [
     {
       fault: 'a server that is silent',

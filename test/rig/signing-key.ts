@@ -14,7 +14,8 @@ export class SigningKey implements Disposable {
 
   /** Generates a key; an expired one signs while it is valid. */
   constructor(user = 'Vendor <vendor@example.org>', { isExpired = false } = {}) {
-    this.#time = isExpired ? ['--faked-system-time', '20200101T000000!'] : [];
+    // fixed, since gpgv prints it
+    this.#time = ['--faked-system-time', isExpired ? '20200101T000000!' : '20260701T000000!'];
     const expiry = isExpired ? '1d' : 'never';
     this.#gpg(['--passphrase', '', '--quick-generate-key', user, 'ed25519', 'sign', expiry]);
     const listed = this.#gpg(['--with-colons', '--list-keys']).toString();

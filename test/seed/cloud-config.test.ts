@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import type { SeededGuest } from '../../src/config/seed-spec.ts';
-import { ANY_CLOUD_IMAGE } from '../../src/config/seed-spec.ts';
+import type { SeededGuest } from '../../src/config/seeded-guest.ts';
+import { ANY_CLOUD_IMAGE } from '../../src/config/seeded-guest.ts';
 import type { SeedFacts } from '../../src/seed/cloud-config.ts';
 import { nocloudDocuments } from '../../src/seed/cloud-config.ts';
 import { networkConfig } from '../../src/seed/network-config.ts';

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { resolveRun } from '../../config/resolve.ts';
-import { mergeLayers } from '../../config/merge.ts';
+import { mergeLayers, storesOf } from '../../config/merge.ts';
 import { planCreate } from '../../plan/stored-state.ts';
 import type { ImageRef } from '../../options/values/image-spec.ts';
 import { ok } from '../../problem.ts';
 import { type CommandDef, PLAN_SWITCH } from '../command.ts';
+import { UNVERIFIED_SWITCH, lookupFor } from '../image-names.ts';
 import { imageOperand } from '../image-operand.ts';
 import { typedLayers } from '../typed-layers.ts';
 
@@ -15,10 +16,10 @@ const NO_COPIES =
 export const create: CommandDef = {
   name: 'create',
   operands: '<image>',
-  completes: ['images'],
+  completes: ['available'],
   scope: 'create',
-  help: 'create a VM in the VM store from an image (NAME or NAME,PROTOCOL=SOURCE), without starting it',
-  switches: [PLAN_SWITCH],
+  help: 'create a VM in the VM store from an image (such as debian:13, NAME or NAME,PROTOCOL=SOURCE), without starting it',
+  switches: [UNVERIFIED_SWITCH, PLAN_SWITCH],
   refuses: {
     '--copy-in-before': NO_COPIES,
     '-b': NO_COPIES,
@@ -31,8 +32,11 @@ export const create: CommandDef = {
     if (!layers.ok) return layers;
     const image = imageOperand(invocation);
     if (!image.ok) return image;
-    const name = mergeLayers(layers.value).values.name ?? generatedName(image.value);
-    const spec = resolveRun(image.value, layers.value, invocation.environment, { name });
+    const { values } = mergeLayers(layers.value);
+    const name = values.name ?? generatedName(image.value);
+    const { backend } = storesOf(values, invocation.environment);
+    const lookup = await lookupFor([image.value, ...(values['extra-image'] ?? [])], backend, invocation);
+    const spec = resolveRun(image.value, layers.value, invocation.environment, { name }, lookup);
     return spec.ok ? ok({ plan: planCreate(spec.value) }) : spec;
   },
 };

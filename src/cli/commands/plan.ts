@@ -2,7 +2,7 @@ import { ok } from '../../problem.ts';
 import type { CommandDef, Invocation } from '../command.ts';
 import { printPlan } from '../plan-output.ts';
 import type { PlanForm } from '../plan-view.ts';
-import { FILE_SWITCH } from '../project-file.ts';
+import { FILE_SWITCH, LOCKED_SWITCH } from '../project-file.ts';
 import { planProject } from '../project.ts';
 import { SESSION_SWITCHES } from '../session-switches.ts';
 
@@ -16,6 +16,7 @@ export const plan: CommandDef = {
   switches: [
     FILE_SWITCH,
     ...SESSION_SWITCHES,
+    LOCKED_SWITCH,
     { flags: '--json', help: 'print the plan as JSON (schemas/plan.schema.json)' },
     { flags: '--dot', help: 'print the plan as a Graphviz graph' },
   ],

@@ -1,5 +1,7 @@
 import { resolveRun, resolveStored } from '../../config/resolve.ts';
 import { mergeLayers, storesOf } from '../../config/merge.ts';
+import type { StoredVm } from '../../config/stored-vm.ts';
+import { imagesOf } from '../../config/stored-vm.ts';
 import type { VmSpec } from '../../config/vm-spec.ts';
 import type { Layer } from '../../options/layer.ts';
 import type { ImageRef } from '../../options/values/image-spec.ts';
@@ -7,6 +9,7 @@ import { planSession } from '../../plan/session.ts';
 import type { Result } from '../../problem.ts';
 import { ok } from '../../problem.ts';
 import { type CommandDef, type Invocation, PLAN_SWITCH } from '../command.ts';
+import { UNVERIFIED_SWITCH, lookupFor } from '../image-names.ts';
 import { imageOperand } from '../image-operand.ts';
 import { RUN_FILE_SWITCHES, runFileOptions } from '../run-file-switches.ts';
 import { typedLayers } from '../typed-layers.ts';
@@ -15,10 +18,10 @@ import { typedLayers } from '../typed-layers.ts';
 export const run: CommandDef = {
   name: 'run',
   operands: '<image>',
-  completes: ['images'],
+  completes: ['available'],
   scope: 'run',
-  help: 'run a VM from an image (NAME or NAME,PROTOCOL=SOURCE); without --name its state is discarded',
-  switches: [...RUN_FILE_SWITCHES, PLAN_SWITCH],
+  help: 'run a VM from an image (such as debian:13, NAME or NAME,PROTOCOL=SOURCE); without --name its state is discarded',
+  switches: [...RUN_FILE_SWITCHES, UNVERIFIED_SWITCH, PLAN_SWITCH],
   takesQemuArguments: true,
   plan: async (invocation) => {
     const layers = await typedLayers(invocation);
@@ -35,21 +38,28 @@ export const run: CommandDef = {
 
 async function specOf(
   image: ImageRef,
-  { environment }: Invocation,
+  invocation: Invocation,
   layers: readonly Layer[],
 ): Promise<Result<VmSpec>> {
+  const { environment } = invocation;
   const { values } = mergeLayers(layers);
-  const fresh = (who: { name: string } | { instance: string }): Result<VmSpec> =>
-    resolveRun(image, layers, environment, who);
-  // several can run from one image
-  if (values.name === undefined) return fresh({ instance: `${image.name}-${process.pid}` });
-  const { loadStoredVm } = await import('../../vmstore/load.ts');
-  const stored = await loadStoredVm(storesOf(values, environment).vmstore, values.name);
+  const { backend, vmstore } = storesOf(values, environment);
+  const stored = await storedVm(vmstore, values.name);
   if (!stored.ok) return stored;
-  if (stored.value === undefined) return fresh({ name: values.name });
-  // still resolves the given image, so that a different one than the VM has is reported
-  const asked = fresh({ name: values.name });
-  if (!asked.ok) return asked;
-  const spec = resolveStored({ name: values.name, stored: stored.value }, layers, environment);
-  return spec.ok ? ok({ ...spec.value, images: asked.value.images }) : spec;
+  const images = [image, ...(values['extra-image'] ?? []), ...(stored.value ? imagesOf(stored.value) : [])];
+  const lookup = await lookupFor(images, backend, invocation);
+  const { name } = values;
+  // several can run from one image
+  const who = name === undefined ? { instance: `${image.name}-${process.pid}` } : { name };
+  // resolves the given image for a stored VM too, so that a different one than the VM has is reported
+  const fresh = resolveRun(image, layers, environment, who, lookup);
+  if (!fresh.ok || name === undefined || stored.value === undefined) return fresh;
+  const spec = resolveStored({ name, stored: stored.value }, layers, environment, lookup);
+  return spec.ok ? ok({ ...spec.value, images: fresh.value.images }) : spec;
+}
+
+async function storedVm(vmstore: string, name: string | undefined): Promise<Result<StoredVm | undefined>> {
+  if (name === undefined) return ok(undefined);
+  const { loadStoredVm } = await import('../../vmstore/load.ts');
+  return loadStoredVm(vmstore, name);
 }

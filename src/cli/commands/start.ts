@@ -1,8 +1,10 @@
 import { resolveStored } from '../../config/resolve.ts';
 import { noVm } from '../../config/stored-problems.ts';
+import { imagesOf } from '../../config/stored-vm.ts';
 import { mergeLayers, storesOf } from '../../config/merge.ts';
 import { planSession } from '../../plan/session.ts';
 import { failed, ok } from '../../problem.ts';
+import { lookupFor } from '../image-names.ts';
 import { type CommandDef, PLAN_SWITCH } from '../command.ts';
 import { RUN_FILE_SWITCHES, runFileOptions } from '../run-file-switches.ts';
 import { typedLayers } from '../typed-layers.ts';
@@ -24,13 +26,15 @@ export const start: CommandDef = {
     if (!layers.ok) return layers;
     const { operands, environment } = invocation;
     const [name = ''] = operands;
+    const { backend, vmstore } = storesOf(mergeLayers(layers.value).values, environment);
     const { loadStoredVm } = await import('../../vmstore/load.ts');
-    const stored = await loadStoredVm(storesOf(mergeLayers(layers.value).values, environment).vmstore, name);
+    const stored = await loadStoredVm(vmstore, name);
     if (!stored.ok) return stored;
     if (stored.value === undefined) return failed(noVm(name));
     const files = runFileOptions(invocation, name);
     if (!files.ok) return files;
-    const spec = resolveStored({ name, stored: stored.value }, layers.value, environment);
+    const lookup = await lookupFor(imagesOf(stored.value), backend, invocation);
+    const spec = resolveStored({ name, stored: stored.value }, layers.value, environment, lookup);
     return spec.ok ? ok({ plan: planSession([spec.value], files.value), files: files.value }) : spec;
   },
 };

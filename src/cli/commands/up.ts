@@ -4,8 +4,10 @@ import type { CommandDef, Invocation, RunFileOptions } from '../command.ts';
 import { PLAN_SWITCH } from '../command.ts';
 import type { Output } from '../output.ts';
 import { printPlan } from '../plan-output.ts';
-import { FILE_SWITCH } from '../project-file.ts';
-import type { DetachedChange } from '../project.ts';
+import { FILE_SWITCH, LOCKED_SWITCH } from '../project-file.ts';
+import { UNVERIFIED_SWITCH } from '../image-names.ts';
+import { pinnedPlan } from '../build-pins.ts';
+import type { DetachedChange, ProjectPlan } from '../project.ts';
 import { planProject, requestFor } from '../project.ts';
 import { RUN_FILE_SWITCHES, refuseRunFiles, runFileOptions } from '../run-file-switches.ts';
 import { SESSION_SWITCHES } from '../session-switches.ts';
@@ -30,6 +32,8 @@ export const up: CommandDef = {
     },
     ...SESSION_SWITCHES,
     ...RUN_FILE_SWITCHES,
+    LOCKED_SWITCH,
+    UNVERIFIED_SWITCH,
     PLAN_SWITCH,
   ],
   takesQemuArguments: true,
@@ -40,12 +44,26 @@ export const up: CommandDef = {
     if (invocation.switches['plan'] === true) return ok(await printPlan(planned.value, output));
     const files = runFileOptions(invocation, planned.value.project);
     if (!files.ok) return files;
-    const { project, detached } = planned.value;
+    const pinned = await pinnedPlan(
+      { ...planned.value, files: files.value },
+      async () => withFiles(await planProject(invocation), files.value),
+      output,
+    );
+    if (!pinned.ok) return pinned;
+    if ('exitCode' in pinned.value) return ok(pinned.value.exitCode);
+    const { project, detached } = pinned.value.planned;
     if (detached !== undefined) return detach(project, detached, files.value, invocation, output);
     const { perform } = await import('../perform.ts');
-    return ok(await perform({ ...planned.value, files: files.value }, output));
+    return ok(await perform(pinned.value.planned, output));
   },
 };
+
+function withFiles(
+  planned: Result<ProjectPlan>,
+  files: RunFileOptions,
+): Result<ProjectPlan & { readonly files: RunFileOptions }> {
+  return planned.ok ? ok({ ...planned.value, files }) : planned;
+}
 
 /** Starts and replaces VMs of the detached project. */
 async function detach(

@@ -103,7 +103,7 @@ const PLACEHOLDERS: Readonly<Record<string, Completes>> = {
   PATH: 'paths',
   'HOST:GUEST': 'paths',
   'HOST:/GUEST': 'paths',
-  IMAGE: 'images',
+  IMAGE: 'available',
 };
 
 function kindOf({ type, placeholder = '' }: OptionDef): Completes | undefined {

@@ -37,9 +37,19 @@ async function namesIn(kind: string, place: InvocationPlace): Promise<string[]> 
       return entriesOf(storesIn(place).vmstore, 'directory');
     case 'images':
       return entriesOf(storesIn(place).backend, 'file');
+    case 'available':
+      return [
+        ...(await entriesOf(storesIn(place).backend, 'file').catch(() => [])),
+        ...(await catalogNames()),
+      ];
     default:
       return [];
   }
+}
+
+async function catalogNames(): Promise<string[]> {
+  const { Catalog } = await import('../../catalog/catalog.ts');
+  return Catalog.open(process.env).names();
 }
 
 /** VM names of the Transientfile, even if it is invalid otherwise. */

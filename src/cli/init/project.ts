@@ -5,7 +5,9 @@ import { jsonSchema } from '../../config/json-schema.ts';
 import { transientfileSchema } from '../../config/transientfile-schema.ts';
 import { TRANSIENTFILE } from '../../config/transientfile.ts';
 import { problemsOf } from '../../options/issues.ts';
-import type { Problem, Result } from '../../problem.ts';
+import type { ImageRef } from '../../options/values/image-spec.ts';
+import { imageSpec } from '../../options/values/image-spec.ts';
+import type { Problem, Result, Where } from '../../problem.ts';
 import { errorCode, failed, ok, systemMessage } from '../../problem.ts';
 import { askFor, sensibleAnswers } from './questions.ts';
 import type { InitAnswers } from './text.ts';
@@ -13,12 +15,13 @@ import { SCHEMA_FILE, transientfileText } from './text.ts';
 
 /**
  * Writes a Transientfile and, for editors, its schema; returns a note for the user. With `ask`, answers that are not given
- * are asked for if stdin is a terminal.
+ * are asked for if stdin is a terminal. `find` looks the image up.
  */
 export async function initProject(
   directory: string,
   given: Partial<InitAnswers>,
   ask: boolean,
+  find: (image: ImageRef) => Promise<Result<unknown>>,
   signal: AbortSignal,
 ): Promise<Result<string>> {
   const path = join(directory, TRANSIENTFILE);
@@ -32,6 +35,8 @@ export async function initProject(
       : { ...sensible, ...given };
   const problems = problemsIn(answers);
   if (problems.length > 0) return failed(...problems);
+  const found = await find(imageSpec().parse(answers.image));
+  if (!found.ok) return failed(...found.problems.map((problem) => ({ ...problem, where: ofFlag('image') })));
   return write(directory, path, transientfileText(answers));
 }
 
@@ -56,6 +61,10 @@ function alreadyExists(path: string): Problem {
     message: `${path} already exists`,
     hint: 'edit it, or remove it first',
   };
+}
+
+function ofFlag(name: keyof InitAnswers): Where {
+  return { kind: 'flag', flag: `--${name}` };
 }
 
 /** Validates answers; problems name the corresponding flag. */

@@ -8,7 +8,7 @@ import type { InitAnswers } from './text.ts';
 /** Questions in the order they are asked. */
 const QUESTIONS: Readonly<Record<keyof InitAnswers, string>> = {
   name: 'Name of the project',
-  image: 'Image (NAME or NAME,PROTOCOL=SOURCE)',
+  image: 'Image (such as debian:13, NAME or NAME,PROTOCOL=SOURCE)',
   memory: 'Memory of the VM',
   command: 'Command to run in it',
 };
@@ -21,7 +21,7 @@ export async function sensibleAnswers(directory: string): Promise<InitAnswers> {
   const files = (await readdir(directory)).filter((file) => IMAGE_FILE.test(file)).sort();
   return {
     name: projectNameFrom(directory),
-    image: `base,file=./${files[0] ?? 'base.qcow2'}`,
+    image: files[0] === undefined ? 'debian:13' : `base,file=./${files[0]}`,
     memory: String(OPTIONS.memory.default),
     command: 'uname -a',
   };

@@ -174,26 +174,27 @@ export function reasonOf(error: unknown): string {
   return meaning ?? (message === '' ? (code ?? 'unknown error') : message);
 }
 
-/** Final error of a failed download. */
-export function explained(shownUrl: string, error: unknown): unknown {
+/** Remedy if a server cannot be reached. */
+export const UNREACHABLE =
+  'check the URL and the proxy settings; the partial download is kept, and the next attempt resumes it';
+
+/** Final error of a failed download; `unreachable` is the remedy if the server cannot be reached. */
+export function explained(shownUrl: string, error: unknown, unreachable: string): unknown {
   if (error instanceof StartAnew || error instanceof TransientError || isDiskError(error)) return error;
   return new TransientError(
     {
       reason: 'image',
       message: `cannot download ${shownUrl}: ${reasonOf(error)}`,
-      hint: hintFor(error),
+      hint: hintFor(error, unreachable),
     },
     { cause: error },
   );
 }
 
-function hintFor(error: unknown): string {
+function hintFor(error: unknown, unreachable: string): string {
   if (error instanceof HttpStatus) return statusHint(error.status);
   if (error instanceof BadRedirect || error instanceof ProxyStatus) return error.hint;
-  return (
-    certificateFault(error)?.hint ??
-    'check the URL and the proxy settings; the partial download is kept, and the next attempt resumes it'
-  );
+  return certificateFault(error)?.hint ?? unreachable;
 }
 
 /** Whether an error concerns local files and not the connection. */
@@ -217,6 +218,8 @@ export interface DocumentKind {
   readonly accept: string;
   /** Remedy if it is larger. */
   readonly hint: string;
+  /** Remedy if its server cannot be reached. */
+  readonly unreachable: string;
 }
 
 /** Error for a document larger than any of its kind. */

@@ -72,7 +72,7 @@ export async function fetchText(
   context: Context,
 ): Promise<string> {
   const client = await HttpClient.open(times, { hasSum: false });
-  const tries = new Tries(url, times, context);
+  const tries = new Tries(url, times, context, kind.unreachable);
   try {
     for (;;) {
       try {

@@ -1,3 +1,4 @@
+import type { ImageNeed } from '../../config/vm-spec.ts';
 import type { StepContext } from '../../plan/executor.ts';
 import type { Expected } from '../sums.ts';
 import type { HttpTimes } from './http-times.ts';
@@ -8,5 +9,10 @@ export interface ImageLocation {
   readonly expected: readonly Expected[];
 }
 
-/** Finds the bytes of an image from what an image spec says after a protocol. */
-export type Locate = (source: string, times: HttpTimes, context: StepContext) => Promise<ImageLocation>;
+/** Finds the bytes of an image from what its image spec says after a protocol. */
+export type Locate = (
+  source: string,
+  times: HttpTimes,
+  context: StepContext,
+  image: Pick<ImageNeed, 'cloud'>,
+) => Promise<ImageLocation>;

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { trace } from '../../host/trace.ts';
 import { withoutPasswords } from '../../options/password.ts';
 import type { StepContext } from '../../plan/executor.ts';
-import { HttpStatus, canPass, explained, reasonOf } from './download-faults.ts';
+import { HttpStatus, UNREACHABLE, canPass, explained, reasonOf } from './download-faults.ts';
 import type { HttpTimes } from './http-times.ts';
 
 /** Maximum number of consecutive attempts that bring less than the minimum rate. */
@@ -16,15 +16,23 @@ export class Tries {
   readonly #url: string;
   readonly #times: HttpTimes;
   readonly #context: Pick<StepContext, 'signal' | 'note'>;
+  readonly #unreachable: string;
   #failures = 0;
   /** Bytes received since the last failure, and when that period began. */
   #received = 0;
   #begin = performance.now();
 
-  constructor(url: string, times: HttpTimes, context: Pick<StepContext, 'signal' | 'note'>) {
+  /** `unreachable` is the remedy if the server cannot be reached. */
+  constructor(
+    url: string,
+    times: HttpTimes,
+    context: Pick<StepContext, 'signal' | 'note'>,
+    unreachable = UNREACHABLE,
+  ) {
     this.#url = withoutPasswords(url);
     this.#times = times;
     this.#context = context;
+    this.#unreachable = unreachable;
   }
 
   /** Counts received bytes. */
@@ -37,7 +45,7 @@ export class Tries {
     const { signal, note } = this.#context;
     signal.throwIfAborted();
     this.#count();
-    if (!canPass(error) || this.#failures >= TRIES) throw explained(this.#url, error);
+    if (!canPass(error) || this.#failures >= TRIES) throw explained(this.#url, error, this.#unreachable);
     const retryAfter = error instanceof HttpStatus ? (error.retryAfter ?? 0) : 0;
     const wait = Math.min(
       LONGEST_WAIT,

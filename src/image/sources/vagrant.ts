@@ -21,6 +21,7 @@ const METADATA: DocumentKind = {
   limit: 16 << 20,
   accept: 'application/json',
   hint: 'for an image or a box itself, use NAME,http=URL',
+  unreachable: 'check the URL and the proxy settings',
 };
 
 /** Providers whose boxes contain a disk that QEMU can run, preferred first. */

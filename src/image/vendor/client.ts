@@ -3,7 +3,7 @@ import type { CatalogImage } from '../../catalog/catalog-image.ts';
 import { Mirrors } from '../../catalog/mirrors.ts';
 import { withoutPasswords } from '../../options/password.ts';
 import type { StepContext } from '../../plan/executor.ts';
-import { TransientError } from '../../problem.ts';
+import { valueOrThrow } from '../../problem.ts';
 import type { DocumentKind } from '../sources/download-faults.ts';
 import { HttpStatus } from '../sources/download-faults.ts';
 import type { HttpTimes } from '../sources/http-times.ts';
@@ -11,14 +11,18 @@ import { httpTimes } from '../sources/http-times.ts';
 import { fetchText } from '../sources/http.ts';
 import { isWebPage, unexpectedForm } from './faults.ts';
 
-const MIRRORS_HINT = 'check the address, and the mirrors in use';
+const HINTS = {
+  hint: 'check the address, and the mirrors in use',
+  unreachable:
+    'check the network and the proxy settings; an image that is kept needs no network (transient image ls), and docs/images.md describes mirrors',
+};
 
 /** Documents of vendors; Ubuntu's index has some megabytes. */
 const KINDS = {
-  index: { name: 'an index of images', limit: 32 << 20, accept: 'application/json', hint: MIRRORS_HINT },
-  listing: { name: 'a directory listing', limit: 16 << 20, accept: 'text/html, */*', hint: MIRRORS_HINT },
-  checksums: { name: 'a checksum file', limit: 4 << 20, accept: '*/*', hint: MIRRORS_HINT },
-  signature: { name: 'a signature', limit: 64 << 10, accept: '*/*', hint: MIRRORS_HINT },
+  index: { name: 'an index of images', limit: 32 << 20, accept: 'application/json', ...HINTS },
+  listing: { name: 'a directory listing', limit: 16 << 20, accept: 'text/html, */*', ...HINTS },
+  checksums: { name: 'a checksum file', limit: 4 << 20, accept: '*/*', ...HINTS },
+  signature: { name: 'a signature', limit: 64 << 10, accept: '*/*', ...HINTS },
 } as const satisfies Readonly<Record<string, DocumentKind>>;
 
 export type VendorDocument = keyof typeof KINDS;
@@ -41,12 +45,8 @@ export class VendorClient {
   }
 
   static open(image: CatalogImage, environment: NodeJS.ProcessEnv, context: StepContext): VendorClient {
-    const mirrors = Mirrors.open(environment, image);
-    if (mirrors.ok) return new VendorClient(mirrors.value, httpTimes(environment), context);
-    const [first, ...others] = mirrors.problems;
-    if (first === undefined) throw new Error('a failure has problems');
-    const details = [...(first.details ?? []), ...others.map(({ message }) => message)];
-    throw new TransientError(details.length === 0 ? first : { ...first, details });
+    const mirrors = valueOrThrow(Mirrors.open(environment, image));
+    return new VendorClient(mirrors, httpTimes(environment), context);
   }
 
   /** The address of which a URL is fetched. */

@@ -46,7 +46,7 @@ export async function resolveVendorImage(
   const sum = found.sum ?? (allowUnverified ? ({ isSigned: false } as const) : undefined);
   const { build, url, size } = found.build;
   if (sum === undefined) throw noChecksum(image, build);
-  return { ...sum, url: client.mirrored(url), build, ...(size === undefined ? {} : { size }) };
+  return { ...sum, url, build, ...(size === undefined ? {} : { size }) };
 }
 
 /** A build and its checksum, if the vendor has one. */

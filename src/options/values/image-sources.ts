@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 
 /** The protocols of image specs. */
-export const IMAGE_PROTOCOLS = ['file', 'http', 'vagrant'] as const;
+export const IMAGE_PROTOCOLS = ['file', 'http', 'vagrant', 'cloud'] as const;
 
 export type ImageProtocol = (typeof IMAGE_PROTOCOLS)[number];
 
@@ -17,6 +17,9 @@ interface ImageSourceDef {
   readonly names?: RegExp;
 }
 
+/** Syntax of the names of a catalogue: `DISTRIBUTION:RELEASE[-VARIANT][@BUILD]`. */
+export const CATALOG_NAME = /^[\w.-]+(:[\w.-]+)?(@[\w.:+-]+)?$/;
+
 export const IMAGE_SOURCES: Readonly<Record<ImageProtocol, ImageSourceDef>> = {
   file: { location: 'PATH', absolute: (path, base) => resolve(base, path) },
   http: {
@@ -31,5 +34,12 @@ export const IMAGE_SOURCES: Readonly<Record<ImageProtocol, ImageSourceDef>> = {
     // a path to a catalog of boxes
     absolute: (box, base) => (/^(?:\.{0,2}\/|[^:]*\.json:)/.test(box) ? resolve(base, box) : box),
     names: /^[^/\s:]+\/[^/\s:]+:[^/\s:]+$/,
+  },
+  cloud: {
+    location: 'DISTRIBUTION:RELEASE',
+    error: (name) =>
+      CATALOG_NAME.test(name)
+        ? undefined
+        : 'must name an image of the catalogue after "cloud=", e.g. debian:13',
   },
 };

@@ -62,9 +62,10 @@ function block(language: string, text: string): string {
   return `\`\`\`${language}\n${text.trimEnd()}\n\`\`\``;
 }
 
-/** A file that a problem is about is shown as text: nobody is to take it for an example. */
+/** A file that a problem is about is shown as text, as is one of the catalogue: nobody is to take it for an example. */
 function languageOf(name: string, problems: readonly string[]): string {
   if (name.endsWith('.sh')) return 'sh';
+  if (name.includes('/catalog/')) return 'text';
   return problems.some((problem) => problem.startsWith(name)) ? 'text' : 'toml';
 }
 

@@ -5,6 +5,7 @@ import { detached } from './topics/detached.ts';
 import { guest } from './topics/guest.ts';
 import { host } from './topics/host.ts';
 import { images } from './topics/images.ts';
+import { imagesByName } from './topics/images-by-name.ts';
 import { networks } from './topics/networks.ts';
 import { qemu } from './topics/qemu.ts';
 import { several } from './topics/several.ts';
@@ -17,6 +18,7 @@ export const TOPICS: readonly Topic[] = [
   commandLine,
   transientfile,
   images,
+  imagesByName,
   vmStore,
   qemu,
   guest,

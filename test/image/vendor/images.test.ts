@@ -53,7 +53,9 @@ describe('each image of the catalogue is found where its vendor has it', { timeo
     for (const [image, { sha256, sha512 }] of published) {
       const { url, digest } = await resolveVendorImage(image, { allowUnverified: false }, context());
       expect([sha256, sha512]).toContain(digest);
-      expect(await (await fetch(url)).text()).toBe(`${image.name} for ${image.architecture}`);
+      expect(await (await fetch(vendors.addressOf(url))).text()).toBe(
+        `${image.name} for ${image.architecture}`,
+      );
     }
     vi.unstubAllEnvs();
   });

@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import type { Architecture } from '../../../src/catalog/catalog.ts';
 import { Catalog } from '../../../src/catalog/catalog.ts';
 import type { VendorImage } from '../../../src/image/vendor/resolve.ts';
+import { Mirrors } from '../../../src/catalog/mirrors.ts';
 import { resolveVendorImage } from '../../../src/image/vendor/resolve.ts';
 import type { StepContext } from '../../../src/plan/executor.ts';
 import { SigningKey } from '../../rig/signing-key.ts';
@@ -143,7 +144,11 @@ async function resolved(
 ): Promise<VendorImage> {
   const image = Catalog.open(process.env).find(name, architecture);
   if (!image.ok) throw new Error(image.problems.map(({ message }) => message).join('\n'));
-  return resolveVendorImage(image.value, { allowUnverified }, context());
+  const found = await resolveVendorImage(image.value, { allowUnverified }, context());
+  const mirrors = Mirrors.open(process.env, image.value);
+  if (!mirrors.ok) throw new Error('invalid mirrors');
+  // an image is known by its address at the vendor, and fetched from the mirror
+  return { ...found, url: mirrors.value.mirrored(found.url) };
 }
 
 function context(): StepContext {

@@ -64,7 +64,9 @@ export const commandLine: Topic = {
     {
       form: 'SPEC SPEC …',
       when: 'An image spec is `NAME` or `NAME,PROTOCOL=SOURCE`.',
-      typed: ['transient image pull base,http=base.qcow2 .base,file=./base.qcow2 base,ftp=x'],
+      typed: [
+        'transient image pull base,http=base.qcow2 .base,file=./base.qcow2 base,ftp=x base,cloud=debian:',
+      ],
     },
     {
       form: 'image "NAME" has two sources: SOURCE and SOURCE',

@@ -180,6 +180,13 @@ export const guest: Topic = {
       typed: ['transient up'],
     },
     {
+      form: 'VM "NAME" waits for cloud-init, but its image has only PROGRAM',
+      files: {
+        'Transientfile.toml': '[vms.web]\nimage = "freebsd:15.0"\nwait-for = "cloud-init"\n',
+      },
+      typed: ['transient up'],
+    },
+    {
       form: 'waiting for cloud-init needs ssh, but this VM uses the QEMU console',
       prepare: base,
       typed: ['transient run base --cloud-init --wait-for cloud-init'],
