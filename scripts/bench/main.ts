@@ -8,6 +8,7 @@ import { phasesOfSessions } from './phases.ts';
 import { writeDocs } from './docs.ts';
 import type { Row } from './row.ts';
 import { oneCopy, tenCopies } from './rows/copies.ts';
+import { firstLogin, keptByName } from './rows/images-by-name.ts';
 import { retrieval } from './rows/retrieval.ts';
 import { fourVms, session } from './rows/sessions.ts';
 import { sharedFolder } from './rows/shared-folder.ts';
@@ -16,7 +17,17 @@ import type { Result } from './table.ts';
 import { machine, resultOf, tableOf } from './table.ts';
 import { makeWorld } from './world.ts';
 
-const ROWS: readonly Row[] = [session, ...startUps, retrieval, oneCopy, tenCopies, fourVms, sharedFolder];
+const ROWS: readonly Row[] = [
+  session,
+  ...startUps,
+  retrieval,
+  oneCopy,
+  tenCopies,
+  fourVms,
+  sharedFolder,
+  keptByName,
+  firstLogin,
+];
 
 const { values } = parseArgs({
   options: {
