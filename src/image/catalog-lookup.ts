@@ -38,20 +38,25 @@ export function catalogLookup(options: LookupOptions): ImageLookup {
   return (image, backend) => {
     const { source, name } = image;
     if (source !== undefined && source.protocol !== 'cloud') return ok(image);
-    if (source !== undefined) return ofCatalog(source.location, image, backend);
+    if (source !== undefined) return ofCatalog(source.location, image, backend, ownName(name));
     const found = impliedSource(image, backend);
     if (!found.ok || found.value.source !== undefined) return found;
     const kept = keptBuild(backend, name) ?? newestOf(name, backend);
-    if (kept !== undefined) return ofCatalog(buildOf(kept, name), { ...image, name: kept.name }, backend);
+    if (kept !== undefined) return ofCatalog(buildOf(kept, name), image, backend, kept.name);
     if (existsSync(imagePath(backend, name))) return found;
     return catalog.knows(name) ? ofCatalog(name, image, backend) : notNearly(name, found.value);
   };
 
-  function ofCatalog(location: string, image: WantedImage, backend: string): Result<WantedImage> {
+  function ofCatalog(
+    location: string,
+    image: WantedImage,
+    backend: string,
+    own?: string,
+  ): Result<WantedImage> {
     const found = catalog.find(location, hostArchitecture());
     if (!found.ok) return found;
     const cloud = cloudImageOf(found.value, backend, options);
-    return cloud.ok ? ok(concrete(image, found.value, cloud.value)) : cloud;
+    return cloud.ok ? ok({ ...image, ...named(own ?? found.value.name, found.value, cloud.value) }) : cloud;
   }
 
   function notNearly(name: string, image: WantedImage): Result<WantedImage> {
@@ -122,19 +127,21 @@ export function pinOfKept(
   )?.pin;
 }
 
-/** The image under the name that the backend keeps its build by, once a build is pinned. */
-function concrete(image: WantedImage, { name, architecture }: CatalogImage, cloud: CloudImage): WantedImage {
-  const own = image.source === undefined ? name : (partsOfKeptName(image.name)?.name ?? image.name);
+/** Name of the user's own for an image, which may be written with a build. */
+function ownName(name: string): string {
+  return partsOfKeptName(name)?.name ?? name;
+}
+
+/** The name by which a backend keeps an image, with its build once one is pinned, and the source of that build. */
+function named(
+  own: string,
+  { name, architecture }: CatalogImage,
+  cloud: CloudImage,
+): Pick<WantedImage, 'name' | 'source' | 'cloud'> {
   const { pin } = cloud;
-  if (pin === undefined)
-    return { ...image, name: own, source: { protocol: 'cloud', location: cloud.name }, cloud };
-  const location = `${name}@${pin.build}`;
-  return {
-    ...image,
-    name: keptName(own, pin.build, architecture),
-    source: { protocol: 'cloud', location },
-    cloud,
-  };
+  if (pin === undefined) return { name: own, source: { protocol: 'cloud', location: cloud.name }, cloud };
+  const source = { protocol: 'cloud', location: `${name}@${pin.build}` } as const;
+  return { name: keptName(own, pin.build, architecture), source, cloud };
 }
 
 /** Architecture of this host, which guests have. */

@@ -50,7 +50,10 @@ test('a kept build needs no network, under any of its names', async () => {
   // only the image under another name is another file of the backend
   expect(requested).toEqual([expect.stringContaining('.qcow2')]);
   expect(rig.images).toEqual([kept(NEW), `other%40${NEW.replace('-', '%2D')}`]);
+  await succeeded(rig, ['image', 'rm', `debian:13@${NEW}`]);
+  const later = vendors.requested.length;
   await succeeded(rig, ['run', 'other', ...TCG, '--cmd', 'true']);
+  expect(vendors.requested.slice(later)).toEqual([]);
 });
 
 test('up pins the build in Transientfile.lock, and uses it from then on', async () => {
