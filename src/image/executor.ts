@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { copyFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Catalog } from '../catalog/catalog.ts';
 import type { CloudImage } from '../config/cloud-image.ts';
 import type { ImageNeed } from '../config/vm-spec.ts';
 import { imagePath } from '../host/store-layout.ts';
@@ -198,10 +199,13 @@ function noSource({ name }: ImageNeed): TransientError {
       hint: `write it as ${name}:VERSION`,
     });
   }
+  const distribution = Catalog.open(process.env).find(name, 'x86_64');
   return new TransientError({
     reason: 'image',
     message: `Unable to find image '${name}' in backend, and no source is given for it`,
-    hint: `specify a source, e.g. ${name},file=PATH or ${name},http=URL; a vagrant box is USER/BOX:VERSION`,
+    hint: distribution.ok
+      ? `name a release: ${distribution.value.name}`
+      : `specify a source, e.g. ${name},file=PATH or ${name},http=URL; a vagrant box is USER/BOX:VERSION`,
   });
 }
 

@@ -29,6 +29,11 @@ export const images: Topic = {
       typed: ['transient run base'],
     },
     {
+      form: "Unable to find image 'NAME' in backend, and no source is given for it",
+      when: 'A distribution of the [catalogue](images.md#images-by-name) needs a release.',
+      typed: ['transient run debian'],
+    },
+    {
       form: "Unable to find image 'NAME' in backend; as a vagrant box it needs a version",
       typed: ['transient run debian/bookworm64'],
     },
