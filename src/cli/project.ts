@@ -67,7 +67,7 @@ export async function replanProject(
   if (!path.ok) return path;
   const loaded = await loadProject(invocation, path.value, true);
   if (!loaded.ok) return loaded;
-  const pinned = refuseUnpinned(loaded.value.specs);
+  const pinned = invocation.switches['plan'] === true ? ok(undefined) : refuseUnpinned(loaded.value.specs);
   if (!pinned.ok) return pinned;
   const { wanted, news } = holding.settle(loaded.value.specs.map(wantedOf), existing);
   const isTouched = ({ copies }: VmSpec): boolean =>

@@ -3,6 +3,7 @@ import type { Replan } from '../daemon/watch.ts';
 import { openRunDirectory } from '../host/run-directory.ts';
 import { independent } from '../plan/graph.ts';
 import { HoldingBack } from '../plan/pending-restart.ts';
+import type { Wanted } from '../plan/project.ts';
 import { resolutionsFor } from '../plan/stored-state.ts';
 import type { Result } from '../problem.ts';
 import { failed, ok } from '../problem.ts';
@@ -47,14 +48,9 @@ export async function watchProject(invocation: Invocation, output: Output): Prom
   // reports problems of the file before watching it
   const planned = await wantedNow(invocation);
   if (!planned.ok) return planned;
-  const resolving = resolutionsFor(planned.value.map(({ spec }) => spec));
-  const pinned = await pinnedPlan(
-    { plan: independent(resolving) },
-    () => ok({ plan: independent([]) }),
-    output,
-  );
+  const pinned = await pinBuilds(planned.value, invocation, output);
   if (!pinned.ok) return pinned;
-  if ('exitCode' in pinned.value) return ok(pinned.value.exitCode);
+  if (pinned.value !== 0) return ok(pinned.value);
   const begun = await wantedNow(invocation);
   if (!begun.ok) return begun;
   const holding = new HoldingBack(begun.value);
@@ -67,6 +63,19 @@ export async function watchProject(invocation: Invocation, output: Output): Prom
   // an obstacle to the first plan ends the command instead of waiting for a change
   const possible = await refuseObstacles(plan);
   return possible.ok ? ok(await watch(replan, output)) : possible;
+}
+
+/** Pins the builds of images before anything runs, unless the plan is only shown; returns the exit code. */
+async function pinBuilds(
+  wanted: readonly Wanted[],
+  { switches }: Invocation,
+  output: Output,
+): Promise<Result<number>> {
+  if (switches['plan'] === true) return ok(0);
+  const resolving = { plan: independent(resolutionsFor(wanted.map(({ spec }) => spec))) };
+  const pinned = await pinnedPlan(resolving, () => ok({ plan: independent([]) }), output);
+  if (!pinned.ok) return pinned;
+  return ok('exitCode' in pinned.value ? pinned.value.exitCode : 0);
 }
 
 /** Runs the VMs while watching the files of their plans; returns the exit code. */

@@ -194,3 +194,28 @@ test('a lock file that is not one is told with its place', async () => {
   expect(broken.stderr.text).toContain('Transientfile.lock');
   expect(broken.stderr.text).toContain('must be an http or https URL');
 });
+
+test('a detached project pins its builds once, and is not restarted for that', async () => {
+  await using vendors = await VendorServer.start(key);
+  await using rig = new Rig({ env: vendors.environment });
+  publish(vendors, NEW);
+  rig.write({ 'Transientfile.toml': '[vms.web]\nimage = "debian:13"\n' });
+  await succeeded(rig, ['up', '-d', ...TCG]);
+  expect((await rig.run(['up', '-d', ...TCG])).stderr.text).toContain('Nothing to do');
+  await succeeded(rig, ['down']);
+  expect(lockIn(rig)).toContain(`build = "${NEW}"`);
+});
+
+test('up --watch pins builds before it runs anything, and with --plan asks no network', async () => {
+  await using vendors = await VendorServer.start(key);
+  await using rig = new Rig({ env: vendors.environment });
+  publish(vendors, NEW);
+  rig.write(project());
+  expect(await succeeded(rig, ['up', '--watch', '--plan'])).toContain('Resolve image debian:13');
+  expect(vendors.requested).toEqual([]);
+  const up = rig.start(['up', '--watch', ...TCG]);
+  await up.waitFor(/Watching for changes/);
+  expect(rig.images).toEqual([kept(NEW)]);
+  up.signal('SIGINT');
+  await up.ended;
+});
