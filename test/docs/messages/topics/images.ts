@@ -152,6 +152,11 @@ export const images: Topic = {
       typed: ['transient image pull base,http=https://127.0.0.1:8443/base.qcow2'],
     },
     {
+      form: 'cannot download URL: REASON',
+      when: 'The vendor of an image by name cannot be reached, and no build of it is kept.',
+      typed: ['TRANSIENT_MIRROR_DEBIAN=http://127.0.0.1:1/ transient run debian:13'],
+    },
+    {
       form: '"ADDRESS" is not a proxy URL',
       typed: [`http_proxy=proxy:one transient image pull base,http=${UNREACHED}`],
     },
