@@ -3,7 +3,7 @@ import { partsOfKeptName } from '../config/cloud-image.ts';
 import type { ImageLookup } from '../config/image-lookup.ts';
 import { impliedSource } from '../config/image-lookup.ts';
 import { encodeName, imagePath } from '../host/store-layout.ts';
-import type { LookupOptions } from '../image/catalog-lookup.ts';
+import type { LookupOptions } from '../image/by-name/lookup.ts';
 import type { ImageRef } from '../options/values/image-spec.ts';
 import { withImpliedSource } from '../options/values/image-spec.ts';
 import type { CommandSwitch, Invocation } from './command.ts';
@@ -22,7 +22,7 @@ export async function lookupFor(
   lockFile?: string,
 ): Promise<ImageLookup> {
   if (!images.some((image) => mayBeOfCatalog(image, backend))) return impliedSource;
-  const { catalogLookup } = await import('../image/catalog-lookup.ts');
+  const { catalogLookup } = await import('../image/by-name/lookup.ts');
   const options: LookupOptions = {
     environment,
     lockFile,

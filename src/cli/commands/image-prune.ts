@@ -24,7 +24,7 @@ export const imagePrune: CommandDef = {
     const days = daysOf(invocation.switches['days'] as string | undefined);
     if (!days.ok) return days;
     const { backend, vmstore } = storesIn(invocation);
-    const { prunableImages } = await import('../../image/prunable.ts');
+    const { prunableImages } = await import('../../image/by-name/prunable.ts');
     const prunable = await prunableImages(backend, vmstore, new Date(Date.now() - days.value * DAY));
     if (prunable.length === 0) return ok(output.note('Nothing to remove'));
     const names = prunable.map(({ name }) => name);

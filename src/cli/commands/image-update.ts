@@ -58,7 +58,7 @@ async function backendImages(invocation: Invocation): Promise<Result<ImageNeed[]
     const others = wanted.value.filter((image) => !isMovable(image)).map(({ name }) => notMovable(name));
     return others.length > 0 ? failed(...others) : wanted;
   }
-  const { pinnedNames } = await import('../../image/pin-names.ts');
+  const { pinnedNames } = await import('../../image/by-name/pin-names.ts');
   const names = pinnedNames(storesIn(invocation).backend);
   return names.ok ? lookedUp(names.value, invocation) : names;
 }

@@ -3,7 +3,7 @@ import type { StepContext } from '../../plan/executor.ts';
 import { TransientError } from '../../problem.ts';
 import { HttpStatus } from '../sources/download-faults.ts';
 import { ChecksumMismatch } from '../sums.ts';
-import { lockFileIn } from '../catalog-lookup.ts';
+import { lockFileIn } from '../by-name/lookup.ts';
 import { catalogImage } from './catalog-image.ts';
 import { resolveVendorImage } from './resolve.ts';
 

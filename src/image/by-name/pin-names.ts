@@ -1,7 +1,7 @@
-import { readLockFile } from '../config/image-lock.ts';
-import type { Result } from '../problem.ts';
-import { ok } from '../problem.ts';
-import { lockFileIn } from './catalog-lookup.ts';
+import { readLockFile } from '../../config/image-lock.ts';
+import type { Result } from '../../problem.ts';
+import { ok } from '../../problem.ts';
+import { lockFileIn } from './lookup.ts';
 import { keptBuilds } from './kept-builds.ts';
 
 /** Names of the images of the catalogue that a backend pins or holds, without those that name their build. */

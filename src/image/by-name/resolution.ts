@@ -1,12 +1,12 @@
-import type { ImagePin } from '../config/cloud-image.ts';
-import { pinOf, readLockFile } from '../config/image-lock.ts';
-import type { Executor, StepContext } from '../plan/executor.ts';
-import type { ResolveImage } from '../plan/step.ts';
-import { valueOrThrow } from '../problem.ts';
-import { pinOfKept } from './catalog-lookup.ts';
+import type { ImagePin } from '../../config/cloud-image.ts';
+import { pinOf, readLockFile } from '../../config/image-lock.ts';
+import type { Executor, StepContext } from '../../plan/executor.ts';
+import type { ResolveImage } from '../../plan/step.ts';
+import { valueOrThrow } from '../../problem.ts';
+import { pinOfKept } from './lookup.ts';
 import { recordPin } from './pins.ts';
-import { catalogImage } from './vendor/catalog-image.ts';
-import { resolveVendorImage } from './vendor/resolve.ts';
+import { catalogImage } from '../vendor/catalog-image.ts';
+import { resolveVendorImage } from '../vendor/resolve.ts';
 
 /** Pins the build of an image of the catalogue: one that the backend holds, or the newest one of its vendor. */
 export const resolveImage: Executor<'image.resolve'> = async (step, context) => {

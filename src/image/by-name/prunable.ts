@@ -1,10 +1,10 @@
 import { stat } from 'node:fs/promises';
-import { imagePath } from '../host/store-layout.ts';
+import { imagePath } from '../../host/store-layout.ts';
 import type { KeptBuild } from './kept-builds.ts';
 import { keptBuilds } from './kept-builds.ts';
 import { buildsInLockFiles } from './lock-files.ts';
-import { lastUse } from './origin.ts';
-import { vmsUsing } from './users.ts';
+import { lastUse } from '../origin.ts';
+import { vmsUsing } from '../users.ts';
 
 /** A build that can be removed: its name in the backend, and its size on the disk in bytes. */
 export interface PrunableImage {

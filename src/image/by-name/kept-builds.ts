@@ -1,9 +1,9 @@
 import { readdirSync } from 'node:fs';
-import type { ImagePin } from '../config/cloud-image.ts';
-import { partsOfKeptName } from '../config/cloud-image.ts';
-import { decodeName } from '../host/store-layout.ts';
-import { CLOUD, readOrigin } from './origin.ts';
-import { compareBuilds } from './vendor/build-order.ts';
+import type { ImagePin } from '../../config/cloud-image.ts';
+import { partsOfKeptName } from '../../config/cloud-image.ts';
+import { decodeName } from '../../host/store-layout.ts';
+import { CLOUD, readOrigin } from '../origin.ts';
+import { compareBuilds } from '../vendor/build-order.ts';
 
 /** A build of an image of the catalogue that a backend holds. */
 export interface KeptBuild {

@@ -1,16 +1,16 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ImagePin } from '../config/cloud-image.ts';
-import { partsOfKeptName } from '../config/cloud-image.ts';
-import type { LockedImage } from '../config/image-lock.ts';
-import { lockFileText, readLockFile } from '../config/image-lock.ts';
-import { writeDurably } from '../host/durable.ts';
-import { exists } from '../host/exists.ts';
-import { lockInTurn } from '../host/lock-queue.ts';
-import type { StepContext } from '../plan/executor.ts';
-import type { ResolveImage } from '../plan/step.ts';
-import { TransientError, systemMessage, valueOrThrow } from '../problem.ts';
-import { CATALOG_DIRECTORY, lockFileIn } from './catalog-lookup.ts';
+import type { ImagePin } from '../../config/cloud-image.ts';
+import { partsOfKeptName } from '../../config/cloud-image.ts';
+import type { LockedImage } from '../../config/image-lock.ts';
+import { lockFileText, readLockFile } from '../../config/image-lock.ts';
+import { writeDurably } from '../../host/durable.ts';
+import { exists } from '../../host/exists.ts';
+import { lockInTurn } from '../../host/lock-queue.ts';
+import type { StepContext } from '../../plan/executor.ts';
+import type { ResolveImage } from '../../plan/step.ts';
+import { TransientError, systemMessage, valueOrThrow } from '../../problem.ts';
+import { CATALOG_DIRECTORY, lockFileIn } from './lookup.ts';
 
 type Context = Pick<StepContext, 'signal' | 'note'>;
 

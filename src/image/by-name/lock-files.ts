@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { LockedImage } from '../config/image-lock.ts';
-import { readLockFile } from '../config/image-lock.ts';
-import { writeDurably } from '../host/durable.ts';
-import { exists } from '../host/exists.ts';
-import { CATALOG_DIRECTORY, lockFileIn } from './catalog-lookup.ts';
+import type { LockedImage } from '../../config/image-lock.ts';
+import { readLockFile } from '../../config/image-lock.ts';
+import { writeDurably } from '../../host/durable.ts';
+import { exists } from '../../host/exists.ts';
+import { CATALOG_DIRECTORY, lockFileIn } from './lookup.ts';
 
 /** Records the lock file of a project that uses a backend, so that its builds are not pruned. */
 export async function recordLockFile(backend: string, lockFile: string): Promise<void> {
