@@ -36,8 +36,9 @@ export const firstLogin: Row = {
     const image = execFileSync('scripts/cloud-image', ['12'], { encoding: 'utf8' }).trim();
     await timed([...world.transient, 'image', 'pull', `cloud,file=${image}`], world);
     const flags = ['cloud', '--cloud-init', '--ssh-user', 'debian', ...MACHINE];
+    const seed = seedByHand(world);
     const qemu = qemuArguments(world, flags).map((argument) =>
-      argument.replace(/(filename=)[^,]*seed\.iso/, `$1${seedByHand(world)}`),
+      argument.replace(/(filename=)[^,]*seed\.iso/, `$1${seed}`),
     );
     return {
       ours: () => timed([...world.transient, 'run', ...flags, '--ssh-command', 'true'], world),
