@@ -1,3 +1,4 @@
+import type { CpuLevel } from './cpu.ts';
 import type { SeededGuest } from './seeded-guest.ts';
 
 /** An image of the catalogue, and the build of it that is used. */
@@ -18,6 +19,8 @@ export interface CloudImage {
 export interface CloudGuest extends SeededGuest {
   /** Name of the vendor's default user. */
   readonly user: string;
+  /** Undefined for one that boots on every processor. */
+  readonly cpuLevel?: CpuLevel;
 }
 
 /** One build of an image of the catalogue. */

@@ -1,6 +1,7 @@
 import { shownImageSource } from '../options/values/image-spec.ts';
 import type { KeyPath, Problem, Where } from '../problem.ts';
 import type { Document } from './document.ts';
+import { lacksLevel } from './cpu.ts';
 import type { Merged } from './merge.ts';
 import { inFile } from './locate.ts';
 import { allFolders } from './shares.ts';
@@ -41,6 +42,7 @@ export function vmConflicts(vm: ResolvedVm, stored: StoredVm | undefined): Probl
     ...sharedPlaces(vm),
     ...sharedMemory(vm),
     ...noCloudInit(vm),
+    ...weakCpu(vm),
   ];
 }
 
@@ -68,6 +70,15 @@ function noCloudInit({ spec, merged }: ResolvedVm): Problem[] {
   if (spec.connection.kind !== 'qemu-console') return [];
   const message = 'waiting for cloud-init needs ssh, but this VM uses the QEMU console';
   return [conflict(message, where, 'add ssh-console or ssh-command, or remove wait-for')];
+}
+
+/** A processor model on which the guest's kernel or C library would stop. */
+function weakCpu({ spec, merged }: ResolvedVm): Problem[] {
+  const { cpu } = spec.machine;
+  const [{ cloud }] = spec.images;
+  if (cpu === undefined || cloud === undefined || !lacksLevel(cpu, cloud.guest.cpuLevel)) return [];
+  const message = `image "${cloud.name}" needs a processor of level ${cloud.guest.cpuLevel ?? ''}, which ${cpu} is not`;
+  return [conflict(message, merged.where('cpu'), 'omit cpu, or choose max, Haswell or another newer model')];
 }
 
 /** VMs that both need the terminal: only one console can be open, and only one serial output shown before it. */

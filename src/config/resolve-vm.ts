@@ -72,7 +72,7 @@ export function resolveVm(facts: VmFacts, merged: Merged, environment: Environme
       : {}),
     ...(seed ? { seed } : {}),
     forwards,
-    machine: machineOf(merged),
+    machine: machineOf(merged, guest),
     networks,
     ending: endingOf(merged, connection, state !== undefined || copies.out.length > 0 || hasShares),
     dependsOn,

@@ -251,6 +251,14 @@ export const OPTIONS = {
     help: 'number of virtual CPUs',
     example: '2',
   }),
+  cpu: option({
+    type: lazily(() => text().regex(/^[\w.+-]+(,[^,\s]+)*$/, { error: 'must be a processor model of QEMU' })),
+    scopes: SESSION,
+    placeholder: 'MODEL',
+    unknownToPython: true,
+    help: 'processor model, in the syntax of the -cpu option of QEMU [default: host with KVM, else what the image needs]',
+    example: '"Haswell"',
+  }),
   accel: option({
     type: lazily(() => z.enum(['auto', 'kvm', 'tcg'])),
     scopes: SESSION,

@@ -32,12 +32,13 @@ export function programFact(
 
 /** Facts of a boot. */
 export function bootFacts({ machine, images, state, forwards }: VmSpec): (Fact | undefined)[] {
-  const { qemuArgs, memory, cpus, program } = machine;
+  const { qemuArgs, memory, cpus, cpu, program } = machine;
   // the user's own QEMU arguments win
   const smp = lastValue(qemuArgs, '-smp');
   return [
     lastValue(qemuArgs, '-m') ?? memory,
     smp === undefined ? counted(cpus, 'CPU') : `-smp ${smp}`,
+    cpu === undefined ? '' : `processor ${cpu}`,
     images.map(({ name }) => name).join(' + '),
     state === undefined ? 'writes discarded' : 'writes kept',
     ...forwards.map(({ address, host, guest, protocol }) => {

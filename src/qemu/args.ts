@@ -155,10 +155,12 @@ function isPc({ program }: MachineSpec): boolean {
   return ['x86_64', 'i386'].includes(guestArchitecture(program));
 }
 
-/** Processor model: current guests (x86-64-v2 and up) do not boot on QEMU's default. */
+/** Processor model: the user's, else the host's own where it can be used, else what the image needs. */
 function cpuArguments({ accel, machine }: QemuFacts): string[] {
+  if (machine.cpu !== undefined) return ['-cpu', machine.cpu];
   const hasMax = ['x86_64', 'i386', 'aarch64', 'arm'].includes(guestArchitecture(machine.program));
-  return hasMax ? ['-cpu', accel === 'kvm' ? 'host' : 'max'] : [];
+  if (!hasMax || (accel === 'tcg' && machine.emulatedCpu === 'default')) return [];
+  return ['-cpu', accel === 'kvm' ? 'host' : 'max'];
 }
 
 function diskArguments({ machine, disks, seed }: QemuFacts): string[] {

@@ -91,6 +91,7 @@ describe('one image', () => {
         program: 'qemu-system-x86_64',
         memory: '1G',
         cpus: 2,
+        emulatedCpu: 'max',
         accel: 'auto',
         virtioScsi: true,
         qmpTimeout: 10,

@@ -79,6 +79,7 @@ const UNUSUAL: Readonly<Record<OptionName, unknown>> = {
   'ready-timeout': 5,
   memory: '2G',
   cpus: 8,
+  cpu: 'Haswell',
   accel: 'tcg',
   forward: ['8080:80'],
   'qemu-args': ['-device', 'virtio-rng-pci'],
@@ -108,10 +109,11 @@ describe('what is written', () => {
       forward: ['8080:80'],
       memory: '2G',
       cpus: 8,
+      cpu: 'Haswell',
       accel: 'tcg',
       'insert-key': false,
     });
-    expect(Object.keys(parse(ours))).toHaveLength(13);
+    expect(Object.keys(parse(ours))).toHaveLength(14);
   });
 
   test('where nothing was set the first has the name and the image, the second nothing', () => {

@@ -50,6 +50,22 @@ describe('the whole command line', () => {
   });
 });
 
+describe('the processor', () => {
+  const cpu = (accel: 'kvm' | 'tcg', more: Partial<MachineSpec>): string[] =>
+    lines(facts({ accel, machine: machine([], more) })).filter((line) => line.startsWith('-cpu'));
+
+  test('is that of the user, whatever the acceleration', () => {
+    for (const accel of ['kvm', 'tcg'] as const)
+      expect(cpu(accel, { cpu: 'Haswell' })).toEqual(['-cpu Haswell']);
+  });
+
+  test("is QEMU's default only under emulation, for an image that boots on it", () => {
+    expect(cpu('tcg', { emulatedCpu: 'default' })).toEqual([]);
+    expect(cpu('kvm', { emulatedCpu: 'default' })).toEqual(['-cpu host']);
+    expect(cpu('tcg', { emulatedCpu: 'max' })).toEqual(['-cpu max']);
+  });
+});
+
 describe('disks', () => {
   const disks = [{ path: '/one' }, { path: '/a,b' }];
 

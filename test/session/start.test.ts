@@ -125,7 +125,7 @@ describe('start', () => {
   test('a file of options that is wrong is reported with its line', async () => {
     await using rig = new Rig();
     await created(rig, 'x');
-    rig.write({ 'vm.toml': 'memory = "300M"\ncpu = 3\n' });
+    rig.write({ 'vm.toml': 'memory = "300M"\ncpuss = 3\n' });
     const { exitCode, stderr } = await rig.run(['start', 'x', '--config', 'vm.toml']);
     expect(exitCode).toBe(1);
     expect(stderr.text).toContain('vm.toml:2:1 error:');

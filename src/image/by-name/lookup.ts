@@ -85,13 +85,16 @@ function cloudImageOf(
   const lockFile = ofProject ?? lockFileIn(backend);
   const locked = readLockFile(lockFile);
   if (!locked.ok) return locked;
-  const { user, setUpBy, shell, privilege, networkConfig } = found.guest;
+  const { user, setUpBy, shell, privilege, networkConfig, cpuLevel } = found.guest;
   const pin =
     pinnedIn(locked.value, found) ?? (ofProject === undefined ? pinOfKept(found, backend) : undefined);
   return ok({
     name: requestedName(found),
     architecture: found.architecture,
-    guest: { user, setUpBy, shell, privilege, networkConfig },
+    guest: {
+      ...{ user, setUpBy, shell, privilege, networkConfig },
+      ...(cpuLevel === undefined ? {} : { cpuLevel }),
+    },
     lockFile,
     ...(pin === undefined ? {} : { pin }),
     ...(allowUnverified ? { allowUnverified } : {}),

@@ -41,7 +41,7 @@ export const commandLine: Topic = {
       form: '--FLAG must …',
       when: 'A value is invalid; all problems are reported at once.',
       typed: [
-        "transient run base --name .web --memory lots --cpus 0 --ssh-port 70000 --accel hvm --ssh-user 'a b' --ssh-net-driver 'e1000,mac=1' --ssh-command ''",
+        "transient run base --name .web --memory lots --cpus 0 --cpu 'a b' --ssh-port 70000 --accel hvm --ssh-user 'a b' --ssh-net-driver 'e1000,mac=1' --ssh-command ''",
       ],
       advice: '`transient run --help` describes the values of each flag.',
     },

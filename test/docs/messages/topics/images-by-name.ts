@@ -231,6 +231,11 @@ export const imagesByName: Topic = {
       typed: ['transient run ubuntu:24.04'],
     },
     {
+      form: 'image "NAME" needs a processor of level LEVEL, which MODEL is not',
+      files: { 'Transientfile.toml': '[vms.web]\nimage = "rocky:10"\ncpu = "IvyBridge"\n' },
+      typed: ['transient up'],
+    },
+    {
       form: 'the Transientfile uses no image "NAME" whose build can be updated',
       files: { 'Transientfile.toml': WEB },
       typed: ['transient image update debian:12'],
