@@ -1,3 +1,4 @@
+import type { CloudGuest } from '../config/cloud-image.ts';
 import type { Resolver } from './resolver.ts';
 
 export type Architecture = 'x86_64' | 'aarch64';
@@ -5,16 +6,9 @@ export type Architecture = 'x86_64' | 'aarch64';
 export type Firmware = 'bios' | 'uefi';
 
 /** Facts about the guests of a release, for its seed and machine. */
-export interface GuestFacts {
-  readonly user: string;
-  readonly shell: string;
-  readonly privilege: 'sudo' | 'doas' | 'none';
-  readonly networkConfig: 1 | 2;
-  /** The program that reads the seed. */
-  readonly setUpBy: 'cloud-init' | 'nuageinit';
+export interface GuestFacts extends CloudGuest {
   /** Firmware that its images boot with, the preferred one first. */
   readonly firmware: readonly Firmware[];
-  readonly cpuLevel?: 'x86-64-v2' | 'x86-64-v3';
 }
 
 /** A public key that a vendor signs with: one that comes with the catalogue, or a file of the user. */

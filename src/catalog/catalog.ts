@@ -61,8 +61,8 @@ export class Catalog {
   closest(text: string): string | undefined {
     const name = parseImageName(text.toLowerCase());
     if (name === undefined) return undefined;
-    const known = this.#library.nameOf(name.distribution);
-    const distribution = known ?? nearestWord(name.distribution, this.#library.names);
+    const distribution =
+      this.#library.nameOf(name.distribution) ?? nearestWord(name.distribution, this.#library.names);
     const entry = distribution === undefined ? undefined : this.#library.entry(distribution);
     if (distribution === undefined || entry?.ok !== true) return undefined;
     if (name.tag === undefined) return distribution;
@@ -96,11 +96,11 @@ export class Catalog {
 
   #unknownDistribution(word: string): Problem {
     const { names } = this.#library;
-    const known = [...names, ...names.flatMap((name) => this.#library.otherNames(name))];
+    const candidates = [...names, ...names.flatMap((name) => this.#library.otherNames(name))];
     return {
       reason: 'unknown-reference',
       message: `the catalogue has no distribution "${word}"`,
-      hint: didYouMean(word, known) ?? `it has: ${names.join(', ')}`,
+      hint: didYouMean(word, candidates) ?? `it has: ${names.join(', ')}`,
     };
   }
 }

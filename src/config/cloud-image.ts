@@ -31,6 +31,12 @@ export interface ImagePin {
   readonly digest?: string;
 }
 
+/** The name of an image in the catalogue, and the build that is requested with it, if any: `debian:13@20260712-2537`. */
+export function splitRequest(request: string): { readonly name: string; readonly build?: string } {
+  const [name = request, build] = request.split('@');
+  return build === undefined ? { name } : { name, build };
+}
+
 /** The architecture that backends do not mention in the names of their images. */
 const USUAL_ARCHITECTURE = 'x86_64';
 

@@ -30,7 +30,7 @@ function refusal(argv: readonly string[]): string | undefined {
   return parsed.ok ? undefined : parsed.problems.map(({ message }) => message).join('; ');
 }
 
-/** What a block of TOML is read as: a file of the catalogue, if its first line names one, and else a Transientfile. */
+/** Checks a block of TOML as a file of the catalogue, if its first line names one, and else as a Transientfile. */
 function checkedFile(text: string, page: string): Result<unknown> {
   const isOfUser = text.startsWith('# ~/.config/transient/');
   const document = parseDocument(isOfUser ? text : wholeFile(text), page);

@@ -39,8 +39,8 @@ export class SigningKey implements Disposable {
 
   /** Signs a text, each once. */
   #sign(text: string, mode: string): string {
-    const known = this.#signed.get(`${mode} ${text}`);
-    if (known !== undefined) return known;
+    const earlier = this.#signed.get(`${mode} ${text}`);
+    if (earlier !== undefined) return earlier;
     const [input, output] = [join(this.#home, 'input'), join(this.#home, 'output')];
     writeFileSync(input, text);
     this.#gpg(['--yes', '--armor', '--passphrase', '', '--output', output, mode, input]);

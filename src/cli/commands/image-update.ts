@@ -1,4 +1,4 @@
-import { partsOfKeptName } from '../../config/cloud-image.ts';
+import { partsOfKeptName, splitRequest } from '../../config/cloud-image.ts';
 import type { ImageNeed } from '../../config/vm-spec.ts';
 import { findTransientfile } from '../../config/transientfile.ts';
 import { didYouMean } from '../../options/issues.ts';
@@ -73,7 +73,7 @@ async function lookedUp(names: readonly string[], invocation: Invocation): Promi
 
 /** Whether another build of an image can be pinned: it comes from the catalogue, and no build is requested. */
 function isMovable({ cloud }: Pick<ImageNeed, 'cloud'>): boolean {
-  return cloud !== undefined && !cloud.name.includes('@');
+  return cloud !== undefined && splitRequest(cloud.name).build === undefined;
 }
 
 function notUsed(name: string, present: readonly string[]): Problem {

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import type { ImagePin } from '../../config/cloud-image.ts';
-import { partsOfKeptName } from '../../config/cloud-image.ts';
+import { partsOfKeptName, splitRequest } from '../../config/cloud-image.ts';
 import { decodeName } from '../../host/store-layout.ts';
 import { CLOUD, readOrigin } from '../origin.ts';
 import { compareBuilds } from '../vendor/build-order.ts';
@@ -29,7 +29,7 @@ export function keptBuild(backend: string, keptName: string | undefined): KeptBu
   if (keptName === undefined || parts === undefined) return undefined;
   const origin = readOrigin(backend, keptName);
   if (origin?.pin === undefined || !origin.source.startsWith(CLOUD)) return undefined;
-  const catalogName = origin.source.slice(CLOUD.length).replace(/@.*$/, '');
+  const { name: catalogName } = splitRequest(origin.source.slice(CLOUD.length));
   const { digest, ...pin } = origin.pin;
   const { name, architecture } = parts;
   return { keptName, name, architecture, catalogName, pin: digest === undefined ? pin : { ...pin, digest } };

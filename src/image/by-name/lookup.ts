@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs';
-import { arch } from 'node:os';
 import { join } from 'node:path';
 import type { Architecture, CatalogImage } from '../../catalog/catalog.ts';
 import { Catalog } from '../../catalog/catalog.ts';
@@ -10,6 +9,7 @@ import { pinOf, readLockFile } from '../../config/image-lock.ts';
 import type { ImageLookup } from '../../config/image-lookup.ts';
 import { impliedSource } from '../../config/image-lookup.ts';
 import type { WantedImage } from '../../config/vm-spec.ts';
+import { hostArchitecture } from '../../host/kvm.ts';
 import { imagePath } from '../../host/store-layout.ts';
 import type { Problem, Result } from '../../problem.ts';
 import { failed, ok } from '../../problem.ts';
@@ -53,7 +53,7 @@ export function catalogLookup(options: LookupOptions): ImageLookup {
     backend: string,
     own?: string,
   ): Result<WantedImage> {
-    const found = catalog.find(location, hostArchitecture());
+    const found = catalog.find(location, architecture());
     if (!found.ok) return found;
     const cloud = cloudImageOf(found.value, backend, options);
     return cloud.ok ? ok({ ...image, ...named(own ?? found.value.name, found.value, cloud.value) }) : cloud;
@@ -73,7 +73,7 @@ function buildOf({ catalogName, pin, keptName: exact }: KeptBuild, name: string)
 /** Newest build that a backend holds under a user's own name for an image. */
 function newestOf(name: string, backend: string): KeptBuild | undefined {
   return keptBuilds(backend).find(
-    (one) => one.name === name && one.name !== one.catalogName && one.architecture === hostArchitecture(),
+    (one) => one.name === name && one.name !== one.catalogName && one.architecture === architecture(),
   );
 }
 
@@ -147,9 +147,9 @@ function named(
   return { name: keptName(own, pin.build, architecture), source, cloud };
 }
 
-/** Architecture of this host, which guests have. */
-function hostArchitecture(): Architecture {
-  return arch() === 'arm64' ? 'aarch64' : 'x86_64';
+/** Architecture of guests: that of this host. */
+function architecture(): Architecture {
+  return hostArchitecture() === 'aarch64' ? 'aarch64' : 'x86_64';
 }
 
 function misspelt(name: string, closest: string): Problem {

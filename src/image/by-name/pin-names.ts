@@ -1,3 +1,4 @@
+import { splitRequest } from '../../config/cloud-image.ts';
 import { readLockFile } from '../../config/image-lock.ts';
 import type { Result } from '../../problem.ts';
 import { ok } from '../../problem.ts';
@@ -9,7 +10,7 @@ export function pinnedNames(backend: string): Result<string[]> {
   const locked = readLockFile(lockFileIn(backend));
   if (!locked.ok) return locked;
   const names = [
-    ...locked.value.map(({ name }) => name).filter((name) => !name.includes('@')),
+    ...locked.value.map(({ name }) => name).filter((name) => splitRequest(name).build === undefined),
     ...keptBuilds(backend).map(({ catalogName }) => catalogName),
   ];
   return ok([...new Set(names)].toSorted());

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ImagePin } from '../../config/cloud-image.ts';
-import { partsOfKeptName } from '../../config/cloud-image.ts';
+import { partsOfKeptName, splitRequest } from '../../config/cloud-image.ts';
 import type { LockedImage } from '../../config/image-lock.ts';
 import { lockFileText, readLockFile } from '../../config/image-lock.ts';
 import { writeDurably } from '../../host/durable.ts';
@@ -43,7 +43,7 @@ export async function forgetPins(backend: string, keptName: string, context: Con
   const lockFile = lockFileIn(backend);
   if (parts === undefined || !(await exists(lockFile))) return;
   const isPin = ({ name, architecture, build }: LockedImage): boolean =>
-    name.replace(/@.*$/, '') === parts.name && architecture === parts.architecture && build === parts.build;
+    splitRequest(name).name === parts.name && architecture === parts.architecture && build === parts.build;
   await changeLockFile(lockFile, backend, (locked) => locked.filter((one) => !isPin(one)), context);
 }
 

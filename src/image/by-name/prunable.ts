@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises';
+import { splitRequest } from '../../config/cloud-image.ts';
 import { imagePath } from '../../host/store-layout.ts';
 import type { KeptBuild } from './kept-builds.ts';
 import { keptBuilds } from './kept-builds.ts';
@@ -25,7 +26,7 @@ export async function prunableImages(
   const isLocked = ({ catalogName, architecture, pin }: KeptBuild): boolean =>
     locked.some(
       (one) =>
-        one.name.replace(/@.*$/, '') === catalogName &&
+        splitRequest(one.name).name === catalogName &&
         one.architecture === architecture &&
         one.build === pin.build,
     );

@@ -1,4 +1,5 @@
 import type { ImagePin } from '../../config/cloud-image.ts';
+import { splitRequest } from '../../config/cloud-image.ts';
 import { pinOf, readLockFile } from '../../config/image-lock.ts';
 import type { Executor, StepContext } from '../../plan/executor.ts';
 import type { ResolveImage } from '../../plan/step.ts';
@@ -19,8 +20,7 @@ export const resolveImage: Executor<'image.resolve'> = async (step, context) => 
 };
 
 function keptPin({ name, architecture, backend }: ResolveImage): ImagePin | undefined {
-  const [catalogName = name, build] = name.split('@');
-  return pinOfKept({ name: catalogName, architecture, ...(build === undefined ? {} : { build }) }, backend);
+  return pinOfKept({ ...splitRequest(name), architecture }, backend);
 }
 
 async function newestPin(step: ResolveImage, context: StepContext): Promise<ImagePin> {

@@ -87,8 +87,8 @@ class Resolution {
     const isWanted = ({ sum }: { readonly sum?: Sum | undefined }): boolean =>
       sum !== undefined && `${sum.algorithm}:${sum.digest}` === wanted;
     const builds = await this.#builds();
-    const known = builds.find(isWanted);
-    const checked = await this.#checked(known ?? this.#newestOf(builds));
+    const listed = builds.find(isWanted);
+    const checked = await this.#checked(listed ?? this.#newestOf(builds));
     if (isWanted(checked)) return checked;
     throw unknownBuild(this.#image, checked.build.build);
   }

@@ -1,3 +1,4 @@
+import { splitRequest } from '../../config/cloud-image.ts';
 import type { ImageNeed } from '../../config/vm-spec.ts';
 import type { StepContext } from '../../plan/executor.ts';
 import { TransientError } from '../../problem.ts';
@@ -17,7 +18,7 @@ export async function explainedByVendor(
   context: StepContext,
 ): Promise<unknown> {
   if (cloud?.pin === undefined || !mayHaveVanished(error)) return error;
-  const [name = cloud.name] = cloud.name.split('@');
+  const { name } = splitRequest(cloud.name);
   const options = { allowUnverified: cloud.allowUnverified === true };
   const image = catalogImage({ ...cloud, name });
   const newest = await resolveVendorImage(image, options, context).catch(() => undefined);

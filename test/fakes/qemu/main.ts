@@ -21,7 +21,7 @@ const BOOT_LINES = [
   'Welcome to the fake guest!',
 ];
 
-/** What cloud-init prints of a boot at which it finds a seed. */
+/** Console lines of cloud-init at a boot with a seed. */
 const CLOUD_INIT_LINES = [
   "cloud-init[321]: Cloud-init v. 22.4-fake running 'init-local'",
   'ci-info: no authorized SSH keys fingerprints found for user vagrant.',
